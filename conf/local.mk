@@ -1,0 +1,1 @@
+# the example configuration and adit.conf(5)

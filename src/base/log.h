@@ -1,0 +1,56 @@
+/*
+ * The log: one line an event, an event word and then key=value pairs, the context first.
+ *
+ *     2026-11-22T19:30:01.123Z info link-up host=bastion address=192.0.2.7:22 kex=curve25519-sha256
+ *
+ * When stderr is the journal ($JOURNAL_STREAM) the sd-daemon prefix "<6>" stands instead of time and level. The format
+ * is printf's, one "key=%x" after another; the text of every %s is quoted where it needs to be and escaped, so what a peer
+ * sent can be given as it is. Never give a secret or a payload, at any level.
+ */
+#ifndef ADIT_BASE_LOG_H
+#define ADIT_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Who is speaking: printed outermost first. A value that its owner embeds; the strings are kept, not copied. */
+struct log_context {
+	const struct log_context *parent; /* or NULL */
+	const char *key;
+	const char *value;
+};
+
+void log_error(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+void log_warning(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+void log_info(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+void log_debug(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+void log_at(enum log_level level, const struct log_context *who, const char *event, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+void log_set_level(enum log_level level); /* from the configuration; LOG_LEVEL_INFO until then */
+enum log_level log_level(void);
+bool log_level_from_name(const char *name, enum log_level *ret_level);
+const char *log_level_name(enum log_level level);
+
+/* A place that may say the same thing again and again. {0} is one that said nothing yet. */
+struct log_repeat {
+	uint64_t hash;   /* of what was said last; 0: nothing */
+	uint32_t unsaid; /* how often it was said again since, and not printed */
+};
+
+/* Like log_at(), but what equals the last line of this place is only counted; the next different line of the place is
+ * preceded by one that says how many were counted ("repeated=12"). */
+void log_unless_repeated(struct log_repeat *repeat, enum log_level level, const struct log_context *who,
+    const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
+/* What follows is new even if it reads the same (the state changed in between). Says the count that is owed. */
+void log_repeat_end(struct log_repeat *repeat, const struct log_context *who, const char *event);
+
+/* Sends whole lines (level, then "event key=value ...", no prefix, no newline) elsewhere instead of stderr: tests. NULL
+ * brings stderr back. */
+void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line), void *arg);
+
+#endif

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libforward.a
+libforward_a_SOURCES =

@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libssh.a
+libssh_a_SOURCES =

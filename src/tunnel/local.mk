@@ -1,0 +1,2 @@
+noinst_LIBRARIES += libtunnel.a
+libtunnel_a_SOURCES =
