@@ -1,2 +1,3 @@
 noinst_LIBRARIES += libnet.a
-libnet_a_SOURCES =
+libnet_a_SOURCES = \
+	src/net/addr.h src/net/bev.h src/net/connector.h src/net/listener.h src/net/relay.h src/net/resolver.h

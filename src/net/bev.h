@@ -1,0 +1,83 @@
+/*
+ * The seam: everything that carries bytes is a struct bufferevent of libevent, and whoever uses one neither knows nor
+ * asks which kind it is: a socket (bev_socket_new), an SSH channel (ssh/channel), a pair in a test (bev_pair_new).
+ *
+ * What libevent offers is used as it is: bufferevent_get_input(), bufferevent_get_output(), bufferevent_setcb(),
+ * bufferevent_setwatermark(). The few things that it leaves to the kind stand here. The rules, which one test holds for
+ * every kind (tests/unit/net/bev_rules.h):
+ *
+ *  1. The read callback may leave data in the input. Nobody calls again for it: take it when you have room. A full input
+ *     (its high mark, BEV_HIGH_MARK unless set otherwise) stops the producer; draining it below starts it again.
+ *  2. Appending to an output never blocks and never fails. Ask bev_full() before producing one more unit; the write
+ *     callback comes when the output has fallen to its low mark. The bound is the high mark plus one unit.
+ *  3. Writing, flushing and closing never call back from inside the call: callbacks come from the loop.
+ *  4. Half-close is first class. BEV_EVENT_EOF | BEV_EVENT_READING arrives once, after the last byte was put into the
+ *     input (and not before the reader was told of it); bev_finish() sends it once the output is drained.
+ *  5. After BEV_EVENT_ERROR, bev_free() or bev_reset() nothing more is called. Freeing inside a callback is legal: the
+ *     object is silent at once and goes to the graveyard.
+ *
+ * Events are reported with bufferevent's event callback: BEV_EVENT_EOF | BEV_EVENT_READING; BEV_EVENT_ERROR with
+ * BEV_EVENT_READING or BEV_EVENT_WRITING, and then bev_error() says why. An error ends both directions; what is in the
+ * input by then can still be read.
+ */
+#ifndef ADIT_NET_BEV_H
+#define ADIT_NET_BEV_H
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/loop.h"
+
+/* Both marks of an input and of an output, until bufferevent_setwatermark() says otherwise. */
+#define BEV_HIGH_MARK ((size_t)256 * 1024)
+#define BEV_LOW_MARK ((size_t)64 * 1024)
+/* A chain of an evbuffer that uses its power of two well: libevent rounds up *with* its header. */
+#define BEV_CHAIN ((size_t)65536 - 64)
+
+/* A bufferevent over a connected, non-blocking stream socket, TCP or Unix. Takes fd. Reading and writing are enabled from
+ * the start. Fed by us, because libevent reads 4,096 bytes a call (design.md, "One seam"). */
+struct bufferevent *bev_socket_new(struct loop *loop, evutil_socket_t fd);
+/* The descriptor of a socket, -1 for other kinds; stays the bufferevent's. */
+evutil_socket_t bev_socket_fd(struct bufferevent *bev);
+/* TCP_QUICKACK again after each read, while it is on: for the handshake, where the server's Nagle waits for our ACKs. */
+enum bev_quickack { BEV_QUICKACK_OFF, BEV_QUICKACK_ON };
+void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack);
+
+/* Two that are joined: what is written to one is read from the other. For tests. */
+void bev_pair_new(struct loop *loop, struct bufferevent *ret_pair[2]);
+
+/* True when nothing more should be appended to the output now. */
+bool bev_full(struct bufferevent *bev);
+/* No more output: EOF goes out once what is in the output has gone. Idempotent. Appending afterwards is our bug. */
+void bev_finish(struct bufferevent *bev);
+/* Writes out what it can at once instead of at the end of the pass. */
+void bev_flush(struct bufferevent *bev);
+/* Ends it in order, without waiting: a socket is closed (what the kernel has is still delivered, what is in the output is
+ * dropped), a channel sends CLOSE. To deliver the output first, bev_finish() and wait until it is empty. NULL is legal. */
+void bev_free(struct bufferevent *bev);
+/* Ends it so that the other end sees a failure: RST on a TCP socket, CLOSE without EOF on a channel. NULL is legal. */
+void bev_reset(struct bufferevent *bev);
+/* The errno value of the error that was reported, 0 before one. */
+int bev_error(struct bufferevent *bev);
+
+/* ---- for those who make a kind ---- */
+
+struct bev_kind {
+	const char *name;
+	void (*finish)(struct bufferevent *bev, void *owner);
+	void (*flush)(struct bufferevent *bev, void *owner); /* may be NULL */
+	void (*free)(struct bufferevent *bev, void *owner);  /* silences it, buries it */
+	void (*reset)(struct bufferevent *bev, void *owner);
+	int (*error)(struct bufferevent *bev, void *owner);
+};
+
+/* libevent has no place for a user's pointer in a bufferevent, so the kinds stand in a table by address. Called once by
+ * whoever makes one, and bev_disown() before bufferevent_free(). */
+void bev_adopt(struct bufferevent *bev, const struct bev_kind *kind, void *owner);
+void bev_disown(struct bufferevent *bev);
+const struct bev_kind *bev_kind(struct bufferevent *bev, void **ret_owner);
+
+#endif

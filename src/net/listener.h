@@ -1,0 +1,43 @@
+/*
+ * Listening: TCP on one address or on all, a Unix socket with its mode and owner in force before the first client, or a
+ * socket that somebody else opened (systemd). Accepts until EAGAIN; out of descriptors it pauses, says so once, and goes on by
+ * itself.
+ */
+#ifndef ADIT_NET_LISTENER_H
+#define ADIT_NET_LISTENER_H
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "net/addr.h"
+
+struct listener;
+
+struct listener_options {
+	const struct log_context *log; /* keeps; may be NULL */
+	mode_t mode;                   /* Unix: 0600 and the like */
+	const char *owner, *group;     /* Unix: names or numbers; NULL: ours. Borrowed */
+	int backlog;                   /* 0: SOMAXCONN */
+};
+
+/* Takes fd (non-blocking, close-on-exec, TCP_NODELAY). Peer is borrowed. */
+typedef void listener_callback(void *arg, int fd, const struct addr *peer);
+
+/* Binds and listens. TCP names are literals, "localhost", "*" and "": both families as one listener where the system has
+ * both. A stale Unix socket (nobody answers) is removed; a living one, or a file of another kind, is an error that names it.
+ * NULL and e: ERR_LOCAL (in use, not permitted), ERR_CONFIG (no such user or group, path too long, not a local address). */
+struct listener *listener_new(struct loop *loop, const struct endpoint *at, const struct listener_options *options,
+    listener_callback *on_accept, void *arg, struct err *e);
+/* Adopts descriptors that listen already. Takes fds, also on error. ERR_LOCAL when one is no listening stream socket. */
+struct listener *listener_adopt(struct loop *loop, const int *fds, size_t count,
+    const struct listener_options *options, listener_callback *on_accept, void *arg, struct err *e);
+/* Closes; our own Unix socket file is removed if it is still ours. NULL is legal. */
+void listener_free(struct listener *listener);
+
+void listener_pause(struct listener *listener);  /* the kernel's queue holds who comes */
+void listener_resume(struct listener *listener);
+/* Where it really listens: the port that was given for port 0. */
+const struct addr *listener_addr(const struct listener *listener);
+/* Its descriptors (1 or 2), still its own: for the FD store. */
+size_t listener_fds(const struct listener *listener, int fds[2]);
+
+#endif
