@@ -1,0 +1,76 @@
+/*
+ * Key exchange as a pure state machine: messages in, messages and keys out; it neither reads nor writes nor waits. One object
+ * a connection, which serves the first exchange and every later one (RFC 4253 §7 to §9, RFC 8308 markers, strict key exchange).
+ * Both roles, so that tests can have a server.
+ *
+ * The caller asks kex_next() again and again until it says KEX_WAIT, and does what it says, in that order.
+ */
+#ifndef ADIT_SSH_KEX_H
+#define ADIT_SSH_KEX_H
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/wire.h"
+#include "ssh/algorithms.h"
+#include "ssh/cipher.h"
+#include "ssh/mac.h"
+#include "ssh/packet.h"
+
+enum kex_role { KEX_CLIENT, KEX_SERVER };
+
+struct kex;
+
+struct kex_options {
+	enum kex_role role;
+	struct algorithm_prefs prefs;          /* strings are kept */
+	const char *our_ident, *peer_ident;    /* kept; peer_ident can be set later with kex_set_peer_ident() */
+	/* Client: is this server host key (blob), which has just proved itself with the given algorithm, the right one? Asked
+	 * in every exchange after the signature was checked. 0 or an error (ERR_HOST_KEY) with e filled. */
+	int (*verify_host_key)(void *arg, struct span key_blob, struct span algorithm, struct err *e);
+	/* Server (tests): sign the exchange hash. */
+	int (*sign_exchange_hash)(void *arg, struct span algorithm, struct span hash, struct wr *key_blob, struct wr *signature);
+	void *arg;
+};
+
+struct kex *kex_new(const struct kex_options *options);
+void kex_free(struct kex *kex); /* NULL is legal; wipes */
+void kex_set_peer_ident(struct kex *kex, const char *peer_ident); /* kept; before the first kex_input() */
+
+/* Begins an exchange from our side; nothing if one is running. */
+void kex_start(struct kex *kex);
+/* A message 20 to 21 or 30 to 49 from the peer, with its sequence number; borrowed. 0 or ERR_PEER, ERR_HOST_KEY. A KEXINIT from
+ * the peer begins an exchange too. */
+int kex_input(struct kex *kex, uint32_t sequence, struct span payload, struct err *e) MUST_CHECK;
+
+enum kex_action {
+	KEX_WAIT,      /* nothing to do until the next kex_input() or kex_start() */
+	KEX_SEND,      /* send kex_message() */
+	KEX_USE_SEND_KEYS, /* our NEWKEYS was sent: kex_keys() are for the sealer from the next packet on */
+	KEX_USE_RECEIVE_KEYS, /* the peer's NEWKEYS came: kex_keys() are for the opener */
+	KEX_DONE       /* both directions have their keys; said once an exchange */
+};
+enum kex_action kex_next(struct kex *kex);
+struct span kex_message(const struct kex *kex);            /* until the next call */
+const struct packet_keys *kex_keys(const struct kex *kex); /* until the next call */
+
+/* Between sending KEXINIT and our NEWKEYS only messages 1 to 49 except 5 and 6 may be sent (RFC 4253 §7.1). */
+bool kex_blocks_sending(const struct kex *kex);
+/* From the peer's KEXINIT to its NEWKEYS the same holds for what the peer sends. */
+bool kex_blocks_receiving(const struct kex *kex);
+bool kex_is_running(const struct kex *kex);
+/* Until the first exchange is done under strict key exchange nothing but its own messages is legal (protocol.md 5). */
+bool kex_is_strict(const struct kex *kex);
+enum packet_sequence kex_sequence(const struct kex *kex); /* for packet_*_set_keys() */
+/* The next message of the peer is a wrong guess and must be dropped (first_kex_packet_follows); asking clears it. */
+bool kex_skip_next(struct kex *kex);
+bool kex_first_is_done(const struct kex *kex);
+bool kex_peer_has_ext_info(const struct kex *kex); /* the peer's list had ext-info-c (or -s) */
+
+struct span kex_session_id(const struct kex *kex); /* of the first exchange; empty before */
+struct span kex_host_key(const struct kex *kex);   /* the blob that was verified last */
+/* What was agreed on last, for the status; "" before. Static or the kex's. */
+const char *kex_name(const struct kex *kex);
+const char *kex_host_key_algorithm(const struct kex *kex);
+bool kex_is_post_quantum(const struct kex *kex);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * MACs for the ciphers that have none of their own (RFC 4253 §6.4, RFC 6668; -etm: OpenSSH's PROTOCOL §1.5).
+ */
+#ifndef ADIT_SSH_MAC_H
+#define ADIT_SSH_MAC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/wire.h"
+
+enum mac_order { MAC_AND_ENCRYPT, MAC_OF_CIPHERTEXT /* -etm */ };
+
+struct mac_info {
+	const char *name;
+	enum mac_order order;
+	size_t key_size;
+	size_t size;
+};
+
+const struct mac_info *mac_find(struct span name); /* NULL: unknown */
+const struct mac_info *mac_at(size_t index);
+
+#define MAC_SIZE_MAX 64
+struct mac;
+struct mac *mac_new(const struct mac_info *info, const uint8_t *key);
+void mac_free(struct mac *mac); /* NULL is legal; wipes */
+const struct mac_info *mac_info(const struct mac *mac);
+/* MAC(key, sequence || pieces) */
+void mac_compute(struct mac *mac, uint32_t sequence, const struct iovec *pieces, size_t count, uint8_t out[MAC_SIZE_MAX]);
+
+#endif
