@@ -1,3 +1,14 @@
 noinst_LIBRARIES += libssh.a
 libssh_a_SOURCES = \
-	src/ssh/algorithms.h src/ssh/cipher.h src/ssh/ident.h src/ssh/kex.h src/ssh/mac.h src/ssh/packet.h
+	src/ssh/agent.h \
+	src/ssh/algorithms.h \
+	src/ssh/cert.h \
+	src/ssh/cipher.h \
+	src/ssh/hostkey.h \
+	src/ssh/ident.h \
+	src/ssh/kex.h \
+	src/ssh/key.h \
+	src/ssh/keyfile.h \
+	src/ssh/known_hosts.h \
+	src/ssh/mac.h \
+	src/ssh/packet.h

@@ -1,0 +1,35 @@
+/*
+ * The client of an ssh-agent (PROTOCOL.agent, RFC 9987): identities and signatures, non-blocking, each request with a deadline.
+ */
+#ifndef ADIT_SSH_AGENT_H
+#define ADIT_SSH_AGENT_H
+
+#include "base/loop.h"
+#include "base/wire.h"
+
+struct agent;
+
+/* Connects to the socket at path. Requests may be made at once. NULL and ERR_LOCAL when there is no agent. */
+struct agent *agent_new(struct loop *loop, const char *path, struct err *e);
+void agent_free(struct agent *agent); /* requests that wait get no callback. NULL is legal */
+
+struct agent_identity {
+	struct span blob; /* a key or a certificate */
+	struct span comment;
+};
+
+/* One request at a time; callbacks come from the loop. e is set on failure (ERR_LOGIN: "the agent ..."). */
+typedef void agent_identities_callback(
+    void *arg, const struct agent_identity *identities, size_t count, const struct err *e);
+void agent_list(struct agent *agent, uint64_t timeout_ms, agent_identities_callback *done, void *arg);
+
+/* signature is the whole signature blob; its algorithm was checked against the one that was asked for. */
+typedef void agent_signature_callback(void *arg, struct span signature, const struct err *e);
+void agent_sign(struct agent *agent, struct span key_blob, struct span algorithm, struct span data, uint64_t timeout_ms,
+    agent_signature_callback *done, void *arg);
+
+/* session-bind@openssh.com: tells the agent to which host what it signs goes. Before the first signature; no answer is needed
+ * (an old agent refuses, which changes nothing). */
+void agent_bind_session(struct agent *agent, struct span host_key, struct span session_id, struct span signature);
+
+#endif

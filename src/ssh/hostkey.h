@@ -1,0 +1,56 @@
+/*
+ * Is this the server's key? Pins, known_hosts, host certificates, revoked keys: one policy a host, asked once an exchange.
+ */
+#ifndef ADIT_SSH_HOSTKEY_H
+#define ADIT_SSH_HOSTKEY_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/wire.h"
+
+enum hostkey_check {
+	HOSTKEY_STRICT,
+	HOSTKEY_ACCEPT_NEW, /* an unknown host's key is written to the first known_hosts file */
+	HOSTKEY_FETCH       /* accepts nothing, remembers what it saw: `adit host-key` */
+};
+
+struct hostkey_options {
+	const struct log_context *log; /* keeps */
+	const char *name; /* to look up: host_key_alias or the address. This and all below are copied */
+	uint16_t port;
+	const char *address; /* for messages */
+	enum hostkey_check check;
+	const char *const *pins; /* "SHA256:..." or "ssh-ed25519 AAAA..."; then known_hosts is not read */
+	size_t pin_count;
+	const char *const *known_hosts;
+	size_t known_hosts_count;
+	const char *const *revoked_keys; /* plain lists or KRLs; one that is missing refuses all */
+	size_t revoked_keys_count;
+};
+
+struct hostkey_policy;
+
+/* Reads the files (blocks): one is made for each connection, so that changes count. NULL and ERR_CONFIG. */
+struct hostkey_policy *hostkey_policy_new(const struct hostkey_options *options, struct err *e);
+void hostkey_policy_free(struct hostkey_policy *policy); /* NULL is legal */
+
+/* The host key algorithms to offer: list (comma-separated) reordered so that what is known of the host comes first,
+ * certificates first of all where a CA line matches (protocol.md 64). Gives. */
+char *hostkey_policy_order(const struct hostkey_policy *policy, const char *list);
+
+/* Is it? 0, or ERR_HOST_KEY and words that say which key was seen, where the known one stands (file:line) and what to do.
+ * In later exchanges only the key that was verified first is accepted. algorithm says whether it is a certificate. */
+int hostkey_policy_verify(
+    struct hostkey_policy *policy, struct span key_blob, struct span algorithm, struct err *e) MUST_CHECK;
+/* "SHA256:..." of the key seen last, "" before one. */
+const char *hostkey_policy_fingerprint(const struct hostkey_policy *policy);
+
+/* hostkeys-00@openssh.com (protocol.md 35): may this host's lines be changed, and which of the announced keys are new (then
+ * they must prove themselves)? Returns the count of new ones in ret_new (views into message, room for HOSTKEY_ANNOUNCED_MAX),
+ * 0 if there is nothing to prove, negative if the message is malformed. */
+#define HOSTKEY_ANNOUNCED_MAX 32
+int hostkey_policy_announced(struct hostkey_policy *policy, struct span message, struct span *ret_new) MUST_CHECK;
+/* The proof has been checked for all new keys: write the file (adds new ones, removes vanished ones). */
+int hostkey_policy_update(struct hostkey_policy *policy, struct span message, struct err *e) MUST_CHECK;
+
+#endif
