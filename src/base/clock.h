@@ -18,7 +18,8 @@ uint64_t clock_wall_ms(void);
 /* For tests: from here on time stands still at the given values until clock_fake_advance(). Wall time moves along. */
 void clock_fake_start(uint64_t now_ms, time_t wall);
 void clock_fake_advance(uint64_t ms); /* timers: use loop_fake_advance(), which calls this */
-void clock_fake_suspend(uint64_t ms); /* only boot time and wall time move, as in a suspended machine */
+void clock_fake_suspend(
+    uint64_t ms); /* only boot time and wall time move, as in a suspended machine */
 void clock_fake_stop(void);
 bool clock_is_fake(void);
 

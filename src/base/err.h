@@ -39,7 +39,8 @@ struct err {
 
 /* Each returns the class, so that `return err_set(e, ...)` reads well. e may be NULL: then only the class counts. */
 int err_set(struct err *e, enum error_class class, const char *format, ...) PRINTF_LIKE(3, 4);
-int err_vset(struct err *e, enum error_class class, const char *format, va_list args) PRINTF_LIKE(3, 0);
+int err_vset(struct err *e, enum error_class class, const char *format, va_list args)
+    PRINTF_LIKE(3, 0);
 /* The same, with ": " and the words for errno_value after the text. */
 int err_set_errno(struct err *e, enum error_class class, int errno_value, const char *format, ...)
     PRINTF_LIKE(4, 5);

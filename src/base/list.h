@@ -63,8 +63,8 @@ static inline void list_splice(struct list *to, struct list *from)
 }
 
 /* The body may remove the current node, no other. */
-#define LIST_FOREACH(node, head)                                                                   \
-	for (struct list *node = (head)->next, *node##_next = node->next; node != (head);          \
-	    node = node##_next, node##_next = node->next)
+#define LIST_FOREACH(node, head) \
+	for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
+	     node = node##_next, node##_next = node->next)
 
 #endif

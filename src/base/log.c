@@ -175,7 +175,8 @@ static void print_line(enum log_level level, const char *text)
 
 		gmtime_r(&seconds, &tm);
 		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-		strbuf_addf(&line, "%s.%03uZ %s ", stamp, (unsigned)(now_ms % 1000), levels[level].name);
+		strbuf_addf(
+		    &line, "%s.%03uZ %s ", stamp, (unsigned)(now_ms % 1000), levels[level].name);
 	}
 	strbuf_add(&line, text);
 	strbuf_add(&line, "\n");
@@ -187,20 +188,21 @@ static void print_line(enum log_level level, const char *text)
 	strbuf_clear(&line);
 }
 
-#define LOG_BODY(level)                                                                            \
-	do {                                                                                       \
-		va_list args;                                                                      \
-                                                                                                   \
-		if ((level) > current_level)                                                       \
-			return;                                                                    \
-		va_start(args, format);                                                            \
-		char *line = make_line(who, event, format, &args);                                 \
-		va_end(args);                                                                      \
-		print_line(level, line);                                                           \
-		free(line);                                                                        \
+#define LOG_BODY(level) \
+	do { \
+		va_list args; \
+\
+		if ((level) > current_level) \
+			return; \
+		va_start(args, format); \
+		char *line = make_line(who, event, format, &args); \
+		va_end(args); \
+		print_line(level, line); \
+		free(line); \
 	} while (0)
 
-void log_at(enum log_level level, const struct log_context *who, const char *event, const char *format, ...)
+void log_at(
+    enum log_level level, const struct log_context *who, const char *event, const char *format, ...)
 {
 	LOG_BODY(level);
 }
@@ -243,8 +245,8 @@ void log_repeat_end(struct log_repeat *repeat, const struct log_context *who, co
 	*repeat = (struct log_repeat){0};
 }
 
-void log_unless_repeated(struct log_repeat *repeat, enum log_level level, const struct log_context *who,
-    const char *event, const char *format, ...)
+void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
+    const struct log_context *who, const char *event, const char *format, ...)
 {
 	va_list args;
 

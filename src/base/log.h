@@ -24,12 +24,16 @@ struct log_context {
 	const char *value;
 };
 
-void log_error(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
-void log_warning(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
-void log_info(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
-void log_debug(const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
-void log_at(enum log_level level, const struct log_context *who, const char *event, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void log_error(const struct log_context *who, const char *event, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void log_warning(const struct log_context *who, const char *event, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void log_info(const struct log_context *who, const char *event, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void log_debug(const struct log_context *who, const char *event, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void log_at(enum log_level level, const struct log_context *who, const char *event,
+    const char *format, ...) PRINTF_LIKE(4, 5);
 
 void log_set_level(enum log_level level); /* from the configuration; LOG_LEVEL_INFO until then */
 enum log_level log_level(void);
@@ -44,8 +48,8 @@ struct log_repeat {
 
 /* Like log_at(), but what equals the last line of this place is only counted; the next different line of the place is
  * preceded by one that says how many were counted ("repeated=12"). */
-void log_unless_repeated(struct log_repeat *repeat, enum log_level level, const struct log_context *who,
-    const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
+void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
+    const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
 /* What follows is new even if it reads the same (the state changed in between). Says the count that is owed. */
 void log_repeat_end(struct log_repeat *repeat, const struct log_context *who, const char *event);
 

@@ -44,7 +44,8 @@ struct loop *loop_new(void)
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (!loop->base) {
-		log_error(NULL, "no-event-loop", "reason=%s", "the kernel gives no epoll descriptor");
+		log_error(
+		    NULL, "no-event-loop", "reason=%s", "the kernel gives no epoll descriptor");
 		abort();
 	}
 	list_init(&loop->tasks);
@@ -137,7 +138,8 @@ void task_schedule(struct task *task)
 	struct loop *loop = task->loop;
 
 	if (list_empty(&task->node))
-		list_append(task->last_pass == loop->passes ? &loop->next_pass : &loop->tasks, &task->node);
+		list_append(
+		    task->last_pass == loop->passes ? &loop->next_pass : &loop->tasks, &task->node);
 }
 
 void task_cancel(struct task *task)
@@ -223,7 +225,8 @@ static void settle(struct loop *loop)
 	/* A bound, so that a test with a bug ends. */
 	for (int i = 0; i < 1000; i++) {
 		loop_pass(loop, LOOP_NO_WAIT);
-		if (list_empty(&loop->tasks) && event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ACTIVE) == 0)
+		if (list_empty(&loop->tasks) &&
+		    event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ACTIVE) == 0)
 			return;
 	}
 }

@@ -20,7 +20,7 @@
 
 struct loop;
 
-struct loop *loop_new(void); /* ends the process when the kernel gives no epoll descriptor */
+struct loop *loop_new(void);       /* ends the process when the kernel gives no epoll descriptor */
 void loop_free(struct loop *loop); /* buries everything first; events of others must be gone */
 struct event_base *loop_base(struct loop *loop);
 

@@ -66,7 +66,8 @@ static struct entry **find(const struct map *m, const void *key, size_t n, uint3
 {
 	struct entry **at = &m->buckets[hash & (m->bucket_count - 1)];
 
-	while (*at && !((*at)->hash == hash && (*at)->key_len == n && memcmp((*at)->key, key, n) == 0))
+	while (
+	    *at && !((*at)->hash == hash && (*at)->key_len == n && memcmp((*at)->key, key, n) == 0))
 		at = &(*at)->next;
 	return at;
 }

@@ -7,16 +7,16 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);               /* zeroed; gives */
-void *mem_array(size_t count, size_t size); /* zeroed, overflow-checked; gives */
+void *mem_alloc(size_t size);                       /* zeroed; gives */
+void *mem_array(size_t count, size_t size);         /* zeroed, overflow-checked; gives */
 void *mem_grow(void *p, size_t count, size_t size); /* like reallocarray; new space is not zeroed */
-char *mem_strdup(const char *s);            /* NULL gives NULL */
+char *mem_strdup(const char *s);                    /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n);
 void *mem_dup(const void *p, size_t n);
 
 #define NEW(type) ((type *)mem_alloc(sizeof(type)))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Tells glibc to keep and reuse what it has (design.md, "The way of a byte"); once, at the start of the daemon. */
 void mem_tune_allocator(void);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void random_key_bytes(void *p, size_t n); /* ends the process when the system has no randomness */
+void random_key_bytes(void *p, size_t n);  /* ends the process when the system has no randomness */
 void random_padding(uint8_t *p, size_t n); /* n <= 255 */
 uint32_t random_below(uint32_t limit);     /* 0 <= r < limit, limit > 0; for jitter and shuffling */
 

@@ -204,7 +204,8 @@ static bool glob(const char *pattern, const char *text, bool nocase)
 		if (*pattern == '*') {
 			star = ++pattern;
 			resume = text;
-		} else if (*pattern && (*pattern == '?' || fold(*pattern, nocase) == fold(*text, nocase))) {
+		} else if (*pattern &&
+			   (*pattern == '?' || fold(*pattern, nocase) == fold(*text, nocase))) {
 			pattern++;
 			text++;
 		} else if (star) {
@@ -308,7 +309,8 @@ bool str_to_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_valu
 
 /* ---- base64, hex ---- */
 
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 char *str_base64(struct span bytes, enum base64_padding padding)
 {

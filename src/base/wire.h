@@ -24,7 +24,8 @@ struct span {
 struct span span_of(const char *text);
 bool span_equal(struct span a, struct span b);
 bool span_is(struct span s, const char *text);
-char *span_strdup(struct span s); /* gives; stops at nothing: check span_is_text() first where a NUL matters */
+char *span_strdup(
+    struct span s); /* gives; stops at nothing: check span_is_text() first where a NUL matters */
 bool span_is_text(struct span s); /* no NUL and no other control byte */
 
 /* ---- reader ---- */
@@ -68,8 +69,8 @@ struct wr {
 
 #define WR_INIT ((struct wr){0})
 #define WR_INIT_SECRET ((struct wr){.secret = true})
-void wr_clear(struct wr *w); /* frees; the writer can be used again */
-void wr_reset(struct wr *w); /* empties, keeps the space */
+void wr_clear(struct wr *w);             /* frees; the writer can be used again */
+void wr_reset(struct wr *w);             /* empties, keeps the space */
 struct span wr_span(const struct wr *w); /* until the next write */
 
 void wr_u8(struct wr *w, uint8_t v);

@@ -1,0 +1,26 @@
+# Fuzz targets: everything that parses what came from outside. A new one is tests/fuzz/NAME_fuzz.c with a function
+# LLVMFuzzerTestOneInput, a folder tests/fuzz/corpus/NAME with at least one input, and two lines here: its name, and what
+# it links ($(UP_TO_...), then $(FUZZ_LIBS)).
+#
+# `make check` replays the corpora without a fuzzer (replay.c). With --enable-fuzz the same programs are libFuzzer's:
+# tests/fuzz/run SECONDS runs each of them for that long.
+FUZZ_TARGETS =
+
+FUZZ_TARGETS += tests/fuzz/wire_fuzz
+tests_fuzz_wire_fuzz_LDADD = $(UP_TO_BASE) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/str_fuzz
+tests_fuzz_str_fuzz_LDADD = $(UP_TO_BASE) $(FUZZ_LIBS)
+
+if FUZZ
+FUZZ_LIBS = $(THIRD_PARTY) $(LIBFUZZER)
+noinst_PROGRAMS += $(FUZZ_TARGETS)
+else
+FUZZ_LIBS = libreplay.a $(THIRD_PARTY)
+check_LIBRARIES += libreplay.a
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += $(FUZZ_TARGETS)
+libreplay_a_SOURCES = tests/fuzz/replay.c
+endif
+
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run

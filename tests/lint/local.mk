@@ -1,0 +1,3 @@
+LINT_TESTS = tests/lint/layers tests/lint/headers
+EXTRA_DIST += tests/lint/layers tests/lint/headers tests/lint/listed tests/lint/format
+TESTS += $(LINT_TESTS)
