@@ -1,5 +1,15 @@
+# What `make check` runs: lint, unit and protocol tests, the fuzz corpora. The system tests want servers and minutes:
+# `make check-system`. The bench wants a quiet machine: tests/bench/run.
+
+# Tests read files of the source tree by $top_srcdir; lint compiles headers as the build would.
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
+	LINT_CC='$(CC) $(CPPFLAGS) $(ADIT_CFLAGS) $(LIBEVENT_CFLAGS) $(CRYPTO_CFLAGS) $(LIBCONFIG_CFLAGS)'; export LINT_CC;
+
+include tests/lint/local.mk
+include tests/fuzz/local.mk
+
 # A unit test is one program a module; it links what its layer may use and no more.
-AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; export top_srcdir;
 UNIT_LIBS = $(CMOCKA_LIBS) $(THIRD_PARTY)
 
 if HAVE_CMOCKA
