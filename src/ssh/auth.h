@@ -1,0 +1,53 @@
+/*
+ * Logging in (RFC 4252, RFC 4256, RFC 8308; publickey-hostbound-v00@openssh.com; session-bind@openssh.com): walks through what is
+ * configured, in order, as far as the server lets it.
+ */
+#ifndef ADIT_SSH_AUTH_H
+#define ADIT_SSH_AUTH_H
+
+#include "base/loop.h"
+#include "base/secret.h"
+#include "ssh/agent.h"
+#include "ssh/cert.h"
+#include "ssh/key.h"
+#include "ssh/transport.h"
+
+struct auth;
+
+/* One way to prove who we are with a key. */
+struct auth_identity {
+	char *name; /* the file's path or the agent's comment, for messages; owned */
+	struct key *key; /* owned; private, or public only when the agent has the rest */
+	struct cert *cert; /* owned; NULL: the plain key */
+	bool from_agent;
+};
+
+struct auth_options {
+	const struct log_context *log; /* keeps */
+	const char *user;              /* copied */
+	struct auth_identity *identities; /* takes the array and what it owns; in the order to try */
+	size_t identity_count;
+	const char *agent_path; /* NULL: no agent. Copied */
+	/* Offer every key that the agent has; else only those whose public half is among identities. */
+	enum { AUTH_AGENT_ALL, AUTH_AGENT_IDENTITIES_ONLY } agent_keys;
+	uint64_t agent_timeout_ms;  /* a person may have to touch a key: 30 s */
+	const struct secret *password; /* copied; NULL: neither password nor keyboard-interactive */
+};
+
+/* e not set: logged in. Else ERR_LOGIN with what was offered and what the server would take ("publickey: offered
+ * /etc/adit/id_ed25519 (ED25519 SHA256:...); the server takes: publickey, password"), or another class. The last call. */
+typedef void auth_callback(void *arg, const struct err *e);
+
+/* Begins when the transport is ready (or at once if it is). Sends SERVICE_REQUEST together with the first request where that is
+ * safe, and signs the first publickey request instead of asking when there is one key and its algorithm is known to be
+ * accepted (issue: fewest round trips). */
+struct auth *auth_start(struct loop *loop, struct transport *t, const struct auth_options *options, auth_callback *done, void *arg);
+/* A message 6 (SERVICE_ACCEPT), or 50 to 79, from the transport's on_message. */
+int auth_input(struct auth *auth, struct span payload, struct err *e) MUST_CHECK;
+/* The key exchange is done: from the transport's on_ready. */
+void auth_transport_ready(struct auth *auth);
+void auth_free(struct auth *auth); /* no callback any more. NULL is legal; wipes */
+/* Which method and identity let us in, for the log; "" before. */
+const char *auth_method(const struct auth *auth);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * The transport layer of one connection (RFC 4253): identification, key exchange and rekey, packets. Runs over any bufferevent, a
+ * socket or a channel of another connection. Hands on what is not its own: authentication (50 to 79) and connection
+ * (80 to 127 and extensions) messages.
+ *
+ * Our identification and KEXINIT go out at once. Client only.
+ */
+#ifndef ADIT_SSH_TRANSPORT_H
+#define ADIT_SSH_TRANSPORT_H
+
+#include <event2/bufferevent.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/wire.h"
+#include "ssh/algorithms.h"
+#include "ssh/hostkey.h"
+
+struct transport;
+
+struct transport_options {
+	const struct log_context *log;  /* keeps; may be NULL */
+	struct algorithm_prefs prefs;   /* strings are copied */
+	struct hostkey_policy *hostkey; /* keeps */
+	uint64_t rekey_bytes;           /* 0: the cipher's limit, at most 1 GiB */
+	uint64_t rekey_interval_ms;     /* 0: never by time */
+	uint64_t rekey_timeout_ms;      /* 0: 60 s. How long one rekey may take; the first exchange has the caller's deadline */
+};
+
+struct transport_callbacks {
+	/* The first key exchange is done: authentication may begin. Once. */
+	void (*on_ready)(void *arg);
+	/* A message from 50 on; payload is valid during the call. Returns 0, or a negative class with e filled when the message
+	 * breaks the protocol: the transport then disconnects (code 2) and calls on_closed. Before on_ready nothing comes. */
+	int (*on_message)(void *arg, struct span payload, struct err *e);
+	/* transport_can_send() is true again after it was false. Comes from a task of the loop. */
+	void (*on_can_send)(void *arg);
+	/* It is over: e says why; when the peer said DISCONNECT, its code and (escaped) words. Once, the last call. */
+	void (*on_closed)(void *arg, const struct err *e);
+};
+
+/* Takes bev, whose peer is an SSH server. */
+struct transport *transport_new(struct loop *loop, struct bufferevent *bev, const struct transport_options *options,
+    const struct transport_callbacks *callbacks, void *arg);
+/* Ends without a word (the bufferevent is freed). No callback. Legal inside a callback. NULL is legal. */
+void transport_free(struct transport *t);
+/* Sends DISCONNECT and closes; on_closed does not come. Then transport_free(). RFC 4253 §11.1 codes. */
+#define DISCONNECT_PROTOCOL_ERROR 2
+#define DISCONNECT_KEY_EXCHANGE_FAILED 3
+#define DISCONNECT_HOST_KEY_NOT_VERIFIABLE 9
+#define DISCONNECT_BY_APPLICATION 11
+#define DISCONNECT_NO_MORE_AUTH_METHODS 14
+void transport_disconnect(struct transport *t, uint32_t code, const char *text);
+
+/* May another message be produced now? False while a key exchange forbids it, the output is above its high mark, or it is
+ * over. Whoever has much to send asks before each message (design.md, "Pull, don't queue"). */
+bool transport_can_send(const struct transport *t);
+/* Sends one message, the pieces together. While a key exchange forbids it, it is kept and sent afterwards, in order: only
+ * for what is rare and small. Bounded: beyond 64 kept messages the connection is ended (ERR_LOCAL). */
+void transport_send(struct transport *t, const struct iovec *pieces, size_t count);
+void transport_send_span(struct transport *t, struct span payload);
+
+/* Begins a rekey now, if none is running. */
+void transport_rekey(struct transport *t);
+/* The user authenticated (USERAUTH_SUCCESS came): later EXT_INFO rules and idle rekeys apply. */
+void transport_set_authenticated(struct transport *t);
+
+/* ---- what it knows ---- */
+struct span transport_session_id(const struct transport *t);
+struct span transport_host_key(const struct transport *t);
+const char *transport_peer_ident(const struct transport *t); /* "" before it came */
+unsigned transport_peer_quirks(const struct transport *t);   /* enum ident_quirk */
+bool transport_is_ready(const struct transport *t);
+/* Signature algorithms the server takes (EXT_INFO server-sig-algs), comma-separated; NULL when it did not say. */
+const char *transport_server_sig_algs(const struct transport *t);
+bool transport_peer_has_extension(const struct transport *t, const char *name); /* "ping@openssh.com" */
+/* clock_now_ms() of the last packet received. */
+uint64_t transport_last_received_ms(const struct transport *t);
+
+struct transport_info {
+	const char *kex, *host_key_algorithm, *cipher_out, *cipher_in, *mac_out, *mac_in; /* "" where there is none */
+	bool post_quantum;
+	uint64_t bytes_in, bytes_out; /* on the wire */
+	unsigned rekeys;
+};
+void transport_get_info(const struct transport *t, struct transport_info *ret_info);
+
+#endif
