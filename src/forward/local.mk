@@ -1,2 +1,2 @@
 noinst_LIBRARIES += libforward.a
-libforward_a_SOURCES =
+libforward_a_SOURCES = src/forward/forward.h src/forward/service.h

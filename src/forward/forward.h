@@ -1,0 +1,96 @@
+/*
+ * One forward: a listener and where its connections go, of any of the four kinds (adit.conf(5)). It outlives the sessions that
+ * carry its streams: while there is none, clients of a local listener are held.
+ *
+ * The owner (tunnel/tunnel) says when a session has come and when it goes; the forward asks it for the session of each new
+ * stream, because there may be several.
+ */
+#ifndef ADIT_FORWARD_FORWARD_H
+#define ADIT_FORWARD_FORWARD_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "net/resolver.h"
+#include "ssh/session.h"
+
+struct forward;
+
+enum forward_state {
+	FORWARD_WAITING, /* for a session, for the server's answer, or for the next try */
+	FORWARD_UP,      /* a client that connects to the listener now reaches the target's side */
+	FORWARD_FAILED   /* only a person can help */
+};
+const char *forward_state_name(enum forward_state state); /* "waiting", "up", "failed" */
+
+struct forward_callbacks {
+	/* The session for a stream that begins now; NULL: none is up, the client is held. */
+	struct session *(*pick_session)(void *arg);
+	/* A client is held: whoever makes links hurries. Comes for each. */
+	void (*on_held)(void *arg);
+	/* The state, its reason or where it listens has changed. From the loop. */
+	void (*on_change)(void *arg);
+	/* A stream began (stream_count rose) or ended; for idle links and events. May be NULL. */
+	void (*on_streams)(void *arg);
+};
+
+struct forward_env {
+	struct loop *loop;                /* keeps */
+	struct resolver *resolver;        /* keeps; for targets of remote forwards */
+	const struct log_context *log;    /* keeps: the tunnel's */
+	/* Listeners that were inherited (systemd): takes a name, gives the descriptors (fds[0..n)) or 0. May be NULL. */
+	size_t (*inherit)(void *arg, const char *name, int fds[], size_t max);
+	void *inherit_arg;
+};
+
+/* Opens the listener of a local kind at once. config (and its snapshot, which the caller counts) is kept until
+ * forward_free() or forward_set_config(). NULL and e (ERR_LOCAL, ERR_CONFIG) when the listener cannot be opened. */
+struct forward *forward_new(const struct forward_env *env, const struct config_forward *config, uint64_t hold_timeout_ms,
+    const struct forward_callbacks *callbacks, void *arg, struct err *e);
+/* Streams are reset, held clients too, a remote forward is cancelled on a live session. NULL is legal. */
+void forward_free(struct forward *f);
+
+/* A session is up: held clients go on, remote forwards are asked for (on this one session). */
+void forward_session_up(struct forward *f, struct session *s);
+/* It is about to go (it may still be open: a remote forward is cancelled then). Its streams end with it. */
+void forward_session_down(struct forward *f, struct session *s);
+/* There will be no session for a long time, for this reason: held clients are reset now. */
+void forward_refuse_held(struct forward *f, const struct err *reason);
+
+/* Same kind and listener, other targets, limits or lists: for new streams. */
+void forward_set_config(struct forward *f, const struct config_forward *config, uint64_t hold_timeout_ms);
+/* Accepts nothing any more (the listener is closed, a remote one cancelled); open streams go on. Then the owner waits until
+ * stream_count is 0 or its patience ends, and frees it. */
+void forward_stop_accepting(struct forward *f);
+
+/* The target side was tried and is dead (probe): shown as the reason, and the forward is not up. NULL: it lives. */
+void forward_set_target_error(struct forward *f, const char *reason);
+
+/* ---- what one can see ---- */
+struct forward_status {
+	enum config_forward_kind kind;
+	const char *listen; /* where it really listens: the port that was given. Until the next change */
+	const char *to;     /* "" for SOCKS */
+	enum forward_state state;
+	const char *reason; /* "" when up */
+	uint64_t streams, streams_total, held, refused, failed;
+	uint64_t bytes_in, bytes_out; /* in: from the target to the client; out: from the client to the target */
+};
+void forward_get_status(const struct forward *f, struct forward_status *ret_status);
+const struct config_forward *forward_config(const struct forward *f);
+
+struct forward_stream_info {
+	uint64_t id;         /* unique in the process */
+	const char *client;  /* "127.0.0.1:40312", "unix: uid=1000 pid=4711" */
+	const char *to;
+	uint64_t bytes_in, bytes_out;
+	uint64_t age_ms, idle_ms;
+};
+void forward_each_stream(const struct forward *f, void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
+/* Listening descriptors, for the FD store; still the forward's. */
+size_t forward_listen_fds(const struct forward *f, int fds[2]);
+
+#endif
