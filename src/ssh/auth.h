@@ -14,12 +14,13 @@
 
 struct auth;
 
-/* One way to prove who we are with a key. */
+/* A key that proves who we are. With a certificate, that is offered first and the key by itself after it: a server that does
+ * not know the CA may know the key. */
 struct auth_identity {
-	char *name; /* the file's path or the agent's comment, for messages; owned */
-	struct key *key; /* owned; private, or public only when the agent has the rest */
-	struct cert *cert; /* owned; NULL: the plain key */
-	bool from_agent;
+	char *name; /* the file's path, for messages; owned */
+	struct key *key; /* owned; private, or public only: then it is offered if the agent has it */
+	struct cert *cert; /* owned; NULL: the plain key alone. One that is not valid now is named and not offered */
+	bool from_agent; /* the agent signs, even if key is private */
 };
 
 struct auth_options {
@@ -42,10 +43,14 @@ typedef void auth_callback(void *arg, const struct err *e);
  * safe, and signs the first publickey request instead of asking when there is one key and its algorithm is known to be
  * accepted (issue: fewest round trips). */
 struct auth *auth_start(struct loop *loop, struct transport *t, const struct auth_options *options, auth_callback *done, void *arg);
-/* A message 6 (SERVICE_ACCEPT), or 50 to 79, from the transport's on_message. */
+/* SERVICE_ACCEPT (6), or a message from 50 to 79, from the transport's on_message, whose results it has. done may be called
+ * inside. */
 int auth_input(struct auth *auth, struct span payload, struct err *e) MUST_CHECK;
 /* The key exchange is done: from the transport's on_ready. */
 void auth_transport_ready(struct auth *auth);
+/* The transport closed before done was called: adds to the reason e what had been offered by then, and makes it ERR_LOGIN when
+ * it was the server that ended a login it had refused before ("Too many authentication failures"). done is not called. */
+void auth_transport_closed(struct auth *auth, struct err *e);
 void auth_free(struct auth *auth); /* no callback any more. NULL is legal; wipes */
 /* Which method and identity let us in, for the log; "" before. */
 const char *auth_method(const struct auth *auth);

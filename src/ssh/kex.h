@@ -68,6 +68,9 @@ bool kex_peer_has_ext_info(const struct kex *kex); /* the peer's list had ext-in
 
 struct span kex_session_id(const struct kex *kex); /* of the first exchange; empty before */
 struct span kex_host_key(const struct kex *kex);   /* the blob that was verified last */
+/* The server's signature over the session id, as it came in the first exchange: an agent that is told to which host it
+ * signs checks it (session-bind@openssh.com). Empty before. */
+struct span kex_first_signature(const struct kex *kex);
 /* What was agreed on last, for the status; "" before. Static or the kex's. */
 const char *kex_name(const struct kex *kex);
 const char *kex_host_key_algorithm(const struct kex *kex);

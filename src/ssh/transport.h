@@ -33,16 +33,21 @@ struct transport_options {
 };
 
 struct transport_callbacks {
-	/* The first key exchange is done: authentication may begin. Once. */
+	/* The first key exchange is done: authentication may begin. Once. Comes after the packets that arrived together with the
+	 * server's NEWKEYS were read, so that its EXT_INFO, which OpenSSH sends right behind, is known by then. */
 	void (*on_ready)(void *arg);
-	/* A message from 50 on; payload is valid during the call. Returns 0, or a negative class with e filled when the message
-	 * breaks the protocol: the transport then disconnects (code 2) and calls on_closed. Before on_ready nothing comes. */
+	/* SERVICE_ACCEPT (6), or a message from 50 on; payload is valid during the call. Returns 0, TRANSPORT_UNIMPLEMENTED when
+	 * nobody knows the message (the transport answers so), or a negative class with e filled when it breaks the protocol: the
+	 * transport then disconnects (code 2) and calls on_closed. Before on_ready nothing comes. */
 	int (*on_message)(void *arg, struct span payload, struct err *e);
-	/* transport_can_send() is true again after it was false. Comes from a task of the loop. */
+	/* transport_can_send() is true again after it was false; or it is about to become false for a key exchange of ours, and
+	 * what is owed may still go out. Comes from a task of the loop. */
 	void (*on_can_send)(void *arg);
 	/* It is over: e says why; when the peer said DISCONNECT, its code and (escaped) words. Once, the last call. */
 	void (*on_closed)(void *arg, const struct err *e);
 };
+
+#define TRANSPORT_UNIMPLEMENTED 1
 
 /* Takes bev, whose peer is an SSH server. */
 struct transport *transport_new(struct loop *loop, struct bufferevent *bev, const struct transport_options *options,
@@ -67,12 +72,15 @@ void transport_send_span(struct transport *t, struct span payload);
 
 /* Begins a rekey now, if none is running. */
 void transport_rekey(struct transport *t);
-/* The user authenticated (USERAUTH_SUCCESS came): later EXT_INFO rules and idle rekeys apply. */
+/* The user authenticated (USERAUTH_SUCCESS came): from here on we rekey by ourselves, an EXT_INFO changes nothing any more, and
+ * ACKs may be late again. */
 void transport_set_authenticated(struct transport *t);
 
 /* ---- what it knows ---- */
 struct span transport_session_id(const struct transport *t);
 struct span transport_host_key(const struct transport *t);
+/* The server's signature over the session id (kex_first_signature). */
+struct span transport_host_key_signature(const struct transport *t);
 const char *transport_peer_ident(const struct transport *t); /* "" before it came */
 unsigned transport_peer_quirks(const struct transport *t);   /* enum ident_quirk */
 bool transport_is_ready(const struct transport *t);
