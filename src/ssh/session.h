@@ -53,6 +53,9 @@ bool session_closed(const struct session *s, struct err *ret_reason); /* ret_rea
 /* A caller's own state, by name; borrowed values. set returns the previous one. */
 void *session_property(const struct session *s, const char *name);
 void *session_set_property(struct session *s, const char *name, void *value);
+/* For what hangs on a session (a property's value): run(arg) is called once, inside session_free(), after every channel's and
+ * request's last callback and while session_property() still answers. Several run in the reverse order of registration. */
+void session_on_free(struct session *s, void (*run)(void *arg), void *arg);
 /* Is any channel open? Invisible ones (probes, agent channels, held ones: channel_set_visibility()) count only if asked for. */
 enum session_count { SESSION_VISIBLE_ONLY, SESSION_INVISIBLE_TOO };
 bool session_busy(const struct session *s, enum session_count which);
