@@ -1,3 +1,8 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
-	src/net/addr.h src/net/bev.h src/net/connector.h src/net/listener.h src/net/relay.h src/net/resolver.h
+	src/net/addr.h \
+	src/net/bev.c src/net/bev.h src/net/bev_pair.c src/net/bev_socket.c \
+	src/net/connector.h \
+	src/net/listener.h \
+	src/net/relay.h \
+	src/net/resolver.h
