@@ -18,20 +18,23 @@ struct auth;
  * not know the CA may know the key. */
 struct auth_identity {
 	char *name; /* the file's path, for messages; owned */
-	struct key *key; /* owned; private, or public only: then it is offered if the agent has it */
-	struct cert *cert; /* owned; NULL: the plain key alone. One that is not valid now is named and not offered */
+	struct key
+	    *key; /* owned; private, or public only: then it is offered if the agent has it */
+	struct cert *
+	    cert; /* owned; NULL: the plain key alone. One that is not valid now is named and not offered */
 	bool from_agent; /* the agent signs, even if key is private */
 };
 
 struct auth_options {
 	const struct log_context *log; /* keeps */
 	const char *user;              /* copied */
-	struct auth_identity *identities; /* takes the array and what it owns; in the order to try */
+	struct auth_identity
+	    *identities; /* takes the array and what it owns; in the order to try */
 	size_t identity_count;
 	const char *agent_path; /* NULL: no agent. Copied */
 	/* Offer every key that the agent has; else only those whose public half is among identities. */
 	enum { AUTH_AGENT_ALL, AUTH_AGENT_IDENTITIES_ONLY } agent_keys;
-	uint64_t agent_timeout_ms;  /* a person may have to touch a key: 30 s */
+	uint64_t agent_timeout_ms;     /* a person may have to touch a key: 30 s */
 	const struct secret *password; /* copied; NULL: neither password nor keyboard-interactive */
 };
 
@@ -42,7 +45,8 @@ typedef void auth_callback(void *arg, const struct err *e);
 /* Begins when the transport is ready (or at once if it is). Sends SERVICE_REQUEST together with the first request where that is
  * safe, and signs the first publickey request instead of asking when there is one key and its algorithm is known to be
  * accepted (issue: fewest round trips). */
-struct auth *auth_start(struct loop *loop, struct transport *t, const struct auth_options *options, auth_callback *done, void *arg);
+struct auth *auth_start(struct loop *loop, struct transport *t, const struct auth_options *options,
+    auth_callback *done, void *arg);
 /* SERVICE_ACCEPT (6), or a message from 50 to 79, from the transport's on_message, whose results it has. done may be called
  * inside. */
 int auth_input(struct auth *auth, struct span payload, struct err *e) MUST_CHECK;

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libssh.a
 libssh_a_SOURCES = \
 	src/ssh/auth.h src/ssh/channel.h src/ssh/client.h src/ssh/exec.h src/ssh/session.h src/ssh/transport.h \
 	src/ssh/agent.h \
+	src/ssh/messages.h src/ssh/ext_info.h src/ssh/ext_info.c \
 	src/ssh/algorithms.h \
 	src/ssh/cert.h \
 	src/ssh/cipher.h \

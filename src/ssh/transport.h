@@ -20,6 +20,7 @@
 #include "base/wire.h"
 #include "ssh/algorithms.h"
 #include "ssh/hostkey.h"
+#include "ssh/messages.h"
 
 struct transport;
 
@@ -29,7 +30,8 @@ struct transport_options {
 	struct hostkey_policy *hostkey; /* keeps */
 	uint64_t rekey_bytes;           /* 0: the cipher's limit, at most 1 GiB */
 	uint64_t rekey_interval_ms;     /* 0: never by time */
-	uint64_t rekey_timeout_ms;      /* 0: 60 s. How long one rekey may take; the first exchange has the caller's deadline */
+	uint64_t
+	    rekey_timeout_ms; /* 0: 60 s. How long one rekey may take; the first exchange has the caller's deadline */
 };
 
 struct transport_callbacks {
@@ -50,16 +52,12 @@ struct transport_callbacks {
 #define TRANSPORT_UNIMPLEMENTED 1
 
 /* Takes bev, whose peer is an SSH server. */
-struct transport *transport_new(struct loop *loop, struct bufferevent *bev, const struct transport_options *options,
-    const struct transport_callbacks *callbacks, void *arg);
+struct transport *transport_new(struct loop *loop, struct bufferevent *bev,
+    const struct transport_options *options, const struct transport_callbacks *callbacks,
+    void *arg);
 /* Ends without a word (the bufferevent is freed). No callback. Legal inside a callback. NULL is legal. */
 void transport_free(struct transport *t);
-/* Sends DISCONNECT and closes; on_closed does not come. Then transport_free(). RFC 4253 §11.1 codes. */
-#define DISCONNECT_PROTOCOL_ERROR 2
-#define DISCONNECT_KEY_EXCHANGE_FAILED 3
-#define DISCONNECT_HOST_KEY_NOT_VERIFIABLE 9
-#define DISCONNECT_BY_APPLICATION 11
-#define DISCONNECT_NO_MORE_AUTH_METHODS 14
+/* Sends DISCONNECT and closes; on_closed does not come. Then transport_free(). code: enum disconnect_code. */
 void transport_disconnect(struct transport *t, uint32_t code, const char *text);
 
 /* May another message be produced now? False while a key exchange forbids it, the output is above its high mark, or it is
@@ -86,12 +84,14 @@ unsigned transport_peer_quirks(const struct transport *t);   /* enum ident_quirk
 bool transport_is_ready(const struct transport *t);
 /* Signature algorithms the server takes (EXT_INFO server-sig-algs), comma-separated; NULL when it did not say. */
 const char *transport_server_sig_algs(const struct transport *t);
-bool transport_peer_has_extension(const struct transport *t, const char *name); /* "ping@openssh.com" */
+bool transport_peer_has_extension(
+    const struct transport *t, const char *name); /* "ping@openssh.com" */
 /* clock_now_ms() of the last packet received. */
 uint64_t transport_last_received_ms(const struct transport *t);
 
 struct transport_info {
-	const char *kex, *host_key_algorithm, *cipher_out, *cipher_in, *mac_out, *mac_in; /* "" where there is none */
+	const char *kex, *host_key_algorithm, *cipher_out, *cipher_in, *mac_out,
+	    *mac_in; /* "" where there is none */
 	bool post_quantum;
 	uint64_t bytes_in, bytes_out; /* on the wire */
 	unsigned rekeys;
