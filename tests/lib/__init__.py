@@ -1,0 +1,1 @@
+"""What the system tests and the bench stand on: servers of their own on loopback, the program, and waiting."""

@@ -1,0 +1,10 @@
+# Programs that the system tests and the bench run beside adit.
+check_PROGRAMS += tests/lib/delay_proxy tests/lib/load
+tests_lib_delay_proxy_SOURCES = tests/lib/delay_proxy.c
+tests_lib_delay_proxy_LDADD = $(UP_TO_BASE) $(THIRD_PARTY)
+# Measured with it, so never slowed by a sanitizer.
+tests_lib_load_SOURCES = tests/lib/load.c
+tests_lib_load_CFLAGS = $(LIBEVENT_CFLAGS) -O2
+tests_lib_load_LDFLAGS = -pthread
+
+EXTRA_DIST += tests/lib/__init__.py tests/lib/adit.py tests/lib/process.py tests/lib/ssh_servers.py tests/lib/targets.py

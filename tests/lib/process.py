@@ -1,0 +1,149 @@
+"""Processes that a test starts, and conditions that it waits for. Nothing here sleeps for a fixed time."""
+
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+# A deadline is for a test that has gone wrong; sanitizers and a busy machine are slow.
+DEADLINE = float(os.environ.get("ADIT_TEST_DEADLINE", "20"))
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Returns the first true value of condition(); fails, naming what was waited for, when the deadline has passed."""
+    end = time.monotonic() + deadline
+    pause = 0.002
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline:g} s in vain: {what() if callable(what) else what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
+def need(*tools):
+    """The path of the first of these tools that is there; skips the test, naming it, when none is."""
+    for tool in tools:
+        path = shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        if path:
+            return path
+    pytest.skip(f"{' or '.join(tools)} is missing")
+    return None
+
+
+def need_root(why):
+    if os.geteuid() != 0:
+        pytest.skip(f"needs root: {why}")
+
+
+_given = set()
+
+
+def free_port():
+    """A TCP port that nobody listens on, below the range from which the kernel takes the ports of clients."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        top = int(f.read().split()[0])
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(10240, max(top, 20480))
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
+    raise AssertionError("no free port")
+
+
+def listens(port, host="127.0.0.1"):
+    """Whether somebody listens on the port, from /proc: no connection is made, so no server sees one."""
+    wanted = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        for line in f:
+            fields = line.split()
+            if fields[1] == wanted and fields[3] == "0A":
+                return True
+    return False
+
+
+class Process:
+    """A program in the foreground with its output in a file. Ended by its id, and its whole session with it."""
+
+    def __init__(self, argv, log, **popen):
+        self.argv = [str(arg) for arg in argv]
+        self.log_path = pathlib.Path(log)
+        with open(self.log_path, "ab") as out:
+            popen.setdefault("stdout", out)
+            popen.setdefault("stderr", out)
+            popen.setdefault("stdin", subprocess.DEVNULL)
+            self.popen = subprocess.Popen(self.argv, start_new_session=True, **popen)
+        self.pid = self.popen.pid
+
+    def log(self):
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def wait(self, deadline=DEADLINE):
+        """The exit status; negative: the signal that ended it."""
+        try:
+            return self.popen.wait(deadline)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.argv[0]} (process {self.pid}) did not end\n{self.log()}") from None
+
+    def wait_log(self, text, deadline=DEADLINE):
+        def seen():
+            if text in self.log():
+                return True
+            assert self.running(), f"{self.argv[0]} ended with {self.popen.returncode}\n{self.log()}"
+            return False
+        wait_until(seen, lambda: f"{text!r} in the output of {self.argv[0]}:\n{self.log()}", deadline)
+
+    def wait_port(self, port, deadline=DEADLINE):
+        def up():
+            assert self.running(), f"{self.argv[0]} ended with {self.popen.returncode}\n{self.log()}"
+            return listens(port)
+        wait_until(up, lambda: f"port {port} of {self.argv[0]}:\n{self.log()}", deadline)
+
+    def kill(self):
+        """At once; a frozen one too."""
+        for pid in [self.pid, *descendants(self.pid)]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.popen.wait()
+
+
+def descendants(pid):
+    """The processes below this one, children first."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as f:
+                    parent = int(f.read().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            children.setdefault(parent, []).append(int(entry))
+    found = []
+    level = children.get(pid, [])
+    while level:
+        found += level
+        level = [grandchild for child in level for grandchild in children.get(child, [])]
+    return found

@@ -1,0 +1,162 @@
+"""Fixtures of the system tests: each test has a folder, servers and an adit of its own; keys and PostgreSQL are shared."""
+
+import pathlib
+import shutil
+import sys
+import tempfile
+import threading
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib import targets  # noqa: E402
+from lib.adit import Adit, adit_path  # noqa: E402
+from lib.process import free_port  # noqa: E402
+from lib.ssh_servers import Dropbear, Keys, OpenSsh  # noqa: E402
+
+threading.stack_size(256 * 1024)  # a test has a thousand of them
+
+
+def pytest_report_header():
+    return f"adit: {adit_path()}"
+
+
+@pytest.fixture(scope="session")
+def keys():
+    """Throw-away keys of every type."""
+    folder = tempfile.mkdtemp(prefix="adit-keys-")
+    yield Keys(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folder():
+    """The test's own folder; short, since Unix sockets stand in it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="adit-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """What the daemons said stands below a failure."""
+    outcome = yield
+    report = outcome.get_result()
+    path = item.funcargs.get("folder") if hasattr(item, "funcargs") else None
+    if report.failed and path:
+        for log in sorted(path.glob("*.log")):
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            report.sections.append((log.name, "\n".join(lines[-120:])))
+
+
+@pytest.fixture
+def sshd(folder, keys):
+    """Starts OpenSSH servers: sshd("RekeyLimit 64K", host_keys=[...])."""
+    started = []
+
+    def start(*options, **more):
+        server = OpenSsh(folder, keys, options, **more).start()
+        started.append(server)
+        return server
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def dropbear(folder, keys):
+    started = []
+
+    def start(*options, **more):
+        server = Dropbear(folder, keys, options, **more).start()
+        started.append(server)
+        return server
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def serve():
+    """Starts a TCP server with a handler of lib.targets: serve(echo).port"""
+    started = []
+
+    def start(handler):
+        server = targets.Server(handler)
+        started.append(server)
+        return server
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def refusing_port():
+    port = targets.RefusingPort()
+    yield port.port
+    port.stop()
+
+
+@pytest.fixture
+def http(folder):
+    server = targets.HttpServer(folder)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    server = targets.Postgres()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def adit(folder):
+    """One adit; ended in order at the end of the test, if the test did not do it."""
+    program = Adit(folder)
+    yield program
+    if program.process:
+        program.stop()
+
+
+class Tunnels:
+    """The configuration that most tests want: one host, and a local forward for each target."""
+
+    def __init__(self, folder, keys):
+        self.folder = folder
+        self.keys = keys
+
+    def host(self, server, identity="id_ed25519", **more):
+        """The group of a host, its host key known by a file of its own."""
+        known = self.folder / f"known_hosts-{server.port}"
+        known.write_text(server.known_hosts(), encoding="ascii")
+        group = {"address": "127.0.0.1", "port": server.port, "user": server.user, "agent": False,
+                 "identity": str(self.keys.path(identity)), "known_hosts": str(known)}
+        group.update(more)
+        return {key: value for key, value in group.items() if value is not None}
+
+    @staticmethod
+    def local(port, to, via="server", **more):
+        return {"via": via, "local": f"127.0.0.1:{port}", "to": to if isinstance(to, str) else f"127.0.0.1:{to}", **more}
+
+
+@pytest.fixture
+def tunnels(folder, keys):
+    return Tunnels(folder, keys)
+
+
+@pytest.fixture
+def one_tunnel(adit, tunnels):
+    """Starts adit with one host and one local forward; gives the port to connect to."""
+    def start(server, target_port, tunnel=None, top=None, **host):
+        port = free_port()
+        adit.configure(hosts={"server": tunnels.host(server, **host)},
+                       tunnels={"one": tunnels.local(port, target_port, **(tunnel or {}))}, **(top or {}))
+        adit.start()
+        adit.wait_listening(port)
+        return port
+    return start
