@@ -4,5 +4,5 @@ libnet_a_SOURCES = \
 	src/net/bev.c src/net/bev.h src/net/bev_pair.c src/net/bev_socket.c \
 	src/net/connector.h \
 	src/net/listener.h \
-	src/net/relay.h \
+	src/net/relay.c src/net/relay.h \
 	src/net/resolver.h

@@ -1,6 +1,8 @@
 /*
  * A relay joins two bufferevents until both directions have ended: chains are moved, not copied; a full output stops the
- * reading of the other side; EOF is passed on when the last byte has gone; a failure of one side resets the other.
+ * reading of the other side, and of that alone; EOF is passed on when the last byte has gone; a failure of one side resets the
+ * other. A side that fails after its EOF said all it had to say: that still reaches the other in order, what the other says
+ * is thrown away meanwhile, and then the relay ends as failed.
  */
 #ifndef ADIT_NET_RELAY_H
 #define ADIT_NET_RELAY_H
@@ -16,8 +18,8 @@ enum relay_end {
 	RELAY_END_FINISHED, /* both sides sent EOF and got everything */
 	RELAY_END_FAILED_A, /* a reset or an error of a, with bev_error() as error */
 	RELAY_END_FAILED_B,
-	RELAY_END_IDLE,     /* idle_timeout passed */
-	RELAY_END_STOPPED   /* relay_reset() was called */
+	RELAY_END_IDLE, /* idle_timeout_ms passed without a byte either way; both sides were reset */
+	RELAY_END_STOPPED /* relay_reset() was called */
 };
 
 struct relay_options {
@@ -29,8 +31,10 @@ struct relay_options {
 	uint64_t *bytes_a_to_b, *bytes_b_to_a;
 };
 
-/* Takes both. What they have in their inputs already goes first; EOFs and errors that come later are seen. */
-struct relay *relay_new(struct loop *loop, struct bufferevent *a, struct bufferevent *b, const struct relay_options *options);
+/* Takes both. What they have in their inputs already goes first; an EOF or an error that was reported before counts as if
+ * it came now. Nothing is called from inside. Keeps arg; options are borrowed. */
+struct relay *relay_new(struct loop *loop, struct bufferevent *a, struct bufferevent *b,
+    const struct relay_options *options);
 /* Resets both sides; on_end is not called. NULL is legal. */
 void relay_free(struct relay *relay);
 /* Ends it now: both sides are reset, on_end says RELAY_END_STOPPED (from the loop). */
