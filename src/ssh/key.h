@@ -24,8 +24,8 @@ enum key_type {
 
 struct key;
 
-/* From a public key blob (not a certificate's: cert.h). NULL and ERR_PEER: unknown type, malformed, an off-curve point, RSA
- * below 2,048 bits. */
+/* From a public key blob (not a certificate's: cert.h). NULL and ERR_PEER: unknown type, malformed,
+ * an off-curve point, RSA below 2,048 bits. */
 struct key *key_from_blob(struct span blob, struct err *e);
 void key_free(struct key *key); /* NULL is legal; wipes */
 enum key_type key_type(const struct key *key);
@@ -42,17 +42,26 @@ struct key *key_public_copy(const struct key *key);
 char *key_fingerprint(struct span blob);
 /* The type name that a blob begins with; an empty span when there is none. */
 struct span key_blob_type(struct span blob);
+/* Do we know the name as a key's type in a blob (certificates' not)? */
+bool key_type_is_known(struct span name);
 
-/* Does signature (its whole blob) come from key over data, made with exactly this algorithm ("rsa-sha2-512", "ssh-ed25519",
- * "ecdsa-sha2-nistp256", ...)? 0 or ERR_PEER. SHA-1 never verifies. */
-int key_verify(const struct key *key, struct span algorithm, struct span data, struct span signature, struct err *e)
-    MUST_CHECK;
-/* Appends the signature blob. ERR_LOCAL when OpenSSL cannot; ERR_CONFIG when the algorithm is not the key's. */
-int key_sign(const struct key *key, struct span algorithm, struct span data, struct wr *signature, struct err *e) MUST_CHECK;
-/* The signature algorithms a key of that type can use, best first, comma-separated: "rsa-sha2-512,rsa-sha2-256". Static. */
+/* Does signature (its whole blob) come from key over data, made with exactly this algorithm
+ * ("rsa-sha2-512", "ssh-ed25519", "ecdsa-sha2-nistp256", ...; no certificate's name)? 0 or ERR_PEER.
+ * SHA-1 never verifies. */
+int key_verify(const struct key *key, struct span algorithm, struct span data,
+    struct span signature, struct err *e) MUST_CHECK;
+/* Appends the signature blob. ERR_LOCAL when OpenSSL cannot; ERR_CONFIG when the algorithm is not the
+ * key's, or the key has no private half here. */
+int key_sign(const struct key *key, struct span algorithm, struct span data, struct wr *signature,
+    struct err *e) MUST_CHECK;
+/* The signature algorithms a key of that type can use, best first, comma-separated:
+ * "rsa-sha2-512,rsa-sha2-256". Static. */
 const char *key_signature_algorithms(enum key_type type);
 
-/* For key files and tests: takes an EVP_PKEY with its private half. NULL and an error when it is no key that SSH has. */
+/* A private key as OpenSSH writes one down (PROTOCOL.key; the same in PROTOCOL.agent): the type's name,
+ * then its numbers. Reads on in r, which the caller ends. NULL and ERR_CONFIG. */
+struct key *key_read_private(struct rd *r, struct err *e);
+/* Takes an EVP_PKEY with its private half. NULL and ERR_CONFIG when it is no key that SSH has. */
 struct evp_pkey_st;
 struct key *key_from_pkey(struct evp_pkey_st *pkey, struct err *e);
 

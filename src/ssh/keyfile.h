@@ -10,10 +10,11 @@
 /* Reads a private key. passphrase may be NULL. NULL and ERR_CONFIG, the path named: missing, not readable, readable by others
  * (mode), not a file, too large, no private key (a public one is named as such), encrypted and no passphrase, wrong passphrase.
  * ret_comment (gives, may be NULL) is the key's comment or "". Blocks. */
-struct key *keyfile_read(const char *path, const struct secret *passphrase, char **ret_comment, struct err *e);
+struct key *keyfile_read(
+    const char *path, const struct secret *passphrase, char **ret_comment, struct err *e);
 /* The same for bytes; name is for the messages. */
-struct key *keyfile_parse(
-    struct span text, const char *name, const struct secret *passphrase, char **ret_comment, struct err *e);
+struct key *keyfile_parse(struct span text, const char *name, const struct secret *passphrase,
+    char **ret_comment, struct err *e);
 /* The public half of an encrypted OpenSSH-format key, or of PATH.pub; NULL when there is none. */
 struct key *keyfile_read_public(const char *path);
 /* Reads a file that holds a secret (password, passphrase): its first line without the newline. The same checks. */

@@ -9,7 +9,12 @@ libssh_a_SOURCES = \
 	src/ssh/hostkey.h \
 	src/ssh/ident.h \
 	src/ssh/kex.h \
-	src/ssh/key.h \
+	src/ssh/key.c src/ssh/key.h \
+	src/ssh/key_ecdsa.c \
+	src/ssh/key_ed25519.c \
+	src/ssh/key_kind.h \
+	src/ssh/key_rsa.c \
+	src/ssh/key_sk.c \
 	src/ssh/keyfile.h \
 	src/ssh/known_hosts.h \
 	src/ssh/mac.h \
