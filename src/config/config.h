@@ -1,9 +1,10 @@
 /*
- * The configuration as data: an immutable snapshot of everything the files say, checked whole (adit.conf(5)).
+ * The configuration as data: an immutable snapshot of everything the files say, checked whole
+ * (adit.conf(5)).
  *
- * One snapshot is shared by all who use it and counted: config_ref() and config_unref(). Nothing in it changes after
- * config_read() gave it. Every default is filled in already; what depends on the machine (the home directory, the user)
- * is expanded. Times are milliseconds, sizes bytes.
+ * One snapshot is shared by all who use it and counted: config_ref() and config_unref(). Nothing in
+ * it changes after config_read() gave it. Every default is filled in already; what depends on the
+ * machine (the home directory, the user) is expanded. Times are milliseconds, sizes bytes.
  */
 #ifndef ADIT_CONFIG_CONFIG_H
 #define ADIT_CONFIG_CONFIG_H
@@ -15,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "config/errors.h"
 
 struct config_place {
 	const char *file; /* owned by the snapshot */
@@ -43,6 +45,7 @@ struct config_host {
 	char *address;
 	uint16_t port;
 	char *via; /* the host's name, or NULL */
+	struct config_place via_place;
 	char *bind_address;
 	unsigned connections;
 	uint64_t connect_timeout_ms;
@@ -52,7 +55,8 @@ struct config_host {
 
 	char *user;
 	struct config_strings identity;
-	bool identity_is_default; /* nothing was configured: a file that does not exist is no error */
+	bool identity_is_default; /* nothing was configured: a file that does not exist is no error
+				   */
 	struct config_strings certificate; /* empty: IDENTITY-cert.pub where it exists */
 	struct config_secret passphrase, password;
 	enum config_agent agent;
@@ -60,7 +64,8 @@ struct config_host {
 	bool forward_agent;
 
 	struct config_strings known_hosts;
-	struct config_strings host_key; /* pins, as written: "SHA256:..." or "ssh-ed25519 AAAA..." */
+	struct config_strings
+	    host_key; /* pins, as written: "SHA256:..." or "ssh-ed25519 AAAA..." */
 	enum config_host_key_check host_key_check;
 	char *host_key_alias; /* or NULL */
 	struct config_strings revoked_keys;
@@ -86,16 +91,18 @@ enum config_endpoint_kind { CONFIG_TCP, CONFIG_UNIX, CONFIG_SYSTEMD };
 /* Where to listen, or where to go. */
 struct config_endpoint {
 	enum config_endpoint_kind kind;
-	char *host;    /* TCP: name or address without brackets; "*" for all; what stood there. NULL otherwise */
+	char *host;    /* TCP: name or address without brackets; "*" for all; what stood there. NULL
+			  otherwise */
 	uint16_t port; /* TCP; 0 for any (listeners only) */
 	char *path;    /* UNIX: expanded; SYSTEMD: the FileDescriptorName */
-	char *text;    /* as a person writes it, canonical: "127.0.0.1:5432", "[::1]:80", "unix:/run/x", "systemd:NAME" */
+	char *text;    /* as a person writes it, canonical: "127.0.0.1:5432", "[::1]:80",
+			  "unix:/run/x", "systemd:NAME" */
 };
 
 enum config_send_proxy { CONFIG_SEND_PROXY_NONE, CONFIG_SEND_PROXY_V1, CONFIG_SEND_PROXY_V2 };
 
 struct config_forward {
-	struct config_place place;
+	struct config_place place; /* of the key that says where it listens */
 	enum config_forward_kind kind;
 	struct config_endpoint listen;
 	struct config_endpoint to; /* .text is NULL for the SOCKS kinds */
@@ -115,6 +122,7 @@ struct config_tunnel {
 	char *name;
 	struct config_place place;
 	struct config_strings via; /* hosts by name, in order of preference; at least one */
+	struct config_place via_place;
 	struct config_forward *forwards;
 	size_t forward_count; /* at least one */
 
@@ -131,8 +139,10 @@ enum config_ready { CONFIG_READY_UP, CONFIG_READY_STARTED };
 
 struct config {
 	unsigned references;
-	char *path; /* of the main file; NULL for `adit open` */
+	char *path;                  /* of the main file; NULL for `adit open` */
 	struct config_strings files; /* all that were read, for `watch` */
+	struct config_errors
+	    warnings; /* doubtful, not wrong: for whoever reads the file to log or print */
 
 	enum log_level log_level;
 	char *control_socket; /* NULL: not configured (the default places); "": none */

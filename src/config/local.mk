@@ -1,2 +1,5 @@
 noinst_LIBRARIES += libconf.a
-libconf_a_SOURCES =
+libconf_a_SOURCES = \
+	src/config/errors.c src/config/errors.h \
+	src/config/scan.c src/config/scan.h \
+	src/config/tree.c src/config/tree.h
