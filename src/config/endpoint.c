@@ -1,0 +1,342 @@
+/*
+ * Parsing and comparing what stands on both sides of a forward.
+ */
+#include "config/endpoint.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/expand.h"
+
+#define HOST_MAX 255 /* of a name, RFC 1035 */
+#define PATH_LIMIT (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+
+static bool is_listener(enum endpoint_role role)
+{
+	return role == ENDPOINT_LISTEN_NEAR || role == ENDPOINT_LISTEN_FAR;
+}
+
+static bool is_near(enum endpoint_role role)
+{
+	return role == ENDPOINT_LISTEN_NEAR || role == ENDPOINT_TO_NEAR;
+}
+
+static bool is_ipv6(const char *text)
+{
+	struct in6_addr address;
+	char *bare = mem_strndup(text, strcspn(text, "%"));
+	bool valid = inet_pton(AF_INET6, bare, &address) == 1;
+
+	free(bare);
+	return valid;
+}
+
+bool endpoint_host_is_valid(const char *host)
+{
+	size_t n = strlen(host);
+
+	if (n == 0 || n > HOST_MAX)
+		return false;
+	if (strchr(host, ':'))
+		return is_ipv6(host);
+	if (*host == '-') /* never a name, and an option of whatever may get it */
+		return false;
+	for (const char *p = host; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr(".-_", *p))
+			return false;
+	return true;
+}
+
+struct config_endpoint endpoint_tcp(const char *host, uint16_t port)
+{
+	return (struct config_endpoint){.kind = CONFIG_TCP,
+	    .host = mem_strdup(host),
+	    .port = port,
+	    .text = str_format(strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port)};
+}
+
+struct config_endpoint endpoint_unix(const char *path)
+{
+	return (struct config_endpoint){
+	    .kind = CONFIG_UNIX, .path = mem_strdup(path), .text = str_format("unix:%s", path)};
+}
+
+void endpoint_clear(struct config_endpoint *endpoint)
+{
+	free(endpoint->host);
+	free(endpoint->path);
+	free(endpoint->text);
+	*endpoint = (struct config_endpoint){0};
+}
+
+struct config_endpoint endpoint_copy(const struct config_endpoint *endpoint)
+{
+	return (struct config_endpoint){.kind = endpoint->kind,
+	    .host = mem_strdup(endpoint->host),
+	    .port = endpoint->port,
+	    .path = mem_strdup(endpoint->path),
+	    .text = mem_strdup(endpoint->text)};
+}
+
+bool endpoint_equal(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	if (!a->text || !b->text)
+		return !a->text && !b->text;
+	return strcmp(a->text, b->text) == 0; /* canonical: it says all */
+}
+
+static int parse_unix(const char *text, enum endpoint_role role, const char *dir,
+    struct config_endpoint *ret_endpoint, struct err *e)
+{
+	char *path = is_near(role) ? expand_path(text, dir, e) : expand_text(text, e);
+
+	if (!path)
+		return ERR_CONFIG;
+	if (*path != '/') {
+		free(path);
+		return err_set(
+		    e, ERR_CONFIG, "`unix:%s`: a path on the server must be absolute", text);
+	}
+	if (strlen(path) > PATH_LIMIT) {
+		err_set(e, ERR_CONFIG, "`unix:%s`: longer than the %zu bytes of a socket's path",
+		    path, PATH_LIMIT);
+		free(path);
+		return ERR_CONFIG;
+	}
+	*ret_endpoint = endpoint_unix(path);
+	free(path);
+	return ERR_OK;
+}
+
+/* systemd.socket(5), FileDescriptorName= */
+static int parse_systemd(
+    const char *name, enum endpoint_role role, struct config_endpoint *ret_endpoint, struct err *e)
+{
+	size_t n = strlen(name);
+
+	if (role != ENDPOINT_LISTEN_NEAR)
+		return err_set(e, ERR_CONFIG,
+		    "`systemd:%s`: systemd passes sockets that listen on this machine, for `local` "
+		    "and `socks`",
+		    name);
+	if (n == 0 || n > 255 || strchr(name, ':') || !span_is_text(span_of(name)))
+		return err_set(e, ERR_CONFIG,
+		    "`systemd:` needs a FileDescriptorName: 1 to 255 characters without a colon");
+	*ret_endpoint = (struct config_endpoint){.kind = CONFIG_SYSTEMD,
+	    .path = mem_strdup(name),
+	    .text = str_format("systemd:%s", name)};
+	return ERR_OK;
+}
+
+/* Splits "host:port", "[host]:port" and "port"; the host is given, "" for none. */
+static int split(const char *text, char **ret_host, const char **ret_port, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+
+	if (*text == '[') {
+		const char *close = strchr(text, ']');
+		if (!close || close[1] != ':')
+			return err_set(e, ERR_CONFIG, "`%s`: `[address]:port` is wanted", text);
+		*ret_host = mem_strndup(text + 1, (size_t)(close - text - 1));
+		*ret_port = close + 2;
+		if (is_ipv6(*ret_host))
+			return ERR_OK;
+		err_set(e, ERR_CONFIG, "`%s`: `%s` is no IPv6 address", text, *ret_host);
+		free(*ret_host);
+		return ERR_CONFIG;
+	}
+	if (!colon) {
+		*ret_host = mem_strdup("");
+		*ret_port = text;
+		return ERR_OK;
+	}
+	if (strchr(text, ':') != colon)
+		return err_set(e, ERR_CONFIG,
+		    "`%s`: an IPv6 address stands in brackets, as in `[::1]:80`", text);
+	*ret_host = mem_strndup(text, (size_t)(colon - text));
+	*ret_port = colon + 1;
+	return ERR_OK;
+}
+
+static int check_host(const char *text, const char *host, enum endpoint_role role, struct err *e)
+{
+	if (*host == '\0' && is_listener(role))
+		return err_set(e, ERR_CONFIG,
+		    "`%s`: the address is missing; `*%s` is all addresses, the port alone loopback",
+		    text, text);
+	if (*host == '\0')
+		return err_set(e, ERR_CONFIG, "`%s`: the host is missing", text);
+	if (strcmp(host, "*") == 0 && is_listener(role))
+		return ERR_OK;
+	if (!endpoint_host_is_valid(host))
+		return err_set(
+		    e, ERR_CONFIG, "`%s`: `%s` is neither a name nor an address", text, host);
+	return ERR_OK;
+}
+
+static int parse_tcp(
+    const char *text, enum endpoint_role role, struct config_endpoint *ret_endpoint, struct err *e)
+{
+	const char *port_text = NULL;
+	uint64_t port;
+	char *host = NULL;
+	int rc;
+
+	if (split(text, &host, &port_text, e) < 0)
+		return ERR_CONFIG;
+	if (port_text == text) { /* no colon */
+		free(host);
+		if (!is_listener(role))
+			return err_set(
+			    e, ERR_CONFIG, "`%s`: `host:port` or `unix:PATH` is wanted", text);
+		host = mem_strdup("localhost");
+	}
+	rc = check_host(text, host, role, e);
+	if (rc == ERR_OK && !str_to_u64(port_text, is_listener(role) ? 0 : 1, 65535, &port))
+		rc = err_set(e, ERR_CONFIG, "`%s`: `%s` is no port number", text, port_text);
+	if (rc == ERR_OK)
+		*ret_endpoint = endpoint_tcp(host, (uint16_t)port);
+	free(host);
+	return rc;
+}
+
+int endpoint_parse(const char *text, enum endpoint_role role, const char *dir,
+    struct config_endpoint *ret_endpoint, struct err *e)
+{
+	if (strncmp(text, "unix:", 5) == 0)
+		return parse_unix(text + 5, role, dir, ret_endpoint, e);
+	if (strncmp(text, "systemd:", 8) == 0)
+		return parse_systemd(text + 8, role, ret_endpoint, e);
+	if (strchr(text, '/'))
+		return err_set(e, ERR_CONFIG, "`%s`: a socket's path begins with `unix:`", text);
+	return parse_tcp(text, role, ret_endpoint, e);
+}
+
+static bool host_is_loopback(const char *host)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	if (inet_pton(AF_INET6, host, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6) ||
+		       (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+	return strcmp(host, "localhost") == 0;
+}
+
+bool endpoint_is_loopback(const struct config_endpoint *endpoint)
+{
+	return endpoint->kind == CONFIG_TCP && host_is_loopback(endpoint->host);
+}
+
+/* "*" binds both families, "localhost" both loopback addresses, "0.0.0.0" and "::" (both families,
+ * by Linux's default) all. */
+static bool hosts_overlap(const char *a, const char *b)
+{
+	struct in6_addr v6_a, v6_b;
+	bool all_a = strcmp(a, "*") == 0 || strcmp(a, "::") == 0;
+	bool all_b = strcmp(b, "*") == 0 || strcmp(b, "::") == 0;
+
+	if (all_a || all_b)
+		return true;
+	if (strcmp(a, "0.0.0.0") == 0)
+		return !strchr(b, ':');
+	if (strcmp(b, "0.0.0.0") == 0)
+		return !strchr(a, ':');
+	if (strcmp(a, "localhost") == 0 && (strcmp(b, "127.0.0.1") == 0 || strcmp(b, "::1") == 0))
+		return true;
+	if (strcmp(b, "localhost") == 0 && (strcmp(a, "127.0.0.1") == 0 || strcmp(a, "::1") == 0))
+		return true;
+	if (inet_pton(AF_INET6, a, &v6_a) == 1 && inet_pton(AF_INET6, b, &v6_b) == 1)
+		return memcmp(&v6_a, &v6_b, sizeof(v6_a)) == 0;
+	return strcmp(a, b) == 0;
+}
+
+bool endpoint_overlap(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind != CONFIG_TCP)
+		return strcmp(a->path, b->path) == 0;
+	return a->port != 0 && a->port == b->port && hosts_overlap(a->host, b->host);
+}
+
+bool endpoint_is_cidr(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	char *address = mem_strndup(text, slash ? (size_t)(slash - text) : strlen(text));
+	struct in_addr v4;
+	struct in6_addr v6;
+	uint64_t bits = 0, bits_max = 0;
+
+	if (inet_pton(AF_INET, address, &v4) == 1)
+		bits_max = 32;
+	else if (inet_pton(AF_INET6, address, &v6) == 1)
+		bits_max = 128;
+	free(address);
+	return bits_max > 0 && (!slash || str_to_u64(slash + 1, 0, bits_max, &bits));
+}
+
+static bool is_port_pattern(const char *text)
+{
+	const char *dash = strchr(text, '-');
+	uint64_t first, last;
+
+	if (strcmp(text, "*") == 0)
+		return true;
+	if (!dash)
+		return str_to_u64(text, 1, 65535, &first);
+	char *begin = mem_strndup(text, (size_t)(dash - text));
+	bool valid =
+	    str_to_u64(begin, 1, 65535, &first) && str_to_u64(dash + 1, first, 65535, &last);
+	free(begin);
+	return valid;
+}
+
+static bool is_host_pattern(const char *host)
+{
+	if (*host == '\0')
+		return false;
+	if (strchr(host, '/') || strchr(host, ':'))
+		return endpoint_is_cidr(host);
+	for (const char *p = host; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr(".-_*?", *p))
+			return false;
+	return true;
+}
+
+int endpoint_check_pattern(const char *text, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	const char *begin = text;
+	size_t n;
+
+	if (!colon || colon == text)
+		return err_set(
+		    e, ERR_CONFIG, "`%s`: `host:port` is wanted, as in `*.internal:5432`", text);
+	n = (size_t)(colon - text);
+	if (*begin == '[' && begin[n - 1] == ']') {
+		begin++;
+		n -= 2;
+	} else if (memchr(begin, ':', n)) {
+		return err_set(e, ERR_CONFIG, "`%s`: an IPv6 address stands in brackets", text);
+	}
+	char *host = mem_strndup(begin, n);
+	bool valid = is_host_pattern(host);
+	if (!valid)
+		err_set(e, ERR_CONFIG, "`%s`: `%s` is no name pattern, address or CIDR block", text,
+		    host);
+	free(host);
+	if (!valid)
+		return ERR_CONFIG;
+	if (!is_port_pattern(colon + 1))
+		return err_set(
+		    e, ERR_CONFIG, "`%s`: `%s` is no port, range of ports or `*`", text, colon + 1);
+	return ERR_OK;
+}

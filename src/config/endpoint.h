@@ -1,0 +1,44 @@
+/*
+ * Where to listen and where to go, as text: "host:port", "port", "[::1]:port", "*:port",
+ * "unix:PATH", "systemd:NAME".
+ */
+#ifndef ADIT_CONFIG_ENDPOINT_H
+#define ADIT_CONFIG_ENDPOINT_H
+
+#include "config/config.h"
+
+/* What the text is for decides what it may be. "Near" is this machine, "far" the SSH server's. */
+enum endpoint_role {
+	ENDPOINT_LISTEN_NEAR, /* any form */
+	ENDPOINT_LISTEN_FAR,  /* not systemd's */
+	ENDPOINT_TO_NEAR,     /* a host or a socket; a port that is not 0 */
+	ENDPOINT_TO_FAR
+};
+
+/* A near path is expanded and may be relative to dir; a far one must be absolute. Fills ret, which
+ * the caller clears, or returns ERR_CONFIG with e. */
+int endpoint_parse(const char *text, enum endpoint_role role, const char *dir,
+    struct config_endpoint *ret_endpoint, struct err *e) MUST_CHECK;
+
+/* An endpoint from its parts; host without brackets. */
+struct config_endpoint endpoint_tcp(const char *host, uint16_t port);
+struct config_endpoint endpoint_unix(const char *path);
+
+void endpoint_clear(struct config_endpoint *endpoint);
+struct config_endpoint endpoint_copy(const struct config_endpoint *endpoint);
+bool endpoint_equal(const struct config_endpoint *a, const struct config_endpoint *b);
+
+/* A name or an address without brackets, as it may stand before a port. */
+bool endpoint_host_is_valid(const char *host);
+/* 127.0.0.0/8, ::1, "localhost" */
+bool endpoint_is_loopback(const struct config_endpoint *endpoint);
+/* Whether both cannot be listened on at once, by one machine. Port 0 never collides. */
+bool endpoint_overlap(const struct config_endpoint *a, const struct config_endpoint *b);
+
+/* "10.0.0.0/8", "2001:db8::/32", "192.0.2.1" */
+bool endpoint_is_cidr(const char *text);
+/* "HOST:PORT" of allow_to: HOST a name with * and ?, an address, a CIDR block (an IPv6 one in
+ * brackets); PORT a number, a range "8000-8099" or "*". */
+int endpoint_check_pattern(const char *text, struct err *e) MUST_CHECK;
+
+#endif
