@@ -3,5 +3,8 @@ libconf_a_SOURCES = \
 	src/config/endpoint.c src/config/endpoint.h \
 	src/config/errors.c src/config/errors.h \
 	src/config/expand.c src/config/expand.h \
+	src/config/keys.c src/config/keys.h \
 	src/config/scan.c src/config/scan.h \
-	src/config/tree.c src/config/tree.h
+	src/config/tree.c src/config/tree.h \
+	src/config/value.c src/config/value.h \
+	src/config/value_field.h src/config/value_list.c src/config/value_special.c

@@ -1,0 +1,268 @@
+/*
+ * Values of several words: struct config_strings, each word checked by the type.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "config/endpoint.h"
+#include "config/expand.h"
+#include "config/value_field.h"
+
+/* Gives the word as it is to be kept, or NULL and an error. */
+typedef char *word_check(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word);
+
+static struct config_strings *strings_of(const struct key *key, const void *object)
+{
+	return FIELD(struct config_strings, key, object);
+}
+
+static void read_word(const struct reading *r, const struct setting *s, const struct key *key,
+    struct config_strings *words, word_check *check)
+{
+	const char *text = value_need_string(r, s, key);
+	char *word = text ? check(r, s, key, text) : NULL;
+
+	if (!word)
+		return;
+	if (config_strings_has(words, word))
+		reading_error(r, s, "`%s` has `%s` twice", key->name, text);
+	else
+		config_strings_add(words, word);
+	free(word);
+}
+
+static void read_words(const struct reading *r, const struct setting *s, const struct key *key,
+    void *object, word_check *check)
+{
+	struct config_strings words = {0};
+
+	if (s->type == SETTING_STRING) {
+		read_word(r, s, key, &words, check);
+	} else if (s->type != SETTING_ARRAY && s->type != SETTING_LIST) {
+		reading_error(r, s, "`%s` must be a string or an array of strings, not %s",
+		    key->name, setting_type_name(s->type));
+	} else if (s->child_count == 0) {
+		reading_error(r, s, "`%s` is an empty list", key->name);
+	} else {
+		for (size_t i = 0; i < s->child_count; i++)
+			read_word(r, &s->children[i], key, &words, check);
+	}
+	config_strings_clear(strings_of(key, object));
+	*strings_of(key, object) = words;
+}
+
+static void clear_words(const struct key *key, void *object)
+{
+	config_strings_clear(strings_of(key, object));
+}
+
+static void copy_words(const struct key *key, void *to, const void *from)
+{
+	const struct config_strings *words = strings_of(key, from);
+
+	*strings_of(key, to) = (struct config_strings){0};
+	for (size_t i = 0; i < words->n; i++)
+		config_strings_add(strings_of(key, to), words->v[i]);
+}
+
+static bool equal_words(const struct key *key, const void *a, const void *b)
+{
+	const struct config_strings *x = strings_of(key, a), *y = strings_of(key, b);
+
+	if (x->n != y->n)
+		return false;
+	for (size_t i = 0; i < x->n; i++)
+		if (strcmp(x->v[i], y->v[i]) != 0)
+			return false;
+	return true;
+}
+
+static void write_words_with(
+    const struct key *key, struct strbuf *out, const void *object, char *(*quote)(const char *word))
+{
+	const struct config_strings *words = strings_of(key, object);
+
+	for (size_t i = 0; i < words->n; i++) {
+		char *word = quote(words->v[i]);
+		strbuf_add(out, i > 0 ? ", " : words->n > 1 ? "[" : "");
+		value_write_string(out, word);
+		free(word);
+	}
+	if (words->n > 1)
+		strbuf_add(out, "]");
+}
+
+static void write_words(const struct key *key, struct strbuf *out, const void *object)
+{
+	write_words_with(key, out, object, mem_strdup);
+}
+
+static void write_paths(const struct key *key, struct strbuf *out, const void *object)
+{
+	write_words_with(key, out, object, expand_quote);
+}
+
+static char *check_name(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	(void)r;
+	(void)s;
+	(void)key;
+	return mem_strdup(word);
+}
+
+static char *check_path(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	char *path = value_expand_path(r, s, key, word);
+
+	if (path && (key->flags & KEY_EXISTS) && access(path, F_OK) != 0)
+		reading_warning(r, s, "`%s`: there is no file %s now", key->name, path);
+	return path;
+}
+
+/* RFC 4251 §6: printable US-ASCII, no comma, at most 64 characters. Whether it exists is for
+ * whoever knows. */
+static char *check_algorithm(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (strchr(word, ',')) {
+		reading_error(r, s,
+		    "`%s`: a list is written `[\"first\", \"second\"]`, without commas in a string",
+		    key->name);
+		return NULL;
+	}
+	if (strchr("+-^", *word)) {
+		reading_error(r, s,
+		    "`%s`: `%s`: the whole list is wanted; `+`, `-` and `^` are not read",
+		    key->name, word);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!isgraph((unsigned char)word[i])) {
+			reading_error(
+			    r, s, "`%s`: `%s` is no name of an algorithm", key->name, word);
+			return NULL;
+		}
+	if (n > 64) {
+		reading_error(r, s, "`%s`: no algorithm's name is that long", key->name);
+		return NULL;
+	}
+	return mem_strdup(word);
+}
+
+static bool is_base64(const char *text, size_t n)
+{
+	struct wr out = {0};
+	bool valid = str_base64_decode((struct span){(const uint8_t *)text, n}, &out);
+
+	free(out.p);
+	return valid;
+}
+
+/* "SHA256:" and 43 characters of unpadded base64, as ssh-keygen -l prints; or a public key's type
+ * and its base64. */
+static char *check_pin(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	const char *space = strchr(word, ' ');
+
+	if (strncmp(word, "SHA256:", 7) == 0) {
+		size_t n = strcspn(word + 7, "=");
+		if (n == 43 && strspn(word + 7 + n, "=") == strlen(word + 7 + n) &&
+		    is_base64(word + 7, n))
+			return mem_strndup(word, 7 + n);
+		reading_error(
+		    r, s, "`%s`: a fingerprint is SHA256: and 43 characters of base64", key->name);
+		return NULL;
+	}
+	if (strncmp(word, "MD5:", 4) == 0) {
+		reading_error(r, s,
+		    "`%s`: MD5 fingerprints prove nothing any more: `ssh-keygen -lf` prints SHA256",
+		    key->name);
+		return NULL;
+	}
+	if (space) {
+		const char *blob = space + strspn(space, " ");
+		size_t n = strcspn(blob, " ");
+		if (n > 0 && strncmp(blob, "AAAA", 4) == 0 && is_base64(blob, n))
+			return str_format("%.*s %.*s", (int)(space - word), word, (int)n, blob);
+	}
+	reading_error(r, s,
+	    "`%s`: neither `SHA256:...` nor a public key, as in `ssh-ed25519 AAAA...`", key->name);
+	return NULL;
+}
+
+static char *check_cidr(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	if (endpoint_is_cidr(word))
+		return mem_strdup(word);
+	reading_error(
+	    r, s, "`%s`: `%s` is no CIDR block, as in `10.0.0.0/8` or `::1/128`", key->name, word);
+	return NULL;
+}
+
+static char *check_pattern(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	struct err e = ERR_INIT;
+
+	if (endpoint_check_pattern(word, &e) == ERR_OK)
+		return mem_strdup(word);
+	reading_error(r, s, "`%s`: %s", key->name, e.text);
+	return NULL;
+}
+
+static char *check_user(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	if (value_is_user(word))
+		return mem_strdup(word);
+	reading_error(r, s, "`%s`: this machine has no user `%s`", key->name, word);
+	return NULL;
+}
+
+static char *check_group(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	if (value_is_group(word))
+		return mem_strdup(word);
+	reading_error(r, s, "`%s`: this machine has no group `%s`", key->name, word);
+	return NULL;
+}
+
+#define WORDS(type, check, writer) \
+	static void read_##type( \
+	    const struct reading *r, const struct setting *s, const struct key *key, void *object) \
+	{ \
+		read_words(r, s, key, object, check); \
+	} \
+	const struct value_type value_##type = { \
+	    read_##type, clear_words, copy_words, equal_words, writer}
+
+WORDS(paths, check_path, write_paths);
+WORDS(algorithms, check_algorithm, write_words);
+WORDS(pins, check_pin, write_words);
+WORDS(cidrs, check_cidr, write_words);
+WORDS(patterns, check_pattern, write_words);
+WORDS(users, check_user, write_words);
+WORDS(groups, check_group, write_words);
+
+/* `via` of a tunnel: where it stands is kept, for what check.c has to say about the names. */
+static void read_names(
+    const struct reading *r, const struct setting *s, const struct key *key, void *object)
+{
+	struct config_tunnel *tunnel = object;
+
+	read_words(r, s, key, object, check_name);
+	tunnel->via_place = (struct config_place){.file = r->file, .line = s->line};
+}
+const struct value_type value_names = {
+    read_names, clear_words, copy_words, equal_words, write_words};
