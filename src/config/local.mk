@@ -1,9 +1,12 @@
 noinst_LIBRARIES += libconf.a
 libconf_a_SOURCES = \
+	src/config/check.c src/config/check.h \
+	src/config/config.c src/config/config.h \
 	src/config/endpoint.c src/config/endpoint.h \
 	src/config/errors.c src/config/errors.h \
 	src/config/expand.c src/config/expand.h \
 	src/config/keys.c src/config/keys.h \
+	src/config/read.c src/config/read.h \
 	src/config/scan.c src/config/scan.h \
 	src/config/tree.c src/config/tree.h \
 	src/config/value.c src/config/value.h \

@@ -1,1 +1,3 @@
-UNIT_TESTS_CONFIG =
+UNIT_TESTS_CONFIG = tests/unit/config/read_test
+tests_unit_config_read_test_SOURCES = tests/unit/config/read_test.c
+tests_unit_config_read_test_LDADD = $(UP_TO_CONFIG) $(UNIT_LIBS)

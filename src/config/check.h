@@ -1,0 +1,24 @@
+/*
+ * What can only be said about the whole: names that are not defined, loops, listeners that collide.
+ */
+#ifndef ADIT_CONFIG_CHECK_H
+#define ADIT_CONFIG_CHECK_H
+
+#include "config/config.h"
+
+/* Adds to errors what is wrong, to the snapshot's warnings what is doubtful. */
+void check_config(struct config *config, struct config_errors *errors);
+
+/*
+ * Which algorithms exist is known to the SSH layer, which stands above this one: the caller brings
+ * the answer. nearest may return NULL, and known is asked with the key's name: "kex", "ciphers",
+ * "macs" or "host_key_algorithms".
+ */
+struct config_algorithms {
+	bool (*known)(const char *key, const char *name);
+	const char *(*nearest)(const char *key, const char *name);
+};
+void config_check_algorithms(const struct config *config,
+    const struct config_algorithms *algorithms, struct config_errors *errors);
+
+#endif

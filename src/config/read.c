@@ -1,0 +1,613 @@
+/*
+ * From the trees of all files to one snapshot.
+ */
+#include "config/read.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "config/check.h"
+#include "config/endpoint.h"
+#include "config/expand.h"
+#include "config/keys.h"
+#include "config/tree.h"
+
+#define FILE_MAX ((size_t)16 << 20)
+#define FILES_MAX 4096
+
+struct source {
+	struct reading reading;
+	struct setting *tree;
+	char *dir;
+};
+
+struct reader {
+	struct config *config;
+	struct config_errors *errors;
+	struct source *sources; /* the main file first */
+	size_t source_count;
+	bool all_parsed;
+
+	/* built in, then host_defaults and tunnel_defaults */
+	struct config_host host;
+	struct config_tunnel tunnel;
+	struct config_forward forward;
+	/* names to places: what defines the second one is told of the first */
+	struct map *host_places, *tunnel_places;
+};
+
+/* ---- groups and keys ---- */
+
+/* One table and the object that its keys go to; a group may have the keys of several. */
+struct section {
+	const struct key_table *table;
+	void *object;
+};
+
+static const struct key *find_key(
+    const struct section *sections, size_t count, const char *name, void **ret_object)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct key *key = key_find(sections[i].table, name);
+		if (key) {
+			*ret_object = sections[i].object;
+			return key;
+		}
+	}
+	return NULL;
+}
+
+static void report_unknown(const struct reading *r, const struct setting *s, const char *what,
+    const struct section *sections, size_t count)
+{
+	const char *names[128];
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < sections[i].table->count && n < ARRAY_LEN(names); j++)
+			names[n++] = sections[i].table->keys[j].name;
+	const char *nearest = str_nearest(s->name, names, n);
+	if (nearest)
+		reading_error(
+		    r, s, "%s has no key `%s`; did you mean `%s`?", what, s->name, nearest);
+	else
+		reading_error(r, s, "%s has no key `%s`", what, s->name);
+}
+
+/* what: "a host" and the like, for the message about an unknown key. */
+static void read_keys(const struct reading *r, const struct setting *group, const char *what,
+    const struct section *sections, size_t count)
+{
+	for (unsigned late = 0; late <= KEY_LATE; late += KEY_LATE) {
+		for (size_t i = 0; i < group->child_count; i++) {
+			const struct setting *s = &group->children[i];
+			void *object;
+			const struct key *key = find_key(sections, count, s->name, &object);
+			if (!key && !late)
+				report_unknown(r, s, what, sections, count);
+			if (key && key->type && (key->flags & KEY_LATE) == late)
+				key->type->read(r, s, key, object);
+		}
+	}
+}
+
+static bool is_group(const struct reading *r, const struct setting *s, const char *example)
+{
+	if (s->type == SETTING_GROUP)
+		return true;
+	reading_error(r, s, "`%s` must be a group: %s", s->name, example);
+	return false;
+}
+
+static bool name_is_new(const struct reading *r, struct map *places, const struct setting *s,
+    struct config_place *place)
+{
+	struct config_place *first = map_get(places, s->name);
+
+	if (!first) {
+		map_put(places, s->name, place);
+		return true;
+	}
+	reading_error(
+	    r, s, "`%s` is defined twice: first at %s:%d", s->name, first->file, first->line);
+	free(place);
+	return false;
+}
+
+static struct config_place *new_place(const struct reading *r, const struct setting *s)
+{
+	struct config_place *place = NEW(struct config_place);
+
+	*place = (struct config_place){.file = r->file, .line = s->line};
+	return place;
+}
+
+/* ---- defaults ---- */
+
+static void refuse_identity(const struct reading *r, const struct setting *group)
+{
+	for (size_t i = 0; i < group->child_count; i++) {
+		const struct key *key = key_find(&keys_forward, group->children[i].name);
+		key = key ? key : key_find(&keys_tunnel, group->children[i].name);
+		if (key && (key->flags & KEY_IDENTITY))
+			reading_error(r, &group->children[i],
+			    "`%s` cannot be a default: each tunnel has its own", key->name);
+	}
+}
+
+static void read_defaults(struct reader *reader)
+{
+	const struct reading *r = &reader->sources[0].reading;
+	const struct setting *hosts = tree_find(reader->sources[0].tree, "host_defaults");
+	const struct setting *tunnels = tree_find(reader->sources[0].tree, "tunnel_defaults");
+	struct section of_host[] = {{&keys_host, &reader->host}};
+	struct section of_tunnel[] = {
+	    {&keys_tunnel, &reader->tunnel}, {&keys_forward, &reader->forward}};
+
+	defaults_of_host(&reader->host);
+	defaults_of_tunnel(&reader->tunnel);
+	defaults_of_forward(&reader->forward);
+	if (hosts && is_group(r, hosts, "host_defaults: { user = \"tunnel\"; }"))
+		read_keys(r, hosts, "a host", of_host, ARRAY_LEN(of_host));
+	if (tunnels && is_group(r, tunnels, "tunnel_defaults: { hold_timeout = 5; }")) {
+		refuse_identity(r, tunnels);
+		read_keys(r, tunnels, "a tunnel", of_tunnel, ARRAY_LEN(of_tunnel));
+	}
+	/* what refuse_identity() reported must not be taken for a listener of every tunnel */
+	endpoint_clear(&reader->forward.listen);
+	reader->forward.place = (struct config_place){0};
+	reader->forward.kind = CONFIG_FORWARD_LOCAL;
+}
+
+/* ---- hosts ---- */
+
+/* The setting that a person would look at for this key: its own, else the group. */
+static const struct setting *blame(const struct setting *group, const char *name)
+{
+	const struct setting *s = tree_find(group, name);
+
+	return s ? s : group;
+}
+
+static void read_host(struct reader *reader, const struct reading *r, const struct setting *s)
+{
+	struct config *config = reader->config;
+	struct config_host *host;
+
+	if (!is_group(r, s, "name: { address = \"ssh.example.com\"; }") ||
+	    !name_is_new(r, reader->host_places, s, new_place(r, s)))
+		return;
+	config->hosts = mem_grow(config->hosts, config->host_count + 1, sizeof(*config->hosts));
+	host = &config->hosts[config->host_count++];
+	*host = (struct config_host){.name = mem_strdup(s->name),
+	    .place = {.file = r->file, .line = s->line},
+	    .via_place = reader->host.via_place};
+	keys_copy(&keys_host, host, &reader->host);
+
+	struct section sections[] = {{&keys_host, host}};
+	read_keys(r, s, "a host", sections, ARRAY_LEN(sections));
+	defaults_complete_host(host);
+	if (!host->user)
+		reading_error(r, s,
+		    "host `%s` needs a `user`: the user id that adit runs under has no name",
+		    host->name);
+	if (host->reconnect_min_ms > host->reconnect_max_ms)
+		reading_error(
+		    r, blame(s, "reconnect_min"), "`reconnect_min` is more than `reconnect_max`");
+	if (!endpoint_host_is_valid(host->address))
+		reading_error(
+		    r, s, "`%s` is no address: the host needs a key `address`", host->name);
+}
+
+/* ---- tunnels ---- */
+
+static struct config_forward *add_forward(struct reader *reader, struct config_tunnel *tunnel)
+{
+	struct config_forward *forward;
+
+	tunnel->forwards =
+	    mem_grow(tunnel->forwards, tunnel->forward_count + 1, sizeof(*tunnel->forwards));
+	forward = &tunnel->forwards[tunnel->forward_count++];
+	*forward = (struct config_forward){0};
+	keys_copy(&keys_forward, forward, &reader->forward);
+	return forward;
+}
+
+/* A default that makes no sense here is none; a key of the forward's own that makes none is an
+ * error. */
+static void fit_keys(
+    const struct reading *r, const struct setting *group, struct config_forward *forward)
+{
+	struct config_forward built_in = {0};
+
+	defaults_of_forward(&built_in);
+	for (size_t i = 0; i < keys_forward.count; i++) {
+		const struct key *key = &keys_forward.keys[i];
+		const struct setting *s = tree_find(group, key->name);
+		const char *why = key_misfit(key, forward);
+		if (why && s)
+			reading_error(r, s, "`%s` goes not with %s: %s", key->name,
+			    config_forward_kind_name(forward->kind), why);
+		if (why) {
+			key->type->clear(key, forward);
+			key->type->copy(key, forward, &built_in);
+		}
+	}
+}
+
+/* After its keys were read. */
+static void complete_forward(
+    const struct reading *r, const struct setting *group, struct config_forward *forward)
+{
+	if (!forward->place.file) {
+		reading_error(r, group,
+		    "nothing says where to listen: `local`, `remote`, `socks` or `remote_socks`");
+		return;
+	}
+	if (!forward->listen.text)
+		return; /* reported */
+	fit_keys(r, group, forward);
+	if (!forward_is_socks(forward) && !forward->to.text && !tree_find(group, "to"))
+		config_errors_add(r->errors, forward->place.file, forward->place.line,
+		    "`to` is missing: where do the connections of `%s` go?",
+		    config_forward_kind_name(forward->kind));
+}
+
+static void read_forward_list(struct reader *reader, const struct reading *r,
+    const struct setting *list, struct config_tunnel *tunnel)
+{
+	if ((list->type != SETTING_LIST && list->type != SETTING_ARRAY) ||
+	    (list->child_count > 0 && list->children[0].type != SETTING_GROUP)) {
+		reading_error(r, list,
+		    "`forwards` must be a list of groups: ( { local = ...; to = ...; }, { ... } )");
+		return;
+	}
+	if (list->child_count == 0)
+		reading_error(r, list, "`forwards` is an empty list");
+	for (size_t i = 0; i < list->child_count; i++) {
+		const struct setting *group = &list->children[i];
+		if (group->type != SETTING_GROUP) {
+			reading_error(
+			    r, group, "a forward must be a group: { local = ...; to = ...; }");
+			continue;
+		}
+		struct config_forward *forward = add_forward(reader, tunnel);
+		struct section sections[] = {{&keys_forward, forward}};
+		read_keys(r, group, "a forward", sections, ARRAY_LEN(sections));
+		complete_forward(r, group, forward);
+	}
+}
+
+static void refuse_forward_keys(const struct reading *r, const struct setting *group)
+{
+	for (size_t i = 0; i < group->child_count; i++)
+		if (key_find(&keys_forward, group->children[i].name))
+			reading_error(r, &group->children[i],
+			    "`%s` beside `forwards`: it belongs into the groups of that list",
+			    group->children[i].name);
+}
+
+static bool has_target(const struct config_tunnel *tunnel)
+{
+	for (size_t i = 0; i < tunnel->forward_count; i++)
+		if (!forward_is_socks(&tunnel->forwards[i]))
+			return true;
+	return false;
+}
+
+static void check_tunnel(
+    const struct reading *r, const struct setting *s, const struct config_tunnel *tunnel)
+{
+	const struct setting *probe = tree_find(s, "probe");
+
+	if (tunnel->via.n == 0 && !tree_find(s, "via"))
+		reading_error(
+		    r, s, "tunnel `%s` has no `via`: through which host does it go?", tunnel->name);
+	if (probe && tunnel->probe == CONFIG_PROBE_TCP && !has_target(tunnel))
+		reading_error(
+		    r, probe, "`probe` goes not with SOCKS alone: there is no target to try");
+}
+
+static void read_tunnel(struct reader *reader, const struct reading *r, const struct setting *s)
+{
+	struct config *config = reader->config;
+	const struct setting *list;
+	struct config_tunnel *tunnel;
+
+	if (!is_group(r, s, "name: { via = ...; local = ...; to = ...; }") ||
+	    !name_is_new(r, reader->tunnel_places, s, new_place(r, s)))
+		return;
+	config->tunnels =
+	    mem_grow(config->tunnels, config->tunnel_count + 1, sizeof(*config->tunnels));
+	tunnel = &config->tunnels[config->tunnel_count++];
+	*tunnel = (struct config_tunnel){.name = mem_strdup(s->name),
+	    .place = {.file = r->file, .line = s->line},
+	    .via_place = reader->tunnel.via_place};
+	keys_copy(&keys_tunnel, tunnel, &reader->tunnel);
+
+	/* in a tunnel with a list, a forward's keys are read into one that nobody sees */
+	list = tree_find(s, "forwards");
+	struct config_forward unseen = {0};
+	struct section sections[] = {
+	    {&keys_tunnel, tunnel}, {&keys_forward, list ? &unseen : add_forward(reader, tunnel)}};
+	if (list)
+		refuse_forward_keys(r, s);
+	read_keys(r, s, "a tunnel", sections, ARRAY_LEN(sections));
+	keys_clear(&keys_forward, &unseen);
+	if (list)
+		read_forward_list(reader, r, list, tunnel);
+	else
+		complete_forward(r, s, &tunnel->forwards[0]);
+	check_tunnel(r, s, tunnel);
+}
+
+static void read_members(struct reader *reader, const struct source *source, const char *name,
+    const char *example,
+    void (*read)(struct reader *reader, const struct reading *r, const struct setting *s))
+{
+	const struct setting *group = tree_find(source->tree, name);
+
+	if (!group || !is_group(&source->reading, group, example))
+		return;
+	for (size_t i = 0; i < group->child_count; i++)
+		read(reader, &source->reading, &group->children[i]);
+}
+
+/* ---- files ---- */
+
+/* Gives the text, or NULL and an error. */
+static char *read_text(const char *path, size_t *ret_size, struct err *e)
+{
+	FILE *file = fopen(path, "re");
+	size_t size = 0, capacity = 0;
+	char *text = NULL;
+
+	if (!file) {
+		err_set_errno(e, ERR_CONFIG, errno, "cannot be opened");
+		return NULL;
+	}
+	do {
+		if (size == capacity)
+			text = mem_grow(text, capacity = capacity ? 2 * capacity : 16384, 1);
+		size += fread(text + size, 1, capacity - size, file);
+	} while (!feof(file) && !ferror(file) && size <= FILE_MAX);
+	if (ferror(file))
+		err_set_errno(e, ERR_CONFIG, errno, "cannot be read");
+	else if (size > FILE_MAX)
+		err_set(e, ERR_CONFIG, "larger than 16 MB: this is no configuration");
+	fclose(file);
+	if (err_is_set(e)) {
+		free(text);
+		return NULL;
+	}
+	*ret_size = size;
+	return text;
+}
+
+/* Returns the source, or NULL when the text could not be parsed. */
+static struct source *add_source(
+    struct reader *reader, const char *name, const char *text, size_t size)
+{
+	struct config *config = reader->config;
+	struct source *source;
+	struct setting *tree = tree_parse(text, size, name, reader->errors);
+
+	config_strings_add(&config->files, name);
+	if (!tree) {
+		reader->all_parsed = false;
+		return NULL;
+	}
+	reader->sources =
+	    mem_grow(reader->sources, reader->source_count + 1, sizeof(*reader->sources));
+	source = &reader->sources[reader->source_count++];
+	*source = (struct source){.tree = tree, .dir = expand_folder_of(name)};
+	source->reading = (struct reading){.file = config->files.v[config->files.n - 1],
+	    .dir = source->dir,
+	    .errors = reader->errors,
+	    .warnings = &config->warnings};
+	return source;
+}
+
+static bool is_read_already(const struct config *config, const char *path)
+{
+	char *real = realpath(path, NULL);
+	bool found = false;
+
+	for (size_t i = 0; real && i < config->files.n && !found; i++) {
+		char *other = realpath(config->files.v[i], NULL);
+		found = other && strcmp(real, other) == 0;
+		free(other);
+	}
+	free(real);
+	return found;
+}
+
+static void refuse_top_keys(const struct source *source)
+{
+	const struct section sections[] = {{&keys_top, NULL}};
+
+	for (size_t i = 0; i < source->tree->child_count; i++) {
+		const struct setting *s = &source->tree->children[i];
+		if (strcmp(s->name, "hosts") == 0 || strcmp(s->name, "tunnels") == 0)
+			continue;
+		if (key_find(&keys_top, s->name))
+			reading_error(&source->reading, s,
+			    "`%s` in an included file: only `hosts` and `tunnels` may be there",
+			    s->name);
+		else
+			report_unknown(&source->reading, s, "an included file", sections, 1);
+	}
+}
+
+static void include_file(struct reader *reader, const struct setting *at, const char *path)
+{
+	struct err e = ERR_INIT;
+	size_t size;
+
+	if (is_read_already(reader->config, path))
+		return;
+	if (reader->config->files.n == FILES_MAX) {
+		reading_error(&reader->sources[0].reading, at, "`include`: too many files");
+		return;
+	}
+	char *text = read_text(path, &size, &e);
+	if (!text) {
+		reading_error(&reader->sources[0].reading, at, "`include`: %s: %s", path, e.text);
+		reader->all_parsed = false;
+		return;
+	}
+	const struct source *source = add_source(reader, path, text, size);
+	if (source)
+		refuse_top_keys(source);
+	free(text);
+}
+
+/* A pattern may match nothing, a plain name may not. */
+static void include_pattern(struct reader *reader, const struct setting *at, const char *pattern)
+{
+	glob_t found = {0};
+
+	if (!strpbrk(pattern, "*?[")) {
+		include_file(reader, at, pattern);
+		return;
+	}
+	if (glob(pattern, 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			include_file(reader, at, found.gl_pathv[i]);
+	globfree(&found);
+}
+
+static void read_includes(struct reader *reader)
+{
+	const struct setting *s = tree_find(reader->sources[0].tree, "include");
+	struct config_strings patterns = {0};
+	const struct key key = {.name = "include", .type = &value_paths};
+
+	if (!s)
+		return;
+	key.type->read(&reader->sources[0].reading, s, &key, &patterns);
+	for (size_t i = 0; i < patterns.n; i++)
+		include_pattern(reader, s, patterns.v[i]);
+	config_strings_clear(&patterns);
+}
+
+/* ---- the whole ---- */
+
+static void read_trees(struct reader *reader)
+{
+	struct section top[] = {{&keys_top, reader->config}};
+
+	read_includes(reader);
+	read_keys(
+	    &reader->sources[0].reading, reader->sources[0].tree, "the configuration", top, 1);
+	read_defaults(reader);
+	for (size_t i = 0; i < reader->source_count; i++) {
+		read_members(reader, &reader->sources[i], "hosts",
+		    "hosts: { name: { address = ...; }; }", read_host);
+		read_members(reader, &reader->sources[i], "tunnels",
+		    "tunnels: { name: { via = ...; local = ...; to = ...; }; }", read_tunnel);
+	}
+	/* without the names of a whole file the rest would be blamed for using them */
+	if (reader->all_parsed)
+		check_config(reader->config, reader->errors);
+}
+
+static void free_places(struct map *places)
+{
+	size_t cursor = 0;
+	void *place;
+
+	while ((place = map_next(places, &cursor)))
+		free(place);
+	map_free(places);
+}
+
+static void reader_clear(struct reader *reader)
+{
+	for (size_t i = 0; i < reader->source_count; i++) {
+		tree_free(reader->sources[i].tree);
+		free(reader->sources[i].dir);
+	}
+	free(reader->sources);
+	keys_clear(&keys_host, &reader->host);
+	keys_clear(&keys_tunnel, &reader->tunnel);
+	keys_clear(&keys_forward, &reader->forward);
+	free_places(reader->host_places);
+	free_places(reader->tunnel_places);
+}
+
+static struct config *read_main(
+    const char *name, const char *text, size_t size, struct config_errors *errors)
+{
+	struct config *config = NEW(struct config);
+	struct reader reader = {.config = config,
+	    .errors = errors,
+	    .all_parsed = true,
+	    .host_places = map_new(),
+	    .tunnel_places = map_new()};
+	size_t errors_before = errors->n;
+
+	config->references = 1;
+	config->path = mem_strdup(name);
+	defaults_of_config(config);
+	if (add_source(&reader, name, text, size))
+		read_trees(&reader);
+	reader_clear(&reader);
+
+	const char *const *files = (const char *const *)config->files.v;
+	config_errors_sort(errors, errors_before, files, config->files.n);
+	config_errors_sort(&config->warnings, 0, files, config->files.n);
+	if (errors->n == errors_before)
+		return config;
+	config_unref(config);
+	return NULL;
+}
+
+struct config *config_read(const char *path, struct config_errors *errors)
+{
+	struct err e = ERR_INIT;
+	size_t size = 0;
+	char *text = read_text(path, &size, &e);
+
+	if (!text) {
+		config_errors_add(errors, path, 0, "%s", e.text);
+		return NULL;
+	}
+	struct config *config = read_main(path, text, size, errors);
+	free(text);
+	return config;
+}
+
+struct config *config_read_text(const char *text, const char *name, struct config_errors *errors)
+{
+	return read_main(name, text, strlen(text), errors);
+}
+
+char *config_default_path(const char *option)
+{
+	static const char system_wide[] = "/etc/adit/adit.conf";
+	const char *named = option ? option : getenv("ADIT_CONFIG");
+	const char *xdg = getenv("XDG_CONFIG_HOME");
+	char *home, *path;
+
+	if (named && *named)
+		return mem_strdup(named);
+	home = expand_home();
+	if (geteuid() == 0 || !home) {
+		free(home);
+		return mem_strdup(system_wide);
+	}
+	path = xdg && *xdg == '/' ? str_format("%s/adit/adit.conf", xdg)
+				  : str_format("%s/.config/adit/adit.conf", home);
+	free(home);
+	if (access(path, F_OK) == 0 || access(system_wide, F_OK) != 0)
+		return path;
+	free(path);
+	return mem_strdup(system_wide);
+}
