@@ -1,11 +1,17 @@
 noinst_LIBRARIES += libssh.a
 libssh_a_SOURCES = \
-	src/ssh/auth.h src/ssh/channel.h src/ssh/client.h src/ssh/exec.h src/ssh/session.h src/ssh/transport.h \
 	src/ssh/agent.h \
 	src/ssh/messages.h src/ssh/ext_info.h src/ssh/ext_info.c \
 	src/ssh/algorithms.h \
+	src/ssh/auth.h \
 	src/ssh/cert.h \
-	src/ssh/cipher.h \
+	src/ssh/chachapoly.c src/ssh/chachapoly.h \
+	src/ssh/channel.h \
+	src/ssh/cipher.c src/ssh/cipher.h \
+	src/ssh/client.h \
+	src/ssh/crypt_pieces.c src/ssh/crypt_pieces.h \
+	src/ssh/evp.c src/ssh/evp.h \
+	src/ssh/exec.h \
 	src/ssh/hostkey.h \
 	src/ssh/ident.h \
 	src/ssh/kex.h \
@@ -17,5 +23,7 @@ libssh_a_SOURCES = \
 	src/ssh/key_sk.c \
 	src/ssh/keyfile.h \
 	src/ssh/known_hosts.h \
-	src/ssh/mac.h \
-	src/ssh/packet.h
+	src/ssh/mac.c src/ssh/mac.h \
+	src/ssh/packet.h \
+	src/ssh/session.h \
+	src/ssh/transport.h

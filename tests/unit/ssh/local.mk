@@ -7,3 +7,11 @@ tests_unit_ssh_ext_info_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/key_test
 tests_unit_ssh_key_test_SOURCES = tests/unit/ssh/key_test.c tests/unit/ssh/test_keys.h
 tests_unit_ssh_key_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/cipher_test
+tests_unit_ssh_cipher_test_SOURCES = tests/unit/ssh/cipher_test.c tests/unit/ssh/hex.h
+tests_unit_ssh_cipher_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/mac_test
+tests_unit_ssh_mac_test_SOURCES = tests/unit/ssh/mac_test.c tests/unit/ssh/hex.h
+tests_unit_ssh_mac_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)

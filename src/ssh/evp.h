@@ -1,0 +1,16 @@
+/*
+ * Two small things that everyone who calls OpenSSL's EVP needs.
+ */
+#ifndef ADIT_SSH_EVP_H
+#define ADIT_SSH_EVP_H
+
+/* For calls that cannot fail but for want of memory or by a mistake of ours (a key of the wrong size): ends the process when
+ * ok is not 1. Never for what depends on bytes of a peer. */
+void evp_must(int ok);
+/* The same for what returns an object; gives it back. */
+void *evp_must_have(void *object);
+
+/* An OpenSSL call failed and the failure was dealt with: empties the thread's error queue, which would else grow. */
+void evp_forget_errors(void);
+
+#endif
