@@ -24,6 +24,6 @@ libssh_a_SOURCES = \
 	src/ssh/keyfile.h \
 	src/ssh/known_hosts.h \
 	src/ssh/mac.c src/ssh/mac.h \
-	src/ssh/packet.h \
+	src/ssh/packet.c src/ssh/packet.h \
 	src/ssh/session.h \
 	src/ssh/transport.h

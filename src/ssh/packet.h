@@ -16,13 +16,20 @@
 #include "ssh/cipher.h"
 #include "ssh/mac.h"
 
-#define PACKET_LENGTH_MAX ((uint32_t)256 * 1024) /* of packet_length; more is refused before anything is allocated */
+#define PACKET_LENGTH_MAX \
+	((uint32_t)256 * 1024) /* of packet_length; more is refused before it is waited for */
+/* Two packets with payloads of up to this many bytes fit into one chain of the output, whatever the cipher and the MAC: what
+ * sends a lot does well to stay below. */
+#define PACKET_PAYLOAD_GOOD ((size_t)32640)
+#define PACKET_PIECES_MAX 32
+/* How many packets in the clear a peer may send: enough for any greeting, so few that sequence numbers cannot wrap before there
+ * are keys (protocol.md 5d). */
+#define PACKET_CLEAR_MAX 1024
 
 struct packet_keys {
 	const struct cipher_info *cipher;
-	const struct mac_info *mac; /* NULL with AEAD */
-	/* Of the sizes that the infos say; borrowed. */
-	const uint8_t *key, *iv, *mac_key;
+	const struct mac_info *mac;        /* NULL with AEAD */
+	const uint8_t *key, *iv, *mac_key; /* of the sizes that the infos say; borrowed */
 };
 
 /* ---- sending ---- */
@@ -30,11 +37,15 @@ struct packet_keys {
 struct packet_sealer;
 struct packet_sealer *packet_sealer_new(void); /* in the clear, sequence number 0 */
 void packet_sealer_free(struct packet_sealer *s);
-/* After our NEWKEYS was sealed. reset_sequence: strict key exchange. */
+/* After our NEWKEYS was sealed. The sequence number restarts at 0 under strict key exchange. */
 enum packet_sequence { PACKET_SEQUENCE_GOES_ON, PACKET_SEQUENCE_RESTARTS };
-void packet_sealer_set_keys(struct packet_sealer *s, const struct packet_keys *keys, enum packet_sequence sequence);
-/* Appends one packet whose payload is the pieces together (not empty). */
-void packet_seal(struct packet_sealer *s, const struct iovec *pieces, size_t count, struct evbuffer *out);
+void packet_sealer_set_keys(
+    struct packet_sealer *s, const struct packet_keys *keys, enum packet_sequence sequence);
+/* Appends one packet whose payload is the pieces together: at least one byte, at most PACKET_LENGTH_MAX less some padding, in
+ * at most PACKET_PIECES_MAX pieces, none of which lies in out. Where out gets a new chain it is a whole BEV_CHAIN, so that
+ * following packets find room. */
+void packet_seal(
+    struct packet_sealer *s, const struct iovec *pieces, size_t count, struct evbuffer *out);
 /* How many bytes a packet with that payload takes on the wire. */
 size_t packet_sealed_size(const struct packet_sealer *s, size_t payload);
 uint32_t packet_sealer_sequence(const struct packet_sealer *s); /* of the next packet */
@@ -44,10 +55,12 @@ uint32_t packet_sealer_sequence(const struct packet_sealer *s); /* of the next p
 struct packet_opener;
 struct packet_opener *packet_opener_new(void);
 void packet_opener_free(struct packet_opener *o);
-void packet_opener_set_keys(struct packet_opener *o, const struct packet_keys *keys, enum packet_sequence sequence);
-/* Takes the next packet off in. 1: *ret_payload is its payload (at least one byte); 0: more bytes are needed (at most
- * packet_opener_wants() more); ERR_PEER: length, padding or MAC are wrong, and this object is of no more use. */
-int packet_open(struct packet_opener *o, struct evbuffer *in, struct span *ret_payload, struct err *e) MUST_CHECK;
+void packet_opener_set_keys(
+    struct packet_opener *o, const struct packet_keys *keys, enum packet_sequence sequence);
+/* Takes the next packet off in. 1: *ret_payload is its payload (at least one byte); 0: more bytes are needed; ERR_PEER: length,
+ * padding or MAC are wrong, and so will be whatever comes next. Nothing is given out before its integrity was checked. */
+int packet_open(struct packet_opener *o, struct evbuffer *in, struct span *ret_payload,
+    struct err *e) MUST_CHECK;
 uint32_t packet_opener_sequence(const struct packet_opener *o); /* of the packet opened last */
 
 /* ---- either: since the keys were set ---- */
@@ -57,7 +70,8 @@ struct packet_count {
 };
 struct packet_count packet_sealer_count(const struct packet_sealer *s);
 struct packet_count packet_opener_count(const struct packet_opener *o);
-const struct packet_keys *packet_sealer_names(const struct packet_sealer *s); /* infos only; keys are NULL */
+/* The infos only; all NULL before there are keys. */
+const struct packet_keys *packet_sealer_names(const struct packet_sealer *s);
 const struct packet_keys *packet_opener_names(const struct packet_opener *o);
 
 #endif

@@ -15,3 +15,7 @@ tests_unit_ssh_cipher_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/mac_test
 tests_unit_ssh_mac_test_SOURCES = tests/unit/ssh/mac_test.c tests/unit/ssh/hex.h
 tests_unit_ssh_mac_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/packet_test
+tests_unit_ssh_packet_test_SOURCES = tests/unit/ssh/packet_test.c tests/unit/ssh/hex.h
+tests_unit_ssh_packet_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
