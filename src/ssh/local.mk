@@ -13,7 +13,7 @@ libssh_a_SOURCES = \
 	src/ssh/evp.c src/ssh/evp.h \
 	src/ssh/exec.h \
 	src/ssh/hostkey.h \
-	src/ssh/ident.h \
+	src/ssh/ident.c src/ssh/ident.h \
 	src/ssh/kex.h \
 	src/ssh/key.c src/ssh/key.h \
 	src/ssh/key_ecdsa.c \

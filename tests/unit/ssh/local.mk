@@ -19,3 +19,7 @@ tests_unit_ssh_mac_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/packet_test
 tests_unit_ssh_packet_test_SOURCES = tests/unit/ssh/packet_test.c tests/unit/ssh/hex.h
 tests_unit_ssh_packet_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/ident_test
+tests_unit_ssh_ident_test_SOURCES = tests/unit/ssh/ident_test.c tests/unit/ssh/hex.h
+tests_unit_ssh_ident_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
