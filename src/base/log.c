@@ -116,6 +116,12 @@ static const char *add_conversion(struct strbuf *line, const char *format, va_li
 	case 'g':
 		strbuf_addf(line, spec, va_arg(*args, double));
 		break;
+	case 'c': {
+		char byte = (char)va_arg(*args, int);
+
+		strbuf_add_escaped(line, SPAN(&byte, 1));
+		break;
+	}
 	default:
 		/* The format attribute on our prototypes has checked the argument's size. */
 		if (is_long)
@@ -241,7 +247,7 @@ static uint64_t hash_line(const char *line)
 void log_repeat_end(struct log_repeat *repeat, const struct log_context *who, const char *event)
 {
 	if (repeat->unsaid)
-		log_info(who, event, "repeated=%u", repeat->unsaid);
+		log_at(repeat->level, who, event, "repeated=%u", repeat->unsaid);
 	*repeat = (struct log_repeat){0};
 }
 
@@ -250,6 +256,8 @@ void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
 {
 	va_list args;
 
+	if (level > current_level)
+		return;
 	va_start(args, format);
 	char *line = make_line(who, event, format, &args);
 	va_end(args);
@@ -257,10 +265,9 @@ void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
 	if (hash == repeat->hash) {
 		repeat->unsaid++;
 	} else {
-		log_repeat_end(repeat, who, event);
-		repeat->hash = hash;
-		if (level <= current_level)
-			print_line(level, line);
+		log_repeat_end(repeat, who, repeat->event);
+		*repeat = (struct log_repeat){.hash = hash, .event = event, .level = level};
+		print_line(level, line);
 	}
 	free(line);
 }

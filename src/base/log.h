@@ -42,12 +42,15 @@ const char *log_level_name(enum log_level level);
 
 /* A place that may say the same thing again and again. {0} is one that said nothing yet. */
 struct log_repeat {
-	uint64_t hash;   /* of what was said last; 0: nothing */
+	uint64_t hash;     /* of what was said last; 0: nothing */
+	const char *event; /* of what was said last; kept, not copied */
+	enum log_level level;
 	uint32_t unsaid; /* how often it was said again since, and not printed */
 };
 
 /* Like log_at(), but what equals the last line of this place is only counted; the next different line of the place is
- * preceded by one that says how many were counted ("repeated=12"). */
+ * preceded by one with the counted event and how often it came ("link-down host=a repeated=12"). A line below the
+ * current level is not said and changes nothing. */
 void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
     const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
 /* What follows is new even if it reads the same (the state changed in between). Says the count that is owed. */

@@ -101,10 +101,13 @@ bool loop_pass(struct loop *loop, enum loop_wait wait)
 	if (wait == LOOP_NO_WAIT || !list_empty(&loop->tasks) || !list_empty(&loop->graves))
 		flags |= EVLOOP_NONBLOCK;
 	loop->passes++;
-	bool nothing_left = event_base_loop(loop->base, flags) == 1;
+	event_base_loop(loop->base, flags);
 	run_tasks(loop);
 	empty_graveyard(loop);
-	return !nothing_left || !list_empty(&loop->tasks);
+	/* Asked now: a task may have added the first event, a grave may have held the last. */
+	return event_base_get_num_events(
+		   loop->base, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE) > 0 ||
+	       !list_empty(&loop->tasks);
 }
 
 void loop_run(struct loop *loop)

@@ -165,9 +165,11 @@ void *map_get_u32(const struct map *m, uint32_t key)
 }
 
 /* The cursor is the bucket in its upper half and the depth in that bucket's chain in the lower. */
+enum { CURSOR_HALF = sizeof(size_t) * 4 };
+
 void *map_next(const struct map *m, size_t *cursor)
 {
-	size_t bucket = *cursor >> 32, depth = *cursor & 0xffffffffu;
+	size_t bucket = *cursor >> CURSOR_HALF, depth = *cursor & (((size_t)1 << CURSOR_HALF) - 1);
 
 	for (; bucket < m->bucket_count; bucket++, depth = 0) {
 		struct entry *e = m->buckets[bucket];
@@ -175,10 +177,10 @@ void *map_next(const struct map *m, size_t *cursor)
 		for (size_t i = 0; e && i < depth; i++)
 			e = e->next;
 		if (e) {
-			*cursor = bucket << 32 | (depth + 1);
+			*cursor = bucket << CURSOR_HALF | (depth + 1);
 			return e->value;
 		}
 	}
-	*cursor = bucket << 32;
+	*cursor = bucket << CURSOR_HALF;
 	return NULL;
 }
