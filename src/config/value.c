@@ -20,6 +20,7 @@
 #include "config/keys.h"
 #include "config/value_field.h"
 
+PRINTF_LIKE(4, 0)
 static void add(struct config_errors *errors, const struct reading *r, const struct setting *at,
     const char *format, va_list args)
 {

@@ -159,10 +159,10 @@ static char *check_algorithm(
 
 static bool is_base64(const char *text, size_t n)
 {
-	struct wr out = {0};
+	struct wr out = WR_INIT;
 	bool valid = str_base64_decode((struct span){(const uint8_t *)text, n}, &out);
 
-	free(out.p);
+	wr_clear(&out);
 	return valid;
 }
 
