@@ -2,6 +2,7 @@ noinst_LIBRARIES += libconf.a
 libconf_a_SOURCES = \
 	src/config/check.c src/config/check.h \
 	src/config/config.c src/config/config.h \
+	src/config/diff.c src/config/diff.h src/config/plan_text.c \
 	src/config/endpoint.c src/config/endpoint.h \
 	src/config/errors.c src/config/errors.h \
 	src/config/expand.c src/config/expand.h \
