@@ -1,2 +1,4 @@
 noinst_LIBRARIES += libtunnel.a
-libtunnel_a_SOURCES =
+libtunnel_a_SOURCES = \
+	src/tunnel/backoff.c src/tunnel/backoff.h \
+	src/tunnel/gate.c src/tunnel/gate.h

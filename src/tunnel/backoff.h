@@ -1,0 +1,33 @@
+/*
+ * When to try again: full-jitter exponential between two bounds, for ever; by the class of the error. Pure: no clock, no timer.
+ */
+#ifndef ADIT_TUNNEL_BACKOFF_H
+#define ADIT_TUNNEL_BACKOFF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct backoff {
+	uint64_t min_ms, max_ms;
+	unsigned failures; /* in a row */
+};
+
+/* While a client is held and the network was at fault, nobody waits longer than this. */
+#define BACKOFF_HELD_MAX_MS 1000
+/* A link that lived this long was good: its loss is followed by an immediate try. One that did not counts as a failure, so
+ * that a server which logs us in and throws us out is not hammered. */
+#define BACKOFF_LIVED_MS 1000
+
+void backoff_init(struct backoff *b, uint64_t min_ms, uint64_t max_ms);
+enum backoff_held { BACKOFF_NOBODY_HELD, BACKOFF_CLIENT_HELD };
+/* Counts one more failure and says how long to wait. */
+uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_held held);
+/* The link was up for that long and is lost: 0 ms if it lived, else as backoff_failed(). */
+uint64_t backoff_lost(
+    struct backoff *b, uint64_t lived_ms, enum error_class class, enum backoff_held held);
+/* Would another try in a moment help? Not when the server does not take our login or is not who it should be. */
+bool backoff_is_fast_class(enum error_class class);
+
+#endif

@@ -1,0 +1,117 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "tunnel/backoff.h"
+
+static struct backoff fresh(void)
+{
+	struct backoff b;
+
+	random_seed_for_tests(42);
+	backoff_init(&b, 500, 30000);
+	return b;
+}
+
+static void test_waits_double_up_to_the_maximum(void **state)
+{
+	struct backoff b = fresh();
+	uint64_t ceiling = 500;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		uint64_t wait = backoff_failed(&b, ERR_NETWORK, BACKOFF_NOBODY_HELD);
+
+		assert_in_range(wait, 250, ceiling);
+		ceiling = ceiling * 2 > 30000 ? 30000 : ceiling * 2;
+	}
+}
+
+static void test_jitter_spreads_the_waits(void **state)
+{
+	struct backoff b = fresh();
+	uint64_t low = UINT64_MAX, high = 0;
+
+	(void)state;
+	b.failures = 20;
+	for (int i = 0; i < 200; i++) {
+		uint64_t wait = backoff_failed(&b, ERR_NETWORK, BACKOFF_NOBODY_HELD);
+
+		low = wait < low ? wait : low;
+		high = wait > high ? wait : high;
+	}
+	assert_true(low < 3000);
+	assert_true(high > 27000);
+}
+
+static void test_a_held_client_shortens_a_networks_failure(void **state)
+{
+	struct backoff b = fresh();
+
+	(void)state;
+	b.failures = 20;
+	for (int i = 0; i < 50; i++)
+		assert_true(
+		    backoff_failed(&b, ERR_NETWORK, BACKOFF_CLIENT_HELD) <= BACKOFF_HELD_MAX_MS);
+}
+
+static void test_what_a_person_must_mend_starts_at_the_maximum(void **state)
+{
+	static const enum error_class classes[] = {ERR_LOGIN, ERR_HOST_KEY, ERR_CONFIG, ERR_PEER};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		struct backoff b = fresh();
+
+		assert_in_range(backoff_failed(&b, classes[i], BACKOFF_CLIENT_HELD), 15000, 30000);
+	}
+}
+
+static void test_a_link_that_lived_is_tried_again_at_once(void **state)
+{
+	struct backoff b = fresh();
+
+	(void)state;
+	b.failures = 5;
+	assert_int_equal(backoff_lost(&b, BACKOFF_LIVED_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD), 0);
+	assert_int_equal(b.failures, 0);
+}
+
+static void test_a_link_that_did_not_live_counts_as_a_failure(void **state)
+{
+	struct backoff b = fresh();
+
+	(void)state;
+	b.failures = 5;
+	assert_true(backoff_lost(&b, BACKOFF_LIVED_MS - 1, ERR_NETWORK, BACKOFF_NOBODY_HELD) > 0);
+	assert_int_equal(b.failures, 6);
+}
+
+static void test_equal_bounds_give_a_steady_wait(void **state)
+{
+	struct backoff b;
+
+	(void)state;
+	backoff_init(&b, 1000, 10); /* a maximum below the minimum is the minimum */
+	for (int i = 0; i < 10; i++)
+		assert_in_range(backoff_failed(&b, ERR_TIMEOUT, BACKOFF_NOBODY_HELD), 500, 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_waits_double_up_to_the_maximum),
+	    cmocka_unit_test(test_jitter_spreads_the_waits),
+	    cmocka_unit_test(test_a_held_client_shortens_a_networks_failure),
+	    cmocka_unit_test(test_what_a_person_must_mend_starts_at_the_maximum),
+	    cmocka_unit_test(test_a_link_that_lived_is_tried_again_at_once),
+	    cmocka_unit_test(test_a_link_that_did_not_live_counts_as_a_failure),
+	    cmocka_unit_test(test_equal_bounds_give_a_steady_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
