@@ -1,4 +1,6 @@
 noinst_LIBRARIES += libtunnel.a
 libtunnel_a_SOURCES = \
 	src/tunnel/backoff.c src/tunnel/backoff.h \
-	src/tunnel/gate.c src/tunnel/gate.h
+	src/tunnel/gate.c src/tunnel/gate.h \
+	src/tunnel/link.c src/tunnel/link.h \
+	src/tunnel/login.c src/tunnel/login.h

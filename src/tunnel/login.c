@@ -1,0 +1,269 @@
+#include "tunnel/login.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ssh/cert.h"
+#include "ssh/keyfile.h"
+
+enum {
+	AGENT_TIMEOUT_MS = 30000,    /* a person may have to touch a key */
+	EXPIRY_WARNING_S = 24 * 3600 /* a certificate that ends sooner is a warning */
+};
+
+static char *join(const struct config_strings *list)
+{
+	struct strbuf b = {0};
+
+	if (list->n == 0)
+		return NULL;
+	for (size_t i = 0; i < list->n; i++)
+		strbuf_addf(&b, "%s%s", i ? "," : "", list->v[i]);
+	return strbuf_take(&b);
+}
+
+static const char *agent_path(const struct config_host *host)
+{
+	switch (host->agent) {
+	case CONFIG_AGENT_NONE:
+		return NULL;
+	case CONFIG_AGENT_ENVIRONMENT: {
+		const char *path = getenv("SSH_AUTH_SOCK");
+
+		return path && *path ? path : NULL;
+	}
+	case CONFIG_AGENT_PATH:
+		return host->agent_path;
+	}
+	return NULL;
+}
+
+/* A certificate that is not valid now is named, and not offered. */
+static struct cert *usable_cert(
+    const char *path, const struct log_context *log, struct login *login)
+{
+	struct err e = ERR_INIT;
+	struct cert *cert = cert_read(path, &e);
+	time_t now = clock_wall();
+
+	if (cert && cert_check_dates(cert, now, &e) == 0) {
+		uint64_t end = cert_valid_before(cert);
+
+		if (end != UINT64_MAX && end - (uint64_t)now < EXPIRY_WARNING_S)
+			log_warning(log, "certificate-expires", "file=%s seconds=%lu", path,
+			    (unsigned long)(end - (uint64_t)now));
+		if (end < login->expires)
+			login->expires = end;
+		return cert;
+	}
+	log_warning(log, "certificate-unusable", "file=%s reason=%s", path, e.text);
+	cert_free(cert);
+	return NULL;
+}
+
+static void add_identity_of(
+    struct auth_options *auth, char *name, struct key *key, struct cert *cert, bool from_agent)
+{
+	struct auth_identity identity = {
+	    .name = name, .key = key, .cert = cert, .from_agent = from_agent};
+
+	auth->identities =
+	    mem_grow(auth->identities, auth->identity_count + 1, sizeof(*auth->identities));
+	auth->identities[auth->identity_count++] = identity;
+}
+
+static bool cert_is_for(const struct cert *cert, const struct key *key)
+{
+	return span_equal(key_blob(cert_key(cert)), key_blob(key));
+}
+
+static struct cert *find_cert(const struct config_host *host, const char *path,
+    const struct key *key, const struct log_context *log, struct login *login)
+{
+	if (host->certificate.n == 0) {
+		char *beside = str_format("%s-cert.pub", path);
+		struct cert *cert =
+		    access(beside, F_OK) == 0 ? usable_cert(beside, log, login) : NULL;
+
+		free(beside);
+		if (cert && !cert_is_for(cert, key)) {
+			log_warning(log, "certificate-unusable", "file=%s-cert.pub reason=%s", path,
+			    "it is for another key");
+			cert_free(cert);
+			cert = NULL;
+		}
+		return cert;
+	}
+	for (size_t i = 0; i < host->certificate.n; i++) {
+		struct cert *cert = usable_cert(host->certificate.v[i], log, login);
+
+		if (cert && cert_is_for(cert, key))
+			return cert;
+		cert_free(cert);
+	}
+	return NULL;
+}
+
+static int read_identity(const struct config_host *host, const char *path,
+    const struct secret *passphrase, bool has_agent, const struct log_context *log,
+    struct login *login, struct auth_options *auth, struct err *e)
+{
+	struct err why = ERR_INIT;
+	char *comment = NULL;
+	struct key *key = keyfile_read(path, passphrase, &comment, &why);
+	bool from_agent = false;
+
+	free(comment);
+	if (!key && has_agent) {
+		/* Encrypted, or only its public half is here: the agent may hold the rest. */
+		key = keyfile_read_public(path);
+		from_agent = key != NULL;
+	}
+	if (!key) {
+		if (host->identity_is_default) {
+			if (access(path, F_OK) == 0)
+				log_warning(
+				    log, "identity-skipped", "file=%s reason=%s", path, why.text);
+			return 0;
+		}
+		return err_set(e, why.class, "%s", why.text);
+	}
+	struct cert *cert = find_cert(host, path, key, log, login);
+	/* The plain key comes after its certificate: a server that does not know the CA may know the key. */
+	if (cert)
+		add_identity_of(
+		    auth, str_format("%s (certificate)", path), key_copy(key), cert, from_agent);
+	add_identity_of(auth, mem_strdup(path), key, NULL, from_agent);
+	return 0;
+}
+
+static int read_identities(const struct config_host *host, const struct log_context *log,
+    struct login *login, struct auth_options *auth, struct err *e)
+{
+	struct secret passphrase = {0};
+	int result = 0;
+
+	if (host->passphrase.kind == CONFIG_SECRET_FILE)
+		result = keyfile_read_secret(host->passphrase.path, &passphrase, e);
+	for (size_t i = 0; i < host->identity.n && result == 0; i++)
+		result = read_identity(host, host->identity.v[i], passphrase.p ? &passphrase : NULL,
+		    login->agent_path != NULL, log, login, auth, e);
+	secret_clear(&passphrase);
+	return result;
+}
+
+static struct hostkey_policy *make_policy(
+    const struct config_host *host, const struct log_context *log, struct err *e)
+{
+	struct hostkey_options options = {
+	    .log = log,
+	    .name = host->host_key_alias ? host->host_key_alias : host->address,
+	    .port = host->host_key_alias ? 22 : host->port,
+	    .address = host->address,
+	    .check = host->host_key_check == CONFIG_CHECK_ACCEPT_NEW ? HOSTKEY_ACCEPT_NEW
+								     : HOSTKEY_STRICT,
+	    .pins = (const char *const *)host->host_key.v,
+	    .pin_count = host->host_key.n,
+	    .known_hosts = (const char *const *)host->known_hosts.v,
+	    .known_hosts_count = host->known_hosts.n,
+	    .revoked_keys = (const char *const *)host->revoked_keys.v,
+	    .revoked_keys_count = host->revoked_keys.n,
+	};
+
+	return hostkey_policy_new(&options, e);
+}
+
+static int prepare_auth(const struct config_host *host, const struct log_context *log,
+    struct login *login, struct auth_options *auth, struct err *e)
+{
+	if (agent_path(host))
+		login->agent_path = mem_strdup(agent_path(host));
+	*auth = (struct auth_options){.log = log,
+	    .user = host->user,
+	    .agent_path = login->agent_path,
+	    .agent_keys = host->identity_is_default ? AUTH_AGENT_ALL : AUTH_AGENT_IDENTITIES_ONLY,
+	    .agent_timeout_ms = AGENT_TIMEOUT_MS};
+	int result = read_identities(host, log, login, auth, e);
+	if (result == 0 && host->password.kind == CONFIG_SECRET_FILE) {
+		result = keyfile_read_secret(host->password.path, &login->password, e);
+		auth->password = &login->password;
+	}
+	if (result == 0 && auth->identity_count == 0 && !auth->agent_path && !auth->password)
+		result = err_set(e, ERR_CONFIG,
+		    "nothing to log in with: no key file, no agent, no password; set identity, "
+		    "agent or password");
+	return result;
+}
+
+int login_prepare(const struct config_host *host, const struct log_context *log,
+    struct login *ret_login, struct client_options *ret_options, struct err *e)
+{
+	struct login login = {.expires = UINT64_MAX};
+	struct client_options options = {0};
+	char *host_key_algorithms = join(&host->host_key_algorithms);
+	int result = ERR_CONFIG;
+
+	login.hostkey = make_policy(host, log, e);
+	if (login.hostkey)
+		result = prepare_auth(host, log, &login, &options.auth, e);
+	if (result) {
+		login_discard_options(&options);
+		login_clear(&login);
+		free(host_key_algorithms);
+		return result;
+	}
+	login.kex = join(&host->kex);
+	login.ciphers = join(&host->ciphers);
+	login.macs = join(&host->macs);
+	/* A list that the user wrote is the user's order. */
+	login.host_key_algorithms =
+	    host_key_algorithms
+		? host_key_algorithms
+		: hostkey_policy_order(login.hostkey, algorithms_default(ALGORITHM_HOST_KEY));
+	options.transport = (struct transport_options){.log = log,
+	    .prefs = {.kex = login.kex,
+		.host_key = login.host_key_algorithms,
+		.ciphers = login.ciphers,
+		.macs = login.macs},
+	    .hostkey = login.hostkey,
+	    .rekey_bytes = host->rekey_bytes,
+	    .rekey_interval_ms = host->rekey_interval_ms};
+	options.session = (struct session_options){.log = log,
+	    .host = host->address,
+	    .keepalive_interval_ms = host->keepalive_interval_ms,
+	    .keepalive_count = host->keepalive_count};
+	options.login_timeout_ms = host->connect_timeout_ms;
+	*ret_login = login;
+	*ret_options = options;
+	return 0;
+}
+
+void login_clear(struct login *login)
+{
+	hostkey_policy_free(login->hostkey);
+	free(login->kex);
+	free(login->host_key_algorithms);
+	free(login->ciphers);
+	free(login->macs);
+	secret_clear(&login->password);
+	free(login->agent_path);
+	*login = (struct login){.expires = UINT64_MAX};
+}
+
+void login_discard_options(struct client_options *options)
+{
+	struct auth_options *auth = &options->auth;
+
+	for (size_t i = 0; i < auth->identity_count; i++) {
+		free(auth->identities[i].name);
+		key_free(auth->identities[i].key);
+		cert_free(auth->identities[i].cert);
+	}
+	free(auth->identities);
+	auth->identities = NULL;
+	auth->identity_count = 0;
+}

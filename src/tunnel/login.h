@@ -1,0 +1,31 @@
+/*
+ * From a host's configuration to what a connection needs: identities, certificates, the agent, the secrets, the policy for the
+ * server's key. Read anew at every connect, so that what changed on disk counts.
+ */
+#ifndef ADIT_TUNNEL_LOGIN_H
+#define ADIT_TUNNEL_LOGIN_H
+
+#include "base/log.h"
+#include "config/config.h"
+#include "ssh/client.h"
+#include "ssh/hostkey.h"
+
+/* What client_options point into: must live as long as the client. */
+struct login {
+	struct hostkey_policy *hostkey;
+	char *kex, *host_key_algorithms, *ciphers, *macs;
+	struct secret password;
+	char *agent_path;
+	uint64_t
+	    expires; /* seconds since 1970: when the first certificate in use ends; UINT64_MAX: never */
+};
+
+/* Fills both; a key file that is unusable is an error if it was configured, and skipped if it is a default. 0, or ERR_CONFIG
+ * (also ERR_LOGIN when there is nothing at all to log in with). Blocks: reads files. */
+int login_prepare(const struct config_host *host, const struct log_context *log,
+    struct login *ret_login, struct client_options *ret_options, struct err *e) MUST_CHECK;
+void login_clear(struct login *login);
+/* For options that were prepared and not handed to client_new(). */
+void login_discard_options(struct client_options *options);
+
+#endif
