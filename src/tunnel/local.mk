@@ -2,5 +2,7 @@ noinst_LIBRARIES += libtunnel.a
 libtunnel_a_SOURCES = \
 	src/tunnel/backoff.c src/tunnel/backoff.h \
 	src/tunnel/gate.c src/tunnel/gate.h \
+	src/tunnel/host.c src/tunnel/host.h \
 	src/tunnel/link.c src/tunnel/link.h \
-	src/tunnel/login.c src/tunnel/login.h
+	src/tunnel/login.c src/tunnel/login.h \
+	src/tunnel/route.c src/tunnel/route.h

@@ -1,0 +1,223 @@
+#include "tunnel/route.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { SETTLE_MS = 5000 /* a better host must have been back for this long */ };
+
+struct choice {
+	struct route *route;
+	struct host *host;
+	struct host_user user;
+	uint64_t up_since_ms; /* 0: not up */
+};
+
+struct route {
+	struct loop *loop;
+	struct choice *choices;
+	size_t count;
+	struct route_callbacks callbacks;
+	void *arg;
+	bool open;
+	struct choice *used;     /* NULL: none is up */
+	struct session *session; /* what on_up() was told */
+	struct timer settle;
+	uint64_t drain_ms;
+};
+
+static void use(struct route *route, struct choice *choice, struct session *s)
+{
+	struct session *before = route->session;
+
+	if (before == s)
+		return;
+	route->session = NULL;
+	if (before)
+		route->callbacks.on_down(route->arg, before);
+	route->used = choice;
+	route->session = s;
+	if (s)
+		route->callbacks.on_up(route->arg, s);
+}
+
+/* Choices after the one in use are not wanted; the next is, once all before it have been tried in vain. */
+static void want_what_is_needed(struct route *route)
+{
+	bool needed = route->open;
+
+	for (size_t i = 0; i < route->count; i++) {
+		struct choice *choice = &route->choices[i];
+
+		if (needed)
+			host_want(choice->host, &choice->user);
+		else
+			host_unwant(&choice->user, route->drain_ms);
+		if (choice == route->used || !host_has_failed(choice->host))
+			needed = false;
+	}
+}
+
+/* The best that is up: at once if nothing else is, or after it has settled. */
+static void decide(struct route *route)
+{
+	uint64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < route->count; i++) {
+		struct choice *choice = &route->choices[i];
+		struct session *s =
+		    choice->user.host ? host_pick_session(choice->host, NULL) : NULL;
+
+		if (!s)
+			continue;
+		if (choice == route->used && route->session)
+			break;
+		if (route->session && now < choice->up_since_ms + SETTLE_MS) {
+			timer_start(&route->settle, choice->up_since_ms + SETTLE_MS - now);
+			continue;
+		}
+		use(route, choice, s);
+		break;
+	}
+	want_what_is_needed(route);
+}
+
+static void on_settle(void *arg)
+{
+	decide(arg);
+}
+
+static void on_session_up(void *arg, struct session *s)
+{
+	struct choice *choice = arg;
+
+	(void)s;
+	if (choice->up_since_ms == 0)
+		choice->up_since_ms = clock_now_ms();
+	decide(choice->route);
+}
+
+static void on_session_down(void *arg, struct session *s)
+{
+	struct choice *choice = arg;
+	struct route *route = choice->route;
+
+	if (!host_is_up(choice->host))
+		choice->up_since_ms = 0;
+	if (route->session != s)
+		return;
+	/* Another link of the same host, or another host, or none. */
+	use(route, NULL, NULL);
+	decide(route);
+}
+
+static void on_change(void *arg)
+{
+	struct choice *choice = arg;
+	struct route *route = choice->route;
+
+	if (route->open)
+		want_what_is_needed(route);
+	route->callbacks.on_change(route->arg);
+}
+
+static bool is_client_held(void *arg)
+{
+	struct choice *choice = arg;
+
+	return choice->route->callbacks.is_client_held(choice->route->arg);
+}
+
+struct route *route_new(struct loop *loop, struct host *const *hosts, size_t count,
+    const struct route_callbacks *callbacks, void *arg)
+{
+	struct route *route = NEW(struct route);
+
+	route->loop = loop;
+	route->callbacks = *callbacks;
+	route->arg = arg;
+	route->count = count;
+	route->choices = mem_array(count, sizeof(*route->choices));
+	for (size_t i = 0; i < count; i++) {
+		struct choice *choice = &route->choices[i];
+
+		choice->route = route;
+		choice->host = hosts[i];
+		choice->user = (struct host_user){.on_session_up = on_session_up,
+		    .on_session_down = on_session_down,
+		    .on_change = on_change,
+		    .is_client_held = is_client_held,
+		    .arg = choice};
+		list_init(&choice->user.node);
+	}
+	timer_init(&route->settle, loop, on_settle, route);
+	return route;
+}
+
+void route_free(struct route *route)
+{
+	if (!route)
+		return;
+	timer_stop(&route->settle);
+	for (size_t i = 0; i < route->count; i++)
+		host_unwant(&route->choices[i].user, route->drain_ms);
+	free(route->choices);
+	free(route);
+}
+
+void route_open(struct route *route)
+{
+	if (route->open)
+		return;
+	route->open = true;
+	want_what_is_needed(route);
+	decide(route);
+}
+
+void route_close(struct route *route, uint64_t drain_ms)
+{
+	if (!route->open)
+		return;
+	route->open = false;
+	route->drain_ms = drain_ms;
+	timer_stop(&route->settle);
+	use(route, NULL, NULL);
+	want_what_is_needed(route);
+	for (size_t i = 0; i < route->count; i++)
+		route->choices[i].up_since_ms = 0;
+}
+
+bool route_is_open(const struct route *route)
+{
+	return route->open;
+}
+
+struct session *route_pick_session(const struct route *route, struct err *reason)
+{
+	if (!route->open) {
+		err_set(reason, ERR_NETWORK, "the link is not wanted at the moment");
+		return NULL;
+	}
+	return host_pick_session(route_host(route), reason);
+}
+
+void route_hurry(struct route *route)
+{
+	for (size_t i = 0; i < route->count; i++)
+		if (route->choices[i].user.host)
+			host_hurry(route->choices[i].host);
+}
+
+void route_retry_now(struct route *route)
+{
+	for (size_t i = 0; i < route->count; i++)
+		if (route->choices[i].user.host)
+			host_retry_now(route->choices[i].host);
+}
+
+const struct host *route_host(const struct route *route)
+{
+	return route->used ? route->used->host : route->choices[0].host;
+}
