@@ -1,0 +1,159 @@
+#include "tunnel/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+struct probe {
+	struct loop *loop;
+	const struct config_endpoint *to;
+	uint64_t interval_ms;
+	void (*on_result)(void *arg, const char *error);
+	void *arg;
+	struct session *session;
+	struct channel *channel; /* the try that runs */
+	struct timer timer;
+	bool answered;
+	char *error; /* the last answer */
+};
+
+static void result(struct probe *probe, char *error)
+{
+	bool same = probe->answered &&
+		    (error ? probe->error && strcmp(probe->error, error) == 0 : !probe->error);
+
+	free(probe->error);
+	probe->error = error;
+	probe->answered = true;
+	if (probe->session)
+		timer_start(&probe->timer, probe->interval_ms);
+	if (!same)
+		probe->on_result(probe->arg, error);
+}
+
+/* From here on nobody hears of the channel that runs. */
+static void let_go(struct probe *probe)
+{
+	struct channel *c = probe->channel;
+
+	if (!c)
+		return;
+	probe->channel = NULL;
+	channel_set_callbacks(c, &(struct channel_callbacks){0}, NULL);
+	channel_close(c);
+}
+
+static void on_open(void *arg, struct channel *c)
+{
+	(void)c;
+	let_go(arg);
+	result(arg, NULL);
+}
+
+static void on_open_failed(void *arg, struct channel *c, uint32_t code, struct span text)
+{
+	struct probe *probe = arg;
+	struct strbuf words = {0};
+
+	(void)c;
+	(void)code;
+	probe->channel = NULL;
+	strbuf_addf(&words, "the target %s does not accept: ", probe->to->text);
+	strbuf_add_escaped(&words, text);
+	result(probe, strbuf_take(&words));
+}
+
+static void on_close(void *arg, struct channel *c, const struct err *e)
+{
+	struct probe *probe = arg;
+
+	(void)c;
+	(void)e;
+	probe->channel = NULL;
+}
+
+static void open_channel(struct probe *probe)
+{
+	static const struct channel_callbacks callbacks = {
+	    .on_open = on_open, .on_open_failed = on_open_failed, .on_close = on_close};
+	bool is_unix = probe->to->kind == CONFIG_UNIX;
+	struct wr extra = WR_INIT;
+
+	wr_cstring(&extra, is_unix ? probe->to->path : probe->to->host);
+	if (is_unix) {
+		/* PROTOCOL §2.4: two reserved fields */
+		wr_cstring(&extra, "");
+		wr_u32(&extra, 0);
+	} else {
+		wr_u32(&extra, probe->to->port);
+		wr_cstring(&extra, "127.0.0.1");
+		wr_u32(&extra, 65535);
+	}
+	probe->channel = session_open_channel(probe->session,
+	    is_unix ? "direct-streamlocal@openssh.com" : "direct-tcpip", wr_span(&extra),
+	    &callbacks, probe, NULL);
+	wr_clear(&extra);
+	if (probe->channel)
+		channel_set_visibility(probe->channel, CHANNEL_INVISIBLE);
+	timer_start(&probe->timer, probe->interval_ms);
+}
+
+static void on_timer(void *arg)
+{
+	struct probe *probe = arg;
+	char *error;
+
+	if (probe->channel) {
+		/* The last try has had a whole interval. */
+		let_go(probe);
+		error = str_format("the target %s does not answer", probe->to->text);
+		result(probe, error);
+		return;
+	}
+	open_channel(probe);
+}
+
+struct probe *probe_new(struct loop *loop, const struct config_endpoint *to, uint64_t interval_ms,
+    void (*on_result)(void *arg, const char *error), void *arg)
+{
+	struct probe *probe = NEW(struct probe);
+
+	probe->loop = loop;
+	probe->to = to;
+	probe->interval_ms = interval_ms;
+	probe->on_result = on_result;
+	probe->arg = arg;
+	timer_init(&probe->timer, loop, on_timer, probe);
+	return probe;
+}
+
+void probe_free(struct probe *probe)
+{
+	if (!probe)
+		return;
+	timer_stop(&probe->timer);
+	let_go(probe);
+	free(probe->error);
+	free(probe);
+}
+
+void probe_session(struct probe *probe, struct session *s)
+{
+	if (probe->session == s)
+		return;
+	timer_stop(&probe->timer);
+	let_go(probe);
+	free(probe->error);
+	probe->error = NULL;
+	probe->answered = false;
+	probe->session = s;
+	if (s)
+		timer_start(&probe->timer, 0);
+}
+
+bool probe_has_answer(const struct probe *probe)
+{
+	return probe->answered;
+}

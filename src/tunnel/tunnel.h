@@ -1,0 +1,68 @@
+/*
+ * A tunnel: named forwards over one route; what a user starts, stops, waits for and reads about.
+ */
+#ifndef ADIT_TUNNEL_TUNNEL_H
+#define ADIT_TUNNEL_TUNNEL_H
+
+#include "config/config.h"
+#include "forward/forward.h"
+#include "tunnel/route.h"
+
+enum tunnel_state {
+	TUNNEL_STOPPED,  /* not enabled, or by `adit stop` */
+	TUNNEL_DOWN,     /* no forward is up */
+	TUNNEL_DEGRADED, /* some are */
+	TUNNEL_UP        /* all are */
+};
+const char *tunnel_state_name(enum tunnel_state state);
+
+struct tunnel;
+
+struct tunnel_env {
+	struct loop *loop; /* keeps, all of them */
+	struct resolver *resolver;
+	size_t (*inherit)(void *arg, const char *name, int fds[], size_t max); /* see forward_env */
+	void *inherit_arg;
+	/* The state, a reason, a stream count: something that one can see. May come often. */
+	void (*on_change)(void *arg, struct tunnel *tunnel);
+	/* After tunnel_remove(): everything has ended; it may be freed. */
+	void (*on_removed)(void *arg, struct tunnel *tunnel);
+	void *arg;
+};
+
+/* snapshot is counted. hosts: one for each name in config->via, kept. Listeners open now if the tunnel is enabled; one that
+ * cannot be opened is a failed forward (with its reason, tried again), not a failed tunnel. */
+struct tunnel *tunnel_new(const struct tunnel_env *env, struct config *snapshot,
+    const struct config_tunnel *config, struct host *const *hosts);
+void tunnel_free(struct tunnel *tunnel); /* at once: streams are reset. NULL is legal */
+
+void tunnel_start(struct tunnel *tunnel);
+/* Accepts no more; open streams get drain_ms, then they are reset. */
+void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms);
+void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms); /* the link's next try is now */
+/* The same as stop, for good: on_removed comes when the last stream has ended. */
+void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms);
+/* Touches what changed: forwards keep their listener and streams when kind and listener stay. hosts as in tunnel_new();
+ * a route that changed is opened before the old one is closed. */
+void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
+    const struct config_tunnel *config, struct host *const *hosts, uint64_t drain_ms);
+void tunnel_retry_now(struct tunnel *tunnel);
+
+const char *tunnel_name(const struct tunnel *tunnel);
+const struct config_tunnel *tunnel_config(const struct tunnel *tunnel);
+enum tunnel_state tunnel_state(const struct tunnel *tunnel);
+/* Why it is not up, in words; "" when it is. Until the next change. */
+const char *tunnel_reason(const struct tunnel *tunnel);
+time_t tunnel_since(const struct tunnel *tunnel); /* wall time of the last change of state */
+const struct host *tunnel_host(const struct tunnel *tunnel);
+size_t tunnel_stream_count(const struct tunnel *tunnel);
+
+size_t tunnel_forward_count(const struct tunnel *tunnel);
+/* As forward_get_status(); a listener that could not be opened has state FORWARD_FAILED and the reason; what waits for the link
+ * has the link's reason. */
+void tunnel_forward_status(
+    const struct tunnel *tunnel, size_t index, struct forward_status *ret_status);
+const struct forward *tunnel_forward(
+    const struct tunnel *tunnel, size_t index); /* NULL: it could not be opened */
+
+#endif
