@@ -4,6 +4,7 @@ libssh_a_SOURCES = \
 	src/ssh/messages.h src/ssh/ext_info.h src/ssh/ext_info.c \
 	src/ssh/algorithms.h \
 	src/ssh/auth.h \
+	src/ssh/bcrypt_pbkdf.c src/ssh/bcrypt_pbkdf.h \
 	src/ssh/cert.h \
 	src/ssh/chachapoly.c src/ssh/chachapoly.h \
 	src/ssh/channel.h \
