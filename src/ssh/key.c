@@ -173,6 +173,9 @@ struct key *key_read_private(struct rd *r, struct err *e)
 	struct key *key = key_new(kind);
 	if (kind->read_private(key, r, e) < 0 || !rd_ok(r)) {
 		err_set(e, ERR_CONFIG, "malformed private %s key", kind->name);
+		if (e)
+			e->class =
+			    ERR_CONFIG; /* what it shares with keys of peers calls it ERR_PEER */
 		ERR_clear_error();
 		key_free(key);
 		return NULL;

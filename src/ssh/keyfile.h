@@ -7,9 +7,12 @@
 #include "base/secret.h"
 #include "ssh/key.h"
 
-/* Reads a private key. passphrase may be NULL. NULL and ERR_CONFIG, the path named: missing, not readable, readable by others
- * (mode), not a file, too large, no private key (a public one is named as such), encrypted and no passphrase, wrong passphrase.
- * ret_comment (gives, may be NULL) is the key's comment or "". Blocks. */
+#define KEYFILE_BYTES_MAX ((size_t)256 * 1024)
+
+/* Reads a private key. passphrase may be NULL. NULL and ERR_CONFIG, the path named: missing, not readable, ours and open to
+ * others (mode, as ssh has it), not a file, too large, no private key (a public one is named as such), encrypted and no
+ * passphrase, wrong passphrase. ret_comment (gives, may be NULL) is the key's comment or "". Blocks; an encrypted key some tenths
+ * of a second, so read it when the configuration is read and keep it. */
 struct key *keyfile_read(
     const char *path, const struct secret *passphrase, char **ret_comment, struct err *e);
 /* The same for bytes; name is for the messages. */

@@ -22,7 +22,10 @@ libssh_a_SOURCES = \
 	src/ssh/key_kind.h \
 	src/ssh/key_rsa.c \
 	src/ssh/key_sk.c \
-	src/ssh/keyfile.h \
+	src/ssh/key_line.c src/ssh/key_line.h \
+	src/ssh/keyfile.c src/ssh/keyfile.h src/ssh/keyfile_format.h \
+	src/ssh/keyfile_openssh.c \
+	src/ssh/keyfile_pem.c \
 	src/ssh/known_hosts.h \
 	src/ssh/mac.c src/ssh/mac.h \
 	src/ssh/packet.c src/ssh/packet.h \

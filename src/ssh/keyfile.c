@@ -1,0 +1,218 @@
+#include "ssh/keyfile.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "ssh/key_line.h"
+#include "ssh/keyfile_format.h"
+
+#define SECRET_BYTES_MAX ((size_t)4096)
+
+void keyfile_needs_passphrase(struct err *e)
+{
+	err_set(e, ERR_CONFIG,
+	    "is encrypted: name a file with its passphrase as \"passphrase\", or have an agent "
+	    "hold the key (ssh-add)");
+}
+
+/* ---- what a text is that is no key ---- */
+
+static bool begins_with(struct span text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return text.n >= n && memcmp(text.p, prefix, n) == 0;
+}
+
+static const struct {
+	const char *begin;
+	const char *words;
+} no_keys[] = {
+    {"-----BEGIN DSA PRIVATE KEY", "DSA keys are too weak to be supported"},
+    {"-----BEGIN PUBLIC KEY", "is a public key; the private key is needed"},
+    {"-----BEGIN RSA PUBLIC KEY", "is a public key; the private key is needed"},
+    {"---- BEGIN SSH2 PUBLIC KEY", "is a public key; the private key is needed"},
+    {"-----BEGIN CERTIFICATE", "is an X.509 certificate; the private key is needed"},
+    {"-----BEGIN SSH SIGNATURE", "is a signature, no key"},
+    {"PuTTY-User-Key-File-",
+	"is a PuTTY key; puttygen FILE -O private-openssh -o NEW makes an OpenSSH key of it"},
+    {"SSH PRIVATE KEY FILE FORMAT 1", "is a key of SSH 1, which is not supported"},
+    {"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY",
+	"is a key in the format of ssh.com; ssh-keygen -i makes an OpenSSH key of it"},
+};
+
+static bool is_certificate(struct span type)
+{
+	static const char suffix[] = "-cert-v01@openssh.com";
+	size_t n = sizeof(suffix) - 1;
+
+	return type.n > n && memcmp(type.p + type.n - n, suffix, n) == 0;
+}
+
+static void set_no_key(struct span text, struct err *e)
+{
+	struct key_line line;
+	struct span first;
+
+	for (size_t i = 0; i < ARRAY_LEN(no_keys); i++)
+		if (begins_with(text, no_keys[i].begin)) {
+			err_set(e, ERR_CONFIG, "%s", no_keys[i].words);
+			return;
+		}
+	if (text.n == 0) {
+		err_set(e, ERR_CONFIG, "is empty");
+	} else if (text_next_line(&text, &first) && key_line_parse(first, &line)) {
+		err_set(e, ERR_CONFIG, "is a %s; the private key is needed",
+		    is_certificate(line.type) ? "certificate" : "public key");
+		key_line_clear(&line);
+	} else {
+		err_set(e, ERR_CONFIG, "holds no private key");
+	}
+}
+
+/* The text from its first line that begins a key on; people keep notes above. */
+static struct span from_begin_line(struct span text)
+{
+	struct span rest = text, line;
+
+	while (rest.n) {
+		struct span here = rest;
+		text_next_line(&rest, &line);
+		if (begins_with(here, "-----BEGIN "))
+			return here;
+	}
+	return text;
+}
+
+/* Not the label of the first block alone: parameters or a certificate may stand before the key. */
+static bool holds_private_pem(struct span text)
+{
+	struct span line;
+
+	while (text_next_line(&text, &line)) {
+		char *label = begins_with(line, "-----BEGIN ") ? span_strdup(line) : NULL;
+		bool is_private = label && strstr(label, "PRIVATE KEY-----");
+		bool is_dsa = label && strstr(label, "DSA ");
+		free(label);
+		if (is_private)
+			return !is_dsa;
+	}
+	return false;
+}
+
+struct key *keyfile_parse(struct span text, const char *name, const struct secret *passphrase,
+    char **ret_comment, struct err *e)
+{
+	struct span from = from_begin_line(text);
+	struct err reason = ERR_INIT;
+	char *comment = NULL;
+	struct key *key = NULL;
+
+	if (begins_with(from, KEYFILE_OPENSSH_BEGIN))
+		key = keyfile_parse_openssh(from, passphrase, &comment, &reason);
+	else if (holds_private_pem(from))
+		key = keyfile_parse_pem(from, passphrase, &reason);
+	else
+		set_no_key(from, &reason);
+	if (!key) {
+		err_set(e, ERR_CONFIG, "%s: %s", name, reason.text);
+		return NULL;
+	}
+	if (ret_comment)
+		*ret_comment = comment ? comment : mem_strdup("");
+	else
+		free(comment);
+	return key;
+}
+
+/* ---- files ---- */
+
+/* As ssh has it: what is ours must be ours alone. What another owns (root, for a service) is as safe as that one keeps it. */
+static int check_mode(const char *path, const struct stat *st, struct err *e)
+{
+	if (!S_ISREG(st->st_mode) || st->st_uid != getuid() || (st->st_mode & 077) == 0)
+		return 0;
+	return err_set(e, ERR_CONFIG,
+	    "%s: permissions %04o are too open: others can %s it; chmod 600 %s", path,
+	    st->st_mode & 07777, st->st_mode & 044 ? "read" : "change", path);
+}
+
+static int read_private_file(const char *path, size_t max, struct wr *out, struct err *e)
+{
+	struct stat st;
+	int rc = file_read(path, max, out, &st, e);
+
+	return rc < 0 ? rc : check_mode(path, &st, e);
+}
+
+struct key *keyfile_read(
+    const char *path, const struct secret *passphrase, char **ret_comment, struct err *e)
+{
+	struct wr text = WR_INIT_SECRET;
+	struct key *key = NULL;
+
+	if (read_private_file(path, KEYFILE_BYTES_MAX, &text, e) == 0)
+		key = keyfile_parse(wr_span(&text), path, passphrase, ret_comment, e);
+	wr_clear(&text);
+	return key;
+}
+
+static struct key *read_public_line(const char *path)
+{
+	struct wr text = WR_INIT;
+	struct key_line line;
+	struct span rest, first;
+	struct key *key = NULL;
+
+	if (file_read(path, KEYFILE_BYTES_MAX, &text, NULL, NULL) == 0) {
+		rest = wr_span(&text);
+		if (text_next_line(&rest, &first) && key_line_parse(first, &line)) {
+			key = key_from_blob(wr_span(&line.blob), NULL);
+			key_line_clear(&line);
+		}
+	}
+	wr_clear(&text);
+	return key;
+}
+
+struct key *keyfile_read_public(const char *path)
+{
+	struct wr text = WR_INIT_SECRET;
+	struct key *key = NULL;
+
+	if (file_read(path, KEYFILE_BYTES_MAX, &text, NULL, NULL) == 0) {
+		struct span from = from_begin_line(wr_span(&text));
+		if (begins_with(from, KEYFILE_OPENSSH_BEGIN))
+			key = keyfile_parse_openssh_public(from);
+	}
+	wr_clear(&text);
+	if (key)
+		return key;
+	char *public_path = str_format("%s.pub", path);
+	key = read_public_line(public_path);
+	free(public_path);
+	return key;
+}
+
+int keyfile_read_secret(const char *path, struct secret *ret_secret, struct err *e)
+{
+	struct wr text = WR_INIT_SECRET;
+	struct span rest, line = SPAN("", 0);
+	int rc = read_private_file(path, SECRET_BYTES_MAX, &text, e);
+
+	rest = wr_span(&text);
+	if (rc == 0 && (!text_next_line(&rest, &line) || line.n == 0))
+		rc = err_set(
+		    e, ERR_CONFIG, "%s: its first line is empty, where a secret should be", path);
+	if (rc == 0 && memchr(line.p, 0, line.n))
+		rc = err_set(e, ERR_CONFIG, "%s: holds a NUL byte, which no secret can have", path);
+	if (rc == 0)
+		secret_set(ret_secret, line.p, line.n);
+	wr_clear(&text);
+	return rc;
+}

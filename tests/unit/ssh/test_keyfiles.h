@@ -1,0 +1,262 @@
+/*
+ * Key files as ssh-keygen and openssl write them. The passphrase of the encrypted ones is "correct horse"; what is in them is
+ * the key of test_keys.h of the same type.
+ */
+#ifndef ADIT_TESTS_UNIT_SSH_TEST_KEYFILES_H
+#define ADIT_TESTS_UNIT_SSH_TEST_KEYFILES_H
+
+struct test_keyfile {
+	const char *name;
+	const char *text;
+};
+
+/* ssh-keygen -p -Z CIPHER -a 2: test_keys.h's Ed25519 key */
+static const struct test_keyfile encrypted_by_ssh_keygen[] = {
+    {"aes128-ctr", "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		   "b3BlbnNzaC1rZXktdjEAAAAACmFlczEyOC1jdHIAAAAGYmNyeXB0AAAAGAAAABCHXFNoE8\n"
+		   "/dwFK8thrmNb2AAAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIJAOIbuIKquecTbL\n"
+		   "Tqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkO+A2vT8y6tSa/7C5Vy7Uby7avKUiCuN8PF8ph\n"
+		   "zRF2RyEAw15ax3lTqxNDkpSyboNwSSCieVDMpzLCNsLFsmtgYJ6DxZd4fNFufphVEA8Ibq\n"
+		   "MdAIcXzDD+dAK0GIjzQ76lEa5nkCytJBU2MGLJv9TLhO4/68Y3gIlpdGssw7VKRStSHzOx\n"
+		   "g5K0HiSNVK+7EynQ==\n"
+		   "-----END OPENSSH PRIVATE KEY-----\n"},
+    {"aes192-ctr", "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		   "b3BlbnNzaC1rZXktdjEAAAAACmFlczE5Mi1jdHIAAAAGYmNyeXB0AAAAGAAAABBEwL14kj\n"
+		   "9D0VxBrW1iVDm1AAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIJAOIbuIKquecTbL\n"
+		   "Tqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkC/C+yEqFRE1ljMTzhgAlLm3HdnymktEzvXna/\n"
+		   "ktpDUspQcmN8DFab53pQ1jnzSzHzeStcZje5u8mHgnj8eDyP836I+Nds3N5IAH8WFfKYT8\n"
+		   "KBwh5jxB47Es4Dkc+GVTt3zZ0es9rgBH2v/MPmNsYYJBS2qdsvmHKsW9VVywVqUH8tfXSf\n"
+		   "tbQrE0jgbuyS9o+g==\n"
+		   "-----END OPENSSH PRIVATE KEY-----\n"},
+    {"aes256-ctr", "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		   "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABDqHh+yfb\n"
+		   "YALBEsQd0xFI53AAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIJAOIbuIKquecTbL\n"
+		   "Tqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkOHWPmjv2GqgJgdLTOY4uLYZ8LFe1avnawNcrF\n"
+		   "hFSvV+lYPW5hQyueSDtlsAq/ts7CUPvJvztquvTJOOkfwBi+9GTk/kkv5MY59Kk+An82gL\n"
+		   "Y33h0nP5b422IVI7LCfsVmEprY2NUtneJJhpjtfRSCp1GzOxdUSxOItDbvma6SR6Uo+XuV\n"
+		   "mYiYNo5sIS2r2Piw==\n"
+		   "-----END OPENSSH PRIVATE KEY-----\n"},
+    {"aes128-cbc", "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		   "b3BlbnNzaC1rZXktdjEAAAAACmFlczEyOC1jYmMAAAAGYmNyeXB0AAAAGAAAABD35rl2Na\n"
+		   "xhNJz7kPGr2BKVAAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIJAOIbuIKquecTbL\n"
+		   "Tqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkJIOb7aftgJUNflGFMzIXbExmdTuGHTuE4o6jS\n"
+		   "oQkvxd/nPleoE8TQciQ+LQnxx2DqGH19kl+CIzlTqtbPLRY0tZFeLThY+hDUh55HlnpgJ0\n"
+		   "ZTADS1nHq7H0LIWzd1/vC27AfadAweQZzaKY4ChnX4VupltLikL3kh0pHEZHDBMt+jBFYm\n"
+		   "Wz6lSnCBtbuteY3g==\n"
+		   "-----END OPENSSH PRIVATE KEY-----\n"},
+    {"aes192-cbc", "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		   "b3BlbnNzaC1rZXktdjEAAAAACmFlczE5Mi1jYmMAAAAGYmNyeXB0AAAAGAAAABBtp0sYq0\n"
+		   "VSmEGlrnDLf+MBAAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIJAOIbuIKquecTbL\n"
+		   "Tqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkEC6ek6w5l1uB0yj2yxu/ej7EFS+st76vFaEy3\n"
+		   "qgndCNAHEZqW0kzAayzZ/oJOUQpvg2KpQDDlIWigc/4ZZ959o68jCntYUG0IcgZYFLjDrI\n"
+		   "L6wPcgsbfzuKSzUf881L2aSLUZNDOO/yL5IDay+1G3+M45ZiC5stsQ8rYIS/tbR/L6SsFs\n"
+		   "fRFKQFhMvOPhV9pA==\n"
+		   "-----END OPENSSH PRIVATE KEY-----\n"},
+    {"aes256-cbc", "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		   "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jYmMAAAAGYmNyeXB0AAAAGAAAABAV9YjKzb\n"
+		   "9/eAIl42qkP5G1AAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIJAOIbuIKquecTbL\n"
+		   "Tqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkHiIY20EsngBpqGk2PsnuQ13I0M03QXAsFohf6\n"
+		   "p9NKecC0gYI0YwXQfvURbxEN3OTpHUISpJ269IHBO1dXWgxp/j7o5Tmro+3SLpUKVkk958\n"
+		   "S5eFYdIWRljyI/Rg6KThsbZPjNQOWe+jhQnW2hNKK06XGgt989J48gJUgN0uK6LOhczhv2\n"
+		   "ldcyMHWJCI4/oIFQ==\n"
+		   "-----END OPENSSH PRIVATE KEY-----\n"},
+    {"aes128-gcm@openssh.com",
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAAFmFlczEyOC1nY21Ab3BlbnNzaC5jb20AAAAGYmNyeXB0AA\n"
+	"AAGAAAABCcPfflWc5eqtFDwSeqZozdAAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAA\n"
+	"IJAOIbuIKquecTbLTqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkEOqk6CJB/iprh2gszJAyx\n"
+	"8xfiRlGqRJrhN6IO+syZnw218HQwzqaPgOYxLA/xjPHBsIWAKq0Vkee6dEdpZ2pzFpHoZe\n"
+	"FOXHSizDLYnAdDDPQL8S9Yc/3/pBvHJ0SyOmMujEi1YF2gZtp/IInpo719m1ewqrYQ+EtE\n"
+	"woGxrARbH/XKtoidQhCgYzwt1bGNvmVbjZJjTz51XxtqbB4O1AwFQ=\n"
+	"-----END OPENSSH PRIVATE KEY-----\n"},
+    {"aes256-gcm@openssh.com",
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAAFmFlczI1Ni1nY21Ab3BlbnNzaC5jb20AAAAGYmNyeXB0AA\n"
+	"AAGAAAABCJQBbqVePQkgEznd1TdWHdAAAAAgAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAA\n"
+	"IJAOIbuIKquecTbLTqh9Va08QW4S5RL0NocvF1PLlgLBAAAAkGMio80Xr5wJzPEdOQOIvr\n"
+	"AX1ewLVzEpTgQ/zdx/RPb6pegyI+MVJ3PH7ACeroDbzEukGSVdsbxjTCS0wtm8tuSfEnBW\n"
+	"oizdkcnMoD7UodsNOu/PqrpOauVUmtxNiixOu/wFmGwCRcZD8TlbRTGOvKpfKgnicXoXX1\n"
+	"YRgiuNoLsr0PfJ//xqG51o5fhkr7ie2Xgt8fHMWMMWuvowHC6r+rA=\n"
+	"-----END OPENSSH PRIVATE KEY-----\n"},
+    {"chacha20-poly1305@openssh.com",
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	"b3BlbnNzaC1rZXktdjEAAAAAHWNoYWNoYTIwLXBvbHkxMzA1QG9wZW5zc2guY29tAAAABm\n"
+	"JjcnlwdAAAABgAAAAQd7SbSfEhaeOLT6URr+Sq7gAAAAIAAAABAAAAMwAAAAtzc2gtZWQy\n"
+	"NTUxOQAAACCQDiG7iCqrnnE2y06ofVWtPEFuEuUS9DaHLxdTy5YCwQAAAJBHUGNMcvJT0g\n"
+	"lR2usN+5Qv+SBBAKZupGdX34Ozeln0P4zuPQvQ16bnxwoAidu67Bq8+3lfCdWhdlBHBQSK\n"
+	"6sx98HH+2tp1kRRZ5jM2DUG5UuU+rLAmh88UQTYr0Q7TM90e62B2IVytp1X/0xQRdYIkIR\n"
+	"xKKXoOnpevTh99c2c13hnTPj1Ilv7+rnGhvDUz0lY9LmJwN5FrGa+8llrwm7Y0\n"
+	"-----END OPENSSH PRIVATE KEY-----\n"},
+};
+
+/* The ECDSA nistp256 key, encrypted by openssl pkcs8 and openssl ec */
+static const struct test_keyfile encrypted_by_openssl[] = {
+    {"PBES2 with PBKDF2", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+			  "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgY/ByGMCrARAICA+gw\n"
+			  "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEBk/Z7h7onHqVdJRaE1j0msEgZC9\n"
+			  "rC3nDjoZ51avSqfw9c3eGE2Cu7ikaWrAxlyMBeFDJAJWg3Kgjz51oQ0iDhrWSvqM\n"
+			  "zNREVXEuxsN6u32he+AEQRKzBZlv52pCZ0MmqzU29HiFkCKK5n2il5YDJk4qdV0b\n"
+			  "fhx3d6FMjGlb1RtDQ0VJk20WqY6Va66dbS69HAM8O1tmcJp7BWioZ/CIamLcVuE=\n"
+			  "-----END ENCRYPTED PRIVATE KEY-----\n"},
+    {"PBES2 with scrypt", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+			  "MIHkME8GCSqGSIb3DQEFDTBCMCEGCSsGAQQB2kcECzAUBAhxrSpuwyv1dAICQAAC\n"
+			  "AQgCAQEwHQYJYIZIAWUDBAEqBBCH1bHeaiqpuQK6+BLrKD8CBIGQJ9HLmJi7ALLX\n"
+			  "+4SlU371Dan7f/aL0sE86ywY6uBjNKtb5TyUEcUz1DM4DqLwr0P1kUOOpTvPAOhG\n"
+			  "COJL9ufcxh/QDUhXa6QroO0kSaxTWhoBnHIprCv6wqlgGVwPNK8AtZsK/2vS6y82\n"
+			  "8nRM5wDg2rihEyrQNkOCZ4Y6q6Ny0j/pxlFvMp6e1DCI0KLkuFoF\n"
+			  "-----END ENCRYPTED PRIVATE KEY-----\n"},
+    {"PBE-SHA1-3DES", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+		      "MIGxMBwGCiqGSIb3DQEMAQMwDgQIEyPsfsoUNjACAggABIGQgxoFBplromoicgar\n"
+		      "w+2WseYBo6SVyGjTXdT6DYjHxg5P4NbMJAbDOcwcUrEwd5pTnGOidDf9eQcDo3Si\n"
+		      "ytqnA+BOdELCQyp0jsbFtQOSjKM2NRGSRJAYwDwfCZnxAjlcV5GoWFKPefN25wBe\n"
+		      "eHyDAR7uoQAOv3CtAaQsFH753yrfWyWwdqq/n64YQTca53ru\n"
+		      "-----END ENCRYPTED PRIVATE KEY-----\n"},
+    {"a header", "-----BEGIN EC PRIVATE KEY-----\n"
+		 "Proc-Type: 4,ENCRYPTED\n"
+		 "DEK-Info: AES-128-CBC,065E98600CE52180D5BF016856D1A7FF\n"
+		 "\n"
+		 "fpfyJ5DHKhtZEDBD10vX+g/dqhkrw99gNuyGItoPeZ3NEZU0Svceqrpkg3vP+ZOn\n"
+		 "QDCtJQoAAPLcylgOA+4/TZlFxnZKCcayPMfwQ1vurpAXXnq61QdRAR0dHxT/K+DT\n"
+		 "gBPA2/e6O6idyOscZCQSoS102cmR1ESthHkjDQln+GQ=\n"
+		 "-----END EC PRIVATE KEY-----\n"},
+};
+
+#define TEST_KEYFILE_PASSPHRASE "correct horse"
+
+#define TEST_ECDSA_P256_PKCS8 \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgXjC8gY5K5YoZ7Xbu\n" \
+	"0rQaJYy2hlKAD7S4SM18PW0St3ChRANCAAQtlY8TAjE2+PPW5H9PQXBRwuSsdtT2\n" \
+	"Qb/bcNQYdOBcDEti4hgAK85LUK9dCP1qZI4wwkAjL2krsMUln8AePPam\n" \
+	"-----END PRIVATE KEY-----\n"
+
+#define TEST_ECDSA_P256_PEM \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MHcCAQEEIF4wvIGOSuWKGe127tK0GiWMtoZSgA+0uEjNfD1tErdwoAoGCCqGSM49\n" \
+	"AwEHoUQDQgAELZWPEwIxNvjz1uR/T0FwUcLkrHbU9kG/23DUGHTgXAxLYuIYACvO\n" \
+	"S1CvXQj9amSOMMJAIy9pK7DFJZ/AHjz2pg==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define TEST_ECDSA_P256_COMPRESSED \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MFcCAQEEIF4wvIGOSuWKGe127tK0GiWMtoZSgA+0uEjNfD1tErdwoAoGCCqGSM49\n" \
+	"AwEHoSQDIgACLZWPEwIxNvjz1uR/T0FwUcLkrHbU9kG/23DUGHTgXAw=\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define TEST_ECDSA_P521_PEM \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MIHcAgEBBEIBoNCR9gJ3TP947MKKs4fCaRSfRD+h6fa4usyJdU7N0oC0SPjI81GY\n" \
+	"5dh/wp1arDL2fyN8X+L161xiyaT27EX+EjCgBwYFK4EEACOhgYkDgYYABAAnjJUW\n" \
+	"fh9hob5IMl9n12hJbrRU1sfwvShswRGn0jlGNvzA3VnPFge8kfKf2ECBdyU0WJ4X\n" \
+	"Webk1ImyBB3ayluEpQBaeIXFXwlPEHpdVxeQ2M/7XtT/mVHaWyVqRHWTmqx9KoyL\n" \
+	"nDRI/k9U27u343pHqZbOeM1oeHbmmu+A6naUew0puQ==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define TEST_RSA_PKCS8 \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCGY4j3QVEJ9BjK\n" \
+	"Lq/tqmzZNaNItXXVNjt+9pNeGffzbl/Y5KhoqJyCJNy2+dvbuZ9lHFBeDpMHOoJI\n" \
+	"iULkU117rtxh3gJUTfa9begk8q6c6IFcqVZBDstXu0yUp1dRwESMDvDoQpDgXift\n" \
+	"8iB0O7cVVpTR2eqR5yyacctUqjkqQS/Dmrga0a5sRMAvxc5PsfFhGoYGmPAoGYH7\n" \
+	"yODXowX0O+hDTz4gm3ufM+ymLzfBl6VqT8fSew9nN2AyNmTCEQD+aEOV9ZCvaYGf\n" \
+	"NAy9oAvTwrDcnkLZTdVNzb6UdIlPO65lUJqu2hscK5Lr6RB2jZTK4V0u9x7QJEuB\n" \
+	"0sg25TspAgMBAAECggEABezs73IFf7nalKJFsZCv0ff9Jh880yoxVLd3PKafzy+m\n" \
+	"XEA2HhST1LfetNau11uyPS69axhGFViCwW4D8WCs9jTPP3rJgYFv3V8I5bAppijT\n" \
+	"o2FNY1BNWPtHiiUYGDZbug037sBt9jv7PhD3VgitWZctYqoIH2d2XleheS80QWT5\n" \
+	"ZFBKYQTNpXHTVMdCR2IofGwHR2oWbfrQFZ4NLIjK9r7byb/kbYCU2jg7x2BV6S5R\n" \
+	"Wqy4ov+ZEg4QMw21CFRZlpMbFs+TIX0W/x2LPgtsv6gBcPHlmLYbQZlcruo+V8vw\n" \
+	"eCimz2npvhW/3LqJvOq1ZbiDXX4TnAW44SZ2Gvq4sQKBgQC7MwUcRYt1+B9YiLAd\n" \
+	"dfx4LKzbdeI6g5Vqb1s9H970N+QBtXlLVSWOyP9lnx/53TqA61DaLSsAhq+YC60j\n" \
+	"A8WSr++f7z+2tFA09LpeFaaJnuidMO5Quaos+9oDwoQf75r9Uydm101OTRQNtiO1\n" \
+	"Ckd4+VtJD2MIJXxY2+J/nGOM5QKBgQC3x776iiHte7ki6UT2z3PeRBBCGy3ok6mA\n" \
+	"X480ZRzpd6vO/m8yMPxYnHcl/s91v18S3fWRrtwdfvMh2peKvVDXnneMATEtEvgu\n" \
+	"rJzZ1jCZ8RniNiA7XUu38DXaZKc2T83KbdAcmH9R/eI48w46A18X2lTupg0Bx6Ap\n" \
+	"FZAyvc+U9QKBgQCudnAu1wmQWjwscMdhzZIMFebLaWP7kKJx3XI01z0ccfJHPW/b\n" \
+	"q3EjT2Pmu5Q7c9iQSb7CdxH6nYuMsmUbmupJOTqj3X+NsSKHGAWQpbDd1YGI7g9M\n" \
+	"oJxe7CFVG7WzZcUWjqbMC5/6d49W8Ab7NKdDsXFH99UdxIHM9rByqbeFmQKBgDEI\n" \
+	"3I3geTjx/+2uq7XmmBW/t07MDa22aE1WMdFbASHRykeKX4TWyR2jca7zk8ro6qcQ\n" \
+	"Dct3CkfcbWak+jYMWRuOrnrufn52Rz281ITSv1jzmWJf6q2sMN28+8FvhaXaGSBf\n" \
+	"uF1I2v+3a7qiLzOPXrnwiSS7rVDCQJt1o2nGdzJZAoGAGZpbwriQCHkMLuB5qwXH\n" \
+	"IdZ6XZoYUpcOwNgeSXuGy0hQucGtP8SWoysI5kHrFbTIgXuGCDqHlkoMKh1T5k+j\n" \
+	"WA+jkoPOkPf9DwUlt5k30zV5ZL8TAHMD1y6dl6Pf7bA0V5tcCyueDN8mJtH1iAwy\n" \
+	"blHX7Dy/fS/ZMZKOnL6hhoI=\n" \
+	"-----END PRIVATE KEY-----\n"
+
+#define TEST_RSA_PEM \
+	"-----BEGIN RSA PRIVATE KEY-----\n" \
+	"MIIEowIBAAKCAQEAhmOI90FRCfQYyi6v7aps2TWjSLV11TY7fvaTXhn3825f2OSo\n" \
+	"aKicgiTctvnb27mfZRxQXg6TBzqCSIlC5FNde67cYd4CVE32vW3oJPKunOiBXKlW\n" \
+	"QQ7LV7tMlKdXUcBEjA7w6EKQ4F4n7fIgdDu3FVaU0dnqkecsmnHLVKo5KkEvw5q4\n" \
+	"GtGubETAL8XOT7HxYRqGBpjwKBmB+8jg16MF9DvoQ08+IJt7nzPspi83wZelak/H\n" \
+	"0nsPZzdgMjZkwhEA/mhDlfWQr2mBnzQMvaAL08Kw3J5C2U3VTc2+lHSJTzuuZVCa\n" \
+	"rtobHCuS6+kQdo2UyuFdLvce0CRLgdLINuU7KQIDAQABAoIBAAXs7O9yBX+52pSi\n" \
+	"RbGQr9H3/SYfPNMqMVS3dzymn88vplxANh4Uk9S33rTWrtdbsj0uvWsYRhVYgsFu\n" \
+	"A/FgrPY0zz96yYGBb91fCOWwKaYo06NhTWNQTVj7R4olGBg2W7oNN+7AbfY7+z4Q\n" \
+	"91YIrVmXLWKqCB9ndl5XoXkvNEFk+WRQSmEEzaVx01THQkdiKHxsB0dqFm360BWe\n" \
+	"DSyIyva+28m/5G2AlNo4O8dgVekuUVqsuKL/mRIOEDMNtQhUWZaTGxbPkyF9Fv8d\n" \
+	"iz4LbL+oAXDx5Zi2G0GZXK7qPlfL8Hgops9p6b4Vv9y6ibzqtWW4g11+E5wFuOEm\n" \
+	"dhr6uLECgYEAuzMFHEWLdfgfWIiwHXX8eCys23XiOoOVam9bPR/e9DfkAbV5S1Ul\n" \
+	"jsj/ZZ8f+d06gOtQ2i0rAIavmAutIwPFkq/vn+8/trRQNPS6XhWmiZ7onTDuULmq\n" \
+	"LPvaA8KEH++a/VMnZtdNTk0UDbYjtQpHePlbSQ9jCCV8WNvif5xjjOUCgYEAt8e+\n" \
+	"+ooh7Xu5IulE9s9z3kQQQhst6JOpgF+PNGUc6Xerzv5vMjD8WJx3Jf7Pdb9fEt31\n" \
+	"ka7cHX7zIdqXir1Q1553jAExLRL4Lqyc2dYwmfEZ4jYgO11Lt/A12mSnNk/Nym3Q\n" \
+	"HJh/Uf3iOPMOOgNfF9pU7qYNAcegKRWQMr3PlPUCgYEArnZwLtcJkFo8LHDHYc2S\n" \
+	"DBXmy2lj+5Cicd1yNNc9HHHyRz1v26txI09j5ruUO3PYkEm+wncR+p2LjLJlG5rq\n" \
+	"STk6o91/jbEihxgFkKWw3dWBiO4PTKCcXuwhVRu1s2XFFo6mzAuf+nePVvAG+zSn\n" \
+	"Q7FxR/fVHcSBzPawcqm3hZkCgYAxCNyN4Hk48f/trqu15pgVv7dOzA2ttmhNVjHR\n" \
+	"WwEh0cpHil+E1skdo3Gu85PK6OqnEA3LdwpH3G1mpPo2DFkbjq567n5+dkc9vNSE\n" \
+	"0r9Y85liX+qtrDDdvPvBb4Wl2hkgX7hdSNr/t2u6oi8zj1658Ikku61QwkCbdaNp\n" \
+	"xncyWQKBgBmaW8K4kAh5DC7geasFxyHWel2aGFKXDsDYHkl7hstIULnBrT/ElqMr\n" \
+	"COZB6xW0yIF7hgg6h5ZKDCodU+ZPo1gPo5KDzpD3/Q8FJbeZN9M1eWS/EwBzA9cu\n" \
+	"nZej3+2wNFebXAsrngzfJibR9YgMMm5R1+w8v30v2TGSjpy+oYaC\n" \
+	"-----END RSA PRIVATE KEY-----\n"
+
+#define TEST_ED25519_PKCS8 \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MC4CAQAwBQYDK2VwBCIEIOADV++e+/f9+ylnyfNue9R6nZiC/rHyxaP0odjIFtMI\n" \
+	"-----END PRIVATE KEY-----\n"
+
+#define TEST_ECDSA_WITH_PARAMETERS \
+	"-----BEGIN EC PARAMETERS-----\n" \
+	"BggqhkjOPQMBBw==\n" \
+	"-----END EC PARAMETERS-----\n" \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MHcCAQEEIMmEuwVvAJA3AlCGxUSJfzh6UYeqN9yX3DJDrcG7kmOwoAoGCCqGSM49\n" \
+	"AwEHoUQDQgAEOmgcSGcG4aDwbSchfZmKzycte8CN/mk8OiLsihBgV2XoU93YA7db\n" \
+	"TcPjBDlQM/H1nynu+TWq2u2+CT2Ee7lB+w==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define TEST_PBKDF2_20_MILLION \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIHuMFkGCSqGSIb3DQEFDTBMMCsGCSqGSIb3DQEFDDAeBAiIbxQ+P1+qqQIEATEt\n" \
+	"ADAMBggqhkiG9w0CCQUAMB0GCWCGSAFlAwQBKgQQwqIJveap8c3l21I4o39NqQSB\n" \
+	"kGAvTGQxvzbNvP9d6PHR7AjOOMXbtLtdZniTNpnEBCUN8zeXMz6M0Za8QX6KJj8u\n" \
+	"//pvMVaJrC3fi1GihWApH5lW8c+l6Q4lAibhUlU2WVe5ZqAFfRXx8ky/3GFGZFs3\n" \
+	"CfK4EzfhHFUakAGVrHemj1ST0I/z6N7bY5v5VcmHqhEzZBPbauAtf+U4g/42sop0\n" \
+	"pw==\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define TEST_DSA_FILE \
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n" \
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABsQAAAAdzc2gtZH\n" \
+	"NzAAAAgQC1ulQ7KqBW/587sOc2afSe/f08zE8P/VXbBqshkfAMs2aV8dRMOzrFmzu4hw/r\n" \
+	"cIkJP7NzFu4YNs6qVJgMbehvbt+eWz24ed+Qv7BLtH36O8N7ZkqifZrSuV/UgLFK8MuL3n\n" \
+	"VPCUQToLjCdly7CQP1QWyz4wVTcw6N2GqayhkjTwAAABUAht3jx2gWSz4AQnjWFobq8g9d\n" \
+	"i10AAACAP+u2TZkzeMrdmxgQ9L2CJIKKEnBWp8e+HSLHfKYlKZfJ6aNc/dFbqaNBJST6bs\n" \
+	"OvmyksM1sZgKGLNRF0OxAUM1JaGgiXub+jtzONWDmRZzXM5/3fqlvpP9mjTpx03rtkQGVO\n" \
+	"s8OLZM5Fj6kz+8nFJNPcsIx3Nv0FE723oBuA5TsAAACAQO0jtEizXS9yYPDYcV7spIy5f5\n" \
+	"ydJIbVBnZ+wZbmX78HJzd8Ot6tSk1JnI6Lp7wtBFm4LTAEeaGGbqc9+v/jFcO5YBIU4UNp\n" \
+	"eXMSovrm/G3d5NzIW2aqHt4h5JqWf6PSSdMYhdGl7LEyZVOonNnktMgKr0qGZJdbvsGUIk\n" \
+	"bb3B0AAAHg5yGdLOchnSwAAAAHc3NoLWRzcwAAAIEAtbpUOyqgVv+fO7DnNmn0nv39PMxP\n" \
+	"D/1V2warIZHwDLNmlfHUTDs6xZs7uIcP63CJCT+zcxbuGDbOqlSYDG3ob27fnls9uHnfkL\n" \
+	"+wS7R9+jvDe2ZKon2a0rlf1ICxSvDLi951TwlEE6C4wnZcuwkD9UFss+MFU3MOjdhqmsoZ\n" \
+	"I08AAAAVAIbd48doFks+AEJ41haG6vIPXYtdAAAAgD/rtk2ZM3jK3ZsYEPS9giSCihJwVq\n" \
+	"fHvh0ix3ymJSmXyemjXP3RW6mjQSUk+m7Dr5spLDNbGYChizURdDsQFDNSWhoIl7m/o7cz\n" \
+	"jVg5kWc1zOf936pb6T/Zo06cdN67ZEBlTrPDi2TORY+pM/vJxSTT3LCMdzb9BRO9t6AbgO\n" \
+	"U7AAAAgEDtI7RIs10vcmDw2HFe7KSMuX+cnSSG1QZ2fsGW5l+/Byc3fDrerUpNSZyOi6e8\n" \
+	"LQRZuC0wBHmhhm6nPfr/4xXDuWASFOFDaXlzEqL65vxt3eTcyFtmqh7eIeSaln+j0knTGI\n" \
+	"XRpeyxMmVTqJzZ5LTICq9KhmSXW77BlCJG29wdAAAAFANnts3XuFOZDvHleQdNlmjPc1MW\n" \
+	"AAAAB3Jvb3RAdm0BAgME\n" \
+	"-----END OPENSSH PRIVATE KEY-----\n"
+
+#endif
