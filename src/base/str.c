@@ -36,7 +36,7 @@ void strbuf_add(struct strbuf *b, const char *text)
 	strbuf_add_n(b, text, strlen(text));
 }
 
-static void add_vf(struct strbuf *b, const char *format, va_list args)
+static PRINTF_LIKE(2, 0) void add_vf(struct strbuf *b, const char *format, va_list args)
 {
 	va_list again;
 
