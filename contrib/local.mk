@@ -1,1 +1,1 @@
-# what is installed or shipped of contrib
+EXTRA_DIST += contrib/check contrib/demo contrib/packages.sh

@@ -1,4 +1,4 @@
-"""The program under test: configuration, start, conditions, end."""
+"""The program under test: configuration, start, conditions, end. $ADIT is the program, $ADIT_WRAPPER what it runs under."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 
 # What a sanitizer or a failed assertion leaves in the output, whatever the exit status was.
 CRASH = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer|Assertion .* failed|"
-                   r"ERROR SUMMARY: [1-9]|double free|corrupted)")
+                   r"^==\d+== .*(Invalid|uninitialised|definitely lost)|double free|corrupted)", re.M)
 
 
 def adit_path():
@@ -79,6 +79,7 @@ class Adit:
         return self
 
     def command(self, *args, wrapper=()):
+        wrapper = wrapper or os.environ.get("ADIT_WRAPPER", "").split()
         return [*wrapper, str(adit_path()), *map(str, args)]
 
     def run(self, *args, deadline=DEADLINE, stdin=None):

@@ -18,6 +18,10 @@ from lib.ssh_servers import Dropbear, Keys, OpenSsh  # noqa: E402
 threading.stack_size(256 * 1024)  # a test has a thousand of them
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "valgrind: also run under valgrind by contrib/check")
+
+
 def pytest_report_header():
     return f"adit: {adit_path()}"
 
