@@ -1,5 +1,6 @@
 UNIT_TESTS_BASE = \
 	tests/unit/base/err_test \
+	tests/unit/base/file_test \
 	tests/unit/base/list_test \
 	tests/unit/base/log_test \
 	tests/unit/base/loop_test \
@@ -27,8 +28,5 @@ tests_unit_base_str_test_SOURCES = tests/unit/base/str_test.c
 tests_unit_base_str_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_wire_test_SOURCES = tests/unit/base/wire_test.c
 tests_unit_base_wire_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
-UNIT_TESTS_BASE =
-
-UNIT_TESTS_BASE += tests/unit/base/file_test
 tests_unit_base_file_test_SOURCES = tests/unit/base/file_test.c
 tests_unit_base_file_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
