@@ -1,2 +1,6 @@
 noinst_LIBRARIES += libforward.a
-libforward_a_SOURCES = src/forward/forward.h src/forward/service.h
+libforward_a_SOURCES = \
+	src/forward/forward.h \
+	src/forward/http_connect.c src/forward/http_connect.h \
+	src/forward/service.h \
+	src/forward/socks.c src/forward/socks.h

@@ -12,6 +12,9 @@ tests_fuzz_wire_fuzz_LDADD = $(UP_TO_BASE) $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/str_fuzz
 tests_fuzz_str_fuzz_LDADD = $(UP_TO_BASE) $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/socks_fuzz
+tests_fuzz_socks_fuzz_LDADD = $(UP_TO_FORWARD) $(FUZZ_LIBS)
+
 if FUZZ
 FUZZ_LIBS = $(THIRD_PARTY) $(LIBFUZZER)
 noinst_PROGRAMS += $(FUZZ_TARGETS)
