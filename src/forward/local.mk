@@ -5,5 +5,5 @@ libforward_a_SOURCES = \
 	src/forward/hold.c src/forward/hold.h \
 	src/forward/http_connect.c src/forward/http_connect.h \
 	src/forward/proxy_header.c src/forward/proxy_header.h \
-	src/forward/service.h \
+	src/forward/service.c src/forward/service.h \
 	src/forward/socks.c src/forward/socks.h
