@@ -29,7 +29,7 @@ const char *forward_state_name(enum forward_state state); /* "waiting", "up", "f
 struct forward_callbacks {
 	/* The session for a stream that begins now; NULL: none is up, the client is held. */
 	struct session *(*pick_session)(void *arg);
-	/* A client is held: whoever makes links hurries. Comes for each. */
+	/* A client is held: whoever makes links hurries. Once a pass of the loop, however many are. */
 	void (*on_held)(void *arg);
 	/* The state, its reason or where it listens has changed. From the loop. */
 	void (*on_change)(void *arg);
@@ -38,32 +38,36 @@ struct forward_callbacks {
 };
 
 struct forward_env {
-	struct loop *loop;                /* keeps */
-	struct resolver *resolver;        /* keeps; for targets of remote forwards */
-	const struct log_context *log;    /* keeps: the tunnel's */
-	/* Listeners that were inherited (systemd): takes a name, gives the descriptors (fds[0..n)) or 0. May be NULL. */
+	struct loop *loop;             /* keeps */
+	struct resolver *resolver;     /* keeps; for targets of remote forwards */
+	const struct log_context *log; /* keeps: the tunnel's */
+	/* Listeners that were inherited: gives the descriptors of that name (fds[0..n)) or 0. The name is systemd's for
+	 * "systemd:NAME"; else the listener as configured ("127.0.0.1:5432", "unix:/run/x"), for what the FD store kept. May be NULL. */
 	size_t (*inherit)(void *arg, const char *name, int fds[], size_t max);
 	void *inherit_arg;
 };
 
 /* Opens the listener of a local kind at once. config (and its snapshot, which the caller counts) is kept until
  * forward_free() or forward_set_config(). NULL and e (ERR_LOCAL, ERR_CONFIG) when the listener cannot be opened. */
-struct forward *forward_new(const struct forward_env *env, const struct config_forward *config, uint64_t hold_timeout_ms,
-    const struct forward_callbacks *callbacks, void *arg, struct err *e);
+struct forward *forward_new(const struct forward_env *env, const struct config_forward *config,
+    uint64_t hold_timeout_ms, const struct forward_callbacks *callbacks, void *arg, struct err *e);
 /* Streams are reset, held clients too, a remote forward is cancelled on a live session. NULL is legal. */
 void forward_free(struct forward *f);
 
-/* A session is up: held clients go on, remote forwards are asked for (on this one session). */
+/* A session is up: held clients go on (in the order they came, from the loop). A remote forward is asked for, on one session: the
+ * one that came first of those that are up. */
 void forward_session_up(struct forward *f, struct session *s);
-/* It is about to go (it may still be open: a remote forward is cancelled then). Its streams end with it. */
+/* It is about to go (it may still be open: a remote forward is cancelled then, and asked for on the next session). Its streams go on
+ * until it closes; who waits for the server's answer then is held again. To be called before session_free(). */
 void forward_session_down(struct forward *f, struct session *s);
 /* There will be no session for a long time, for this reason: held clients are reset now. */
 void forward_refuse_held(struct forward *f, const struct err *reason);
 
 /* Same kind and listener, other targets, limits or lists: for new streams. */
-void forward_set_config(struct forward *f, const struct config_forward *config, uint64_t hold_timeout_ms);
-/* Accepts nothing any more (the listener is closed, a remote one cancelled); open streams go on. Then the owner waits until
- * stream_count is 0 or its patience ends, and frees it. */
+void forward_set_config(
+    struct forward *f, const struct config_forward *config, uint64_t hold_timeout_ms);
+/* Accepts nothing any more (the listener is closed, a remote one cancelled, who is held is reset); open streams go on. Then the owner waits until
+ * streams is 0 or its patience ends, and frees it. */
 void forward_stop_accepting(struct forward *f);
 
 /* The target side was tried and is dead (probe): shown as the reason, and the forward is not up. NULL: it lives. */
@@ -72,24 +76,27 @@ void forward_set_target_error(struct forward *f, const char *reason);
 /* ---- what one can see ---- */
 struct forward_status {
 	enum config_forward_kind kind;
-	const char *listen; /* where it really listens: the port that was given. Until the next change */
-	const char *to;     /* "" for SOCKS */
+	const char
+	    *listen; /* where it really listens: the port that was given. Until the next change */
+	const char *to; /* "" for SOCKS */
 	enum forward_state state;
 	const char *reason; /* "" when up */
 	uint64_t streams, streams_total, held, refused, failed;
-	uint64_t bytes_in, bytes_out; /* in: from the target to the client; out: from the client to the target */
+	uint64_t bytes_in,
+	    bytes_out; /* in: from the target to the client; out: from the client to the target */
 };
 void forward_get_status(const struct forward *f, struct forward_status *ret_status);
 const struct config_forward *forward_config(const struct forward *f);
 
 struct forward_stream_info {
-	uint64_t id;         /* unique in the process */
-	const char *client;  /* "127.0.0.1:40312", "unix: uid=1000 pid=4711" */
+	uint64_t id;        /* unique in the process */
+	const char *client; /* "127.0.0.1:40312", "unix: uid=1000 pid=4711" */
 	const char *to;
 	uint64_t bytes_in, bytes_out;
 	uint64_t age_ms, idle_ms;
 };
-void forward_each_stream(const struct forward *f, void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
+void forward_each_stream(const struct forward *f,
+    void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
 /* Listening descriptors, for the FD store; still the forward's. */
 size_t forward_listen_fds(const struct forward *f, int fds[2]);
 

@@ -1,0 +1,372 @@
+/*
+ * Forwards that listen here (`local`, `socks`): a client is accepted, checked, held while there is no session, and connected by a
+ * channel that the server is asked to open (RFC 4254 §7.2, and direct-streamlocal@openssh.com).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "forward/stream.h"
+#include "net/listener.h"
+#include "ssh/channel.h"
+
+struct local {
+	struct listener *listener; /* NULL: stopped */
+	struct hold hold;
+	struct task release; /* held clients go on, because a session came */
+};
+
+enum { INHERITED_MAX = 2 };
+
+static void connect_there(struct stream *s);
+
+/* ---- accepting ---- */
+
+static char *text_of_client(int fd, const struct addr *peer, const struct credentials *who)
+{
+	char text[ADDR_TEXT_MAX];
+
+	(void)fd;
+	if (peer->sa.sa_family != AF_UNIX)
+		return mem_strdup(addr_text(peer, text));
+	if (!who->known)
+		return mem_strdup("unix:");
+	return str_format("unix: uid=%u pid=%d", (unsigned)who->uid, (int)who->pid);
+}
+
+static bool is_allowed(
+    const struct access *access, const struct addr *peer, const struct credentials *who)
+{
+	if (peer->sa.sa_family == AF_UNIX)
+		return access_allows_credentials(access, who);
+	return access_allows_address(access, peer);
+}
+
+static void set_addresses(struct stream *s, int fd, const struct addr *peer)
+{
+	s->client_addr = *peer;
+	s->at.length = sizeof(s->at.storage);
+	if (getsockname(fd, &s->at.sa, &s->at.length) != 0)
+		s->at.length = 0;
+}
+
+static void on_accept(void *arg, int fd, const struct addr *from)
+{
+	struct forward *f = arg;
+	struct addr peer = *from;
+	struct credentials who = {0};
+
+	addr_unmap(&peer);
+	if (peer.sa.sa_family == AF_UNIX)
+		credentials_of(fd, &who);
+	struct stream *s = stream_new(f, text_of_client(fd, &peer, &who));
+	bool allowed = is_allowed(f->access, &peer, &who);
+
+	credentials_clear(&who);
+	set_addresses(s, fd, &peer);
+	stream_set_client(s, bev_socket_new(f->env.loop, fd));
+	if (!allowed)
+		stream_refuse(s, SOCKS_NOT_ALLOWED, "the client is not allowed to connect");
+	else if (f->stream_count > f->config->max_streams)
+		stream_refuse(s, SOCKS_FAILED, "max_streams are open");
+	else
+		stream_start(s);
+}
+
+/* ---- holding ---- */
+
+static void hold(struct stream *s)
+{
+	struct forward *f = s->forward;
+
+	if (hold_is_over(&f->local->hold, &s->place)) {
+		stream_refuse(s, SOCKS_NETWORK_UNREACHABLE, "the link is down");
+		return;
+	}
+	stream_set_phase(s, STREAM_HELD);
+	hold_put(&f->local->hold, &s->place);
+	forward_tell_held(f);
+	if (stream_client_has_left(s))
+		stream_free(s);
+}
+
+static struct stream *stream_of(struct hold_place *place)
+{
+	return CONTAINER_OF(place, struct stream, place);
+}
+
+static void on_hold_expired(void *arg, struct hold_place *place)
+{
+	(void)arg;
+	stream_refuse(
+	    stream_of(place), SOCKS_NETWORK_UNREACHABLE, "the link was down for hold_timeout");
+}
+
+static struct session *usable_session(struct forward *f)
+{
+	struct session *session = f->callbacks.pick_session(f->arg);
+
+	return session && !session_closed(session, NULL) ? session : NULL;
+}
+
+static void release_held(void *arg)
+{
+	struct forward *f = arg;
+	struct hold_place *first;
+
+	while ((first = hold_first(&f->local->hold)) && usable_session(f)) {
+		hold_remove(first);
+		connect_there(stream_of(first));
+	}
+}
+
+/* ---- connecting ---- */
+
+static void on_open(void *arg, struct channel *c)
+{
+	struct stream *s = arg;
+
+	s->opening = NULL;
+	/* From here on the bufferevent says all there is to say. */
+	channel_set_callbacks(c, &(struct channel_callbacks){0}, NULL);
+	stream_carry(s, channel_bev(c));
+}
+
+static void on_open_failed(void *arg, struct channel *c, uint32_t code, struct span text)
+{
+	static const char *const meanings[] = {
+	    [OPEN_ADMINISTRATIVELY_PROHIBITED] = "the server prohibits it",
+	    [OPEN_CONNECT_FAILED] = "the server could not connect",
+	    [OPEN_UNKNOWN_CHANNEL_TYPE] = "the server cannot forward that",
+	    [OPEN_RESOURCE_SHORTAGE] = "the server is short of resources",
+	};
+	const char *meaning = code < ARRAY_LEN(meanings) ? meanings[code] : NULL;
+	struct stream *s = arg;
+	struct strbuf reason = {0};
+
+	(void)c;
+	s->opening = NULL;
+	strbuf_add(&reason, meaning ? meaning : "the server refused");
+	if (text.n) {
+		strbuf_add(&reason, ": ");
+		strbuf_add_n(&reason, text.p, text.n < 256 ? text.n : 256);
+	}
+	stream_fail(s, socks_reply_for(code, text), strbuf_text(&reason));
+	strbuf_clear(&reason);
+}
+
+/* The session ended before the server answered. Nothing of the client was sent yet: another session will do. */
+static void on_close(void *arg, struct channel *c, const struct err *e)
+{
+	struct stream *s = arg;
+
+	(void)c;
+	(void)e;
+	s->opening = NULL;
+	hold(s);
+}
+
+static const struct channel_callbacks opening = {
+    .on_open = on_open,
+    .on_open_failed = on_open_failed,
+    .on_close = on_close,
+};
+
+/* Some servers look at it, so a client without an address gets one (as OpenSSH's client says it for Unix clients). */
+static void wr_originator(struct wr *w, const struct addr *client)
+{
+	char host[ADDR_TEXT_MAX];
+
+	if (client->sa.sa_family == AF_UNIX) {
+		wr_cstring(w, "127.0.0.1");
+		wr_u32(w, 65535);
+		return;
+	}
+	wr_cstring(w, addr_host_text(client, host));
+	wr_u32(w, addr_port(client));
+}
+
+static struct channel *open_channel(struct stream *s, struct session *session, struct err *e)
+{
+	struct wr extra = WR_INIT;
+	const char *type = s->target_path ? "direct-streamlocal@openssh.com" : "direct-tcpip";
+
+	if (s->target_path) {
+		wr_cstring(&extra, s->target_path);
+		wr_cstring(&extra, ""); /* reserved */
+		wr_u32(&extra, 0);      /* reserved */
+	} else {
+		wr_cstring(&extra, s->target_host);
+		wr_u32(&extra, s->target_port);
+		wr_originator(&extra, &s->client_addr);
+	}
+	struct channel *c = session_open_channel(session, type, wr_span(&extra), &opening, s, e);
+
+	wr_clear(&extra);
+	return c;
+}
+
+static void connect_there(struct stream *s)
+{
+	struct session *session = usable_session(s->forward);
+	struct err e = ERR_INIT;
+
+	if (!session) {
+		hold(s);
+		return;
+	}
+	s->opening = open_channel(s, session, &e);
+	if (s->opening)
+		stream_set_phase(s, STREAM_CONNECTING);
+	else
+		stream_refuse(s, SOCKS_FAILED, e.text);
+}
+
+/* A client goes at once, unless others wait: then it waits behind them. */
+static void connect_in_turn(struct stream *s)
+{
+	if (hold_first(&s->forward->local->hold))
+		hold(s);
+	else
+		connect_there(s);
+}
+
+/* ---- the kind ---- */
+
+static struct listener *adopt_listener(
+    struct forward *f, const struct listener_options *options, struct err *e)
+{
+	const struct config_endpoint *at = &f->config->listen;
+	int fds[INHERITED_MAX];
+	size_t n = 0;
+
+	if (f->env.inherit)
+		n = f->env.inherit(f->env.inherit_arg,
+		    at->kind == CONFIG_SYSTEMD ? at->path : at->text, fds, INHERITED_MAX);
+	if (n > 0)
+		return listener_adopt(f->env.loop, fds, n, options, on_accept, f, e);
+	if (at->kind == CONFIG_SYSTEMD)
+		err_set(e, ERR_CONFIG, "systemd passed no socket named \"%s\"", at->path);
+	return NULL;
+}
+
+static struct listener *open_listener(struct forward *f, struct err *e)
+{
+	const struct config_forward *config = f->config;
+	const struct listener_options options = {
+	    .log = &f->log, .mode = config->mode, .owner = config->owner, .group = config->group};
+	const struct endpoint at = {
+	    .host = config->listen.kind == CONFIG_TCP ? config->listen.host : NULL,
+	    .port = config->listen.port,
+	    .path = config->listen.kind == CONFIG_UNIX ? config->listen.path : NULL};
+	struct listener *inherited = adopt_listener(f, &options, e);
+
+	if (inherited || err_is_set(e))
+		return inherited;
+	return listener_new(f->env.loop, &at, &options, on_accept, f, e);
+}
+
+/* As configured, but with the port that was given. */
+static char *text_of_listener(const struct forward *f)
+{
+	const struct config_endpoint *at = &f->config->listen;
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (at->kind != CONFIG_TCP || at->port != 0)
+		return mem_strdup(at->text);
+	return mem_strdup(endpoint_text(&(struct endpoint){.host = at->host,
+					    .port = addr_port(listener_addr(f->local->listener))},
+	    text));
+}
+
+/* Everybody on the network may use a listener that is not on loopback: that is seldom meant. */
+static void warn_if_open_to_all(const struct forward *f)
+{
+	const struct addr *at = listener_addr(f->local->listener);
+
+	if (!addr_is_loopback(at) && !access_has_client_list(f->access))
+		log_warning(&f->log, "open-to-all", "listen=%s reason=%s", f->listen,
+		    "not on loopback, and no allow: whoever reaches this machine may connect");
+}
+
+static int local_start(struct forward *f, struct err *e)
+{
+	struct local *local = NEW(struct local);
+
+	f->local = local;
+	hold_init(&local->hold, f->env.loop, f->hold_timeout_ms, on_hold_expired, f);
+	task_init(&local->release, f->env.loop, release_held, f);
+	local->listener = open_listener(f, e);
+	if (!local->listener)
+		return e->class;
+	forward_set_listen(f, text_of_listener(f));
+	warn_if_open_to_all(f);
+	return 0;
+}
+
+static void local_refuse_held(struct forward *f, const char *reason)
+{
+	struct hold_place *first;
+
+	while ((first = hold_first(&f->local->hold))) {
+		hold_remove(first);
+		stream_refuse(stream_of(first), SOCKS_NETWORK_UNREACHABLE, reason);
+	}
+}
+
+static void local_stop(struct forward *f)
+{
+	listener_free(f->local->listener);
+	f->local->listener = NULL;
+	local_refuse_held(f, "the forward ends");
+}
+
+static size_t local_listen_fds(const struct forward *f, int fds[2])
+{
+	return f->local->listener ? listener_fds(f->local->listener, fds) : 0;
+}
+
+static void local_free(struct forward *f)
+{
+	task_cancel(&f->local->release);
+	hold_clear(&f->local->hold);
+	free(f->local);
+}
+
+static void local_session_up(struct forward *f, struct session *s)
+{
+	(void)s;
+	task_schedule(&f->local->release);
+}
+
+static void local_session_down(struct forward *f, struct session *s)
+{
+	(void)f;
+	(void)s;
+}
+
+static void local_config_changed(struct forward *f)
+{
+	hold_set_timeout(&f->local->hold, f->hold_timeout_ms);
+}
+
+static const char *local_not_up(const struct forward *f)
+{
+	return f->session_count ? NULL : "the link is down";
+}
+
+const struct forward_kind local_kind = {
+    .start = local_start,
+    .stop = local_stop,
+    .free = local_free,
+    .session_up = local_session_up,
+    .session_down = local_session_down,
+    .refuse_held = local_refuse_held,
+    .config_changed = local_config_changed,
+    .listen_fds = local_listen_fds,
+    .not_up = local_not_up,
+    .connect = connect_in_turn,
+};
