@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
 	src/net/addr.h \
+	src/net/change.c src/net/change.h \
 	src/net/bev.c src/net/bev.h src/net/bev_pair.c src/net/bev_socket.c \
 	src/net/connector.h \
 	src/net/listener.h \
