@@ -1,2 +1,3 @@
 noinst_LIBRARIES += libadmin.a
-libadmin_a_SOURCES =
+libadmin_a_SOURCES = \
+	src/admin/notify.c src/admin/notify.h

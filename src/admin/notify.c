@@ -1,0 +1,241 @@
+#include "admin/notify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+enum {
+	FIRST_FD = 3, /* SD_LISTEN_FDS_START */
+	INHERITED_MAX = 4096,
+	STORE_MAX = 2 /* descriptors of one listener */
+};
+
+struct inherited {
+	int fd; /* -1: taken */
+	char *name;
+};
+
+struct notify {
+	struct loop *loop;
+	int fd;
+	struct sockaddr_un to;
+	socklen_t to_length;
+	bool ready;
+	char *status;
+	struct timer watchdog;
+	uint64_t watchdog_ms; /* half of what systemd waits for */
+	struct inherited *inherited;
+	size_t inherited_count;
+};
+
+/* ---- sending ---- */
+
+static void send_text(struct notify *n, const char *text, const int fds[], size_t count)
+{
+	char control[CMSG_SPACE(sizeof(int) * STORE_MAX)] = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+	struct msghdr message = {
+	    .msg_name = &n->to, .msg_namelen = n->to_length, .msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n->fd < 0)
+		return;
+	if (count) {
+		message.msg_control = control;
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
+	}
+	if (sendmsg(n->fd, &message, MSG_NOSIGNAL) < 0)
+		log_debug(NULL, "notify-failed", "reason=%s", strerror(errno));
+}
+
+/* A timer of the loop: fed exactly as long as the loop turns. */
+static void on_watchdog(void *arg)
+{
+	struct notify *n = arg;
+
+	send_text(n, "WATCHDOG=1", NULL, 0);
+	timer_start(&n->watchdog, n->watchdog_ms);
+}
+
+void notify_ready(struct notify *n)
+{
+	if (n->ready)
+		return;
+	n->ready = true;
+	send_text(n, "READY=1", NULL, 0);
+}
+
+void notify_status(struct notify *n, const char *text)
+{
+	if (n->status && strcmp(n->status, text) == 0)
+		return;
+	free(n->status);
+	n->status = mem_strdup(text);
+	char *message = str_format("STATUS=%s", text);
+	send_text(n, message, NULL, 0);
+	free(message);
+}
+
+void notify_reloading(struct notify *n)
+{
+	char *message =
+	    str_format("RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_now_us());
+
+	send_text(n, message, NULL, 0);
+	free(message);
+	n->ready = false;
+}
+
+void notify_stopping(struct notify *n)
+{
+	send_text(n, "STOPPING=1", NULL, 0);
+}
+
+void notify_extend_timeout(struct notify *n, uint64_t ms)
+{
+	char *message = str_format("EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)ms * 1000);
+
+	send_text(n, message, NULL, 0);
+	free(message);
+}
+
+void notify_store_fds(struct notify *n, const char *name, const int fds[], size_t count)
+{
+	if (count == 0 || count > STORE_MAX)
+		return;
+	char *message = str_format("FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+	send_text(n, message, fds, count);
+	free(message);
+}
+
+void notify_drop_fds(struct notify *n, const char *name)
+{
+	char *message = str_format("FDSTOREREMOVE=1\nFDNAME=%s", name);
+
+	send_text(n, message, NULL, 0);
+	free(message);
+}
+
+/* ---- what systemd hands us ---- */
+
+static bool is_for_us(const char *pid)
+{
+	uint64_t number;
+
+	return pid && str_to_u64(pid, 1, INT32_MAX, &number) && (pid_t)number == getpid();
+}
+
+static void read_listen_fds(struct notify *n)
+{
+	const char *count_text = getenv("LISTEN_FDS");
+	uint64_t count;
+
+	if (!is_for_us(getenv("LISTEN_PID")) || !count_text ||
+	    !str_to_u64(count_text, 1, INHERITED_MAX, &count))
+		return;
+	const char *names = getenv("LISTEN_FDNAMES");
+	n->inherited = mem_array(count, sizeof(*n->inherited));
+	n->inherited_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct inherited *one = &n->inherited[i];
+		size_t length = names ? strcspn(names, ":") : 0;
+
+		one->fd = FIRST_FD + (int)i;
+		one->name = mem_strndup(names ? names : "", length);
+		if (names)
+			names += length + (names[length] == ':');
+		fcntl(one->fd, F_SETFD, FD_CLOEXEC);
+	}
+}
+
+size_t notify_take_fds(struct notify *n, const char *name, int fds[], size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->inherited_count && count < max; i++) {
+		struct inherited *one = &n->inherited[i];
+
+		if (one->fd < 0 || strcmp(one->name, name) != 0)
+			continue;
+		fds[count++] = one->fd;
+		one->fd = -1;
+	}
+	return count;
+}
+
+/* ---- life ---- */
+
+static void open_socket(struct notify *n)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	/* A path, or a name in the abstract namespace. */
+	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(n->to.sun_path))
+		return;
+	n->to.sun_family = AF_UNIX;
+	memcpy(n->to.sun_path, path, strlen(path));
+	if (*path == '@')
+		n->to.sun_path[0] = '\0';
+	n->to_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+static void start_watchdog(struct notify *n)
+{
+	const char *usec_text = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t usec;
+
+	if (n->fd < 0 || !usec_text || !str_to_u64(usec_text, 1000, UINT64_MAX, &usec) ||
+	    (pid && !is_for_us(pid)))
+		return;
+	n->watchdog_ms = usec / 2000;
+	timer_start(&n->watchdog, n->watchdog_ms);
+}
+
+struct notify *notify_new(struct loop *loop)
+{
+	static const char *const variables[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+	    "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
+	struct notify *n = NEW(struct notify);
+
+	n->loop = loop;
+	n->fd = -1;
+	timer_init(&n->watchdog, loop, on_watchdog, n);
+	open_socket(n);
+	start_watchdog(n);
+	read_listen_fds(n);
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++)
+		unsetenv(variables[i]);
+	return n;
+}
+
+void notify_free(struct notify *n)
+{
+	if (!n)
+		return;
+	timer_stop(&n->watchdog);
+	for (size_t i = 0; i < n->inherited_count; i++) {
+		if (n->inherited[i].fd >= 0)
+			close(n->inherited[i].fd);
+		free(n->inherited[i].name);
+	}
+	free(n->inherited);
+	free(n->status);
+	if (n->fd >= 0)
+		close(n->fd);
+	free(n);
+}

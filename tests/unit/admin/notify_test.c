@@ -1,0 +1,248 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "admin/notify.h"
+#include "base/clock.h"
+
+/* systemd's end of the socket, in the abstract namespace so that no file is left. */
+static int manager_fd;
+static struct loop *loop;
+
+static int setup(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	char name[64];
+
+	(void)state;
+	manager_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	int n = snprintf(name, sizeof(name), "@adit-notify-test-%d", (int)getpid());
+	memcpy(at.sun_path, name, (size_t)n);
+	at.sun_path[0] = '\0';
+	socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n);
+	assert_int_equal(bind(manager_fd, (struct sockaddr *)&at, length), 0);
+	setenv("NOTIFY_SOCKET", name, 1);
+	clock_fake_start(1000000, 1700000000);
+	loop = loop_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	loop_free(loop);
+	clock_fake_stop();
+	close(manager_fd);
+	return 0;
+}
+
+/* What systemd was told next, or "". ret_fd: a descriptor that came along, or -1. */
+static const char *heard(int *ret_fd)
+{
+	static char text[512];
+	char control[CMSG_SPACE(sizeof(int) * 4)];
+	struct iovec iov = {.iov_base = text, .iov_len = sizeof(text) - 1};
+	struct msghdr message = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(manager_fd, &message, 0);
+
+	if (ret_fd)
+		*ret_fd = -1;
+	text[n > 0 ? n : 0] = '\0';
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (c && c->cmsg_type == SCM_RIGHTS && ret_fd)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof(*ret_fd));
+	return text;
+}
+
+static void test_ready_is_said_once(void **state)
+{
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	notify_ready(n);
+	notify_ready(n);
+	assert_string_equal(heard(NULL), "READY=1");
+	assert_string_equal(heard(NULL), "");
+	notify_free(n);
+}
+
+static void test_a_reload_says_when_it_began_and_ends_with_ready(void **state)
+{
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	notify_ready(n);
+	heard(NULL);
+	notify_reloading(n);
+	assert_string_equal(heard(NULL), "RELOADING=1\nMONOTONIC_USEC=1000000000");
+	notify_ready(n);
+	assert_string_equal(heard(NULL), "READY=1");
+	notify_free(n);
+}
+
+static void test_a_status_is_said_when_it_changed(void **state)
+{
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	notify_status(n, "1 of 2 tunnels up");
+	notify_status(n, "1 of 2 tunnels up");
+	notify_status(n, "2 of 2 tunnels up");
+	assert_string_equal(heard(NULL), "STATUS=1 of 2 tunnels up");
+	assert_string_equal(heard(NULL), "STATUS=2 of 2 tunnels up");
+	assert_string_equal(heard(NULL), "");
+	notify_free(n);
+}
+
+static void test_stopping_and_more_time_are_said(void **state)
+{
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	notify_stopping(n);
+	notify_extend_timeout(n, 30000);
+	assert_string_equal(heard(NULL), "STOPPING=1");
+	assert_string_equal(heard(NULL), "EXTEND_TIMEOUT_USEC=30000000");
+	notify_free(n);
+}
+
+static void test_the_watchdog_is_fed_at_half_its_time(void **state)
+{
+	(void)state;
+	setenv("WATCHDOG_USEC", "10000000", 1);
+	struct notify *n = notify_new(loop);
+	loop_fake_advance(loop, 4999);
+	assert_string_equal(heard(NULL), "");
+	loop_fake_advance(loop, 1);
+	assert_string_equal(heard(NULL), "WATCHDOG=1");
+	loop_fake_advance(loop, 5000);
+	assert_string_equal(heard(NULL), "WATCHDOG=1");
+	notify_free(n);
+}
+
+static void test_a_watchdog_for_another_process_is_not_ours(void **state)
+{
+	(void)state;
+	setenv("WATCHDOG_USEC", "10000000", 1);
+	setenv("WATCHDOG_PID", "1", 1);
+	struct notify *n = notify_new(loop);
+	loop_fake_advance(loop, 20000);
+	assert_string_equal(heard(NULL), "");
+	notify_free(n);
+}
+
+static void test_the_environment_is_not_inherited_further(void **state)
+{
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	assert_null(getenv("NOTIFY_SOCKET"));
+	notify_free(n);
+}
+
+static void test_a_listener_goes_to_the_store_under_its_name(void **state)
+{
+	struct notify *n = notify_new(loop);
+	int fds[1], copy;
+
+	(void)state;
+	fds[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+	notify_store_fds(n, "local-5432", fds, 1);
+	assert_string_equal(heard(&copy), "FDSTORE=1\nFDPOLL=0\nFDNAME=local-5432");
+	assert_true(copy >= 0);
+	close(copy);
+	notify_drop_fds(n, "local-5432");
+	assert_string_equal(heard(NULL), "FDSTOREREMOVE=1\nFDNAME=local-5432");
+	close(fds[0]);
+	notify_free(n);
+}
+
+/* Puts a socket at descriptor 3, as systemd would; gives back what was there. */
+static int occupy_first_fd(void)
+{
+	int saved = fcntl(3, F_DUPFD, 64);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (fd != 3) {
+		dup2(fd, 3);
+		close(fd);
+	}
+	return saved;
+}
+
+static void test_sockets_are_taken_by_name_and_once(void **state)
+{
+	char pid[16];
+	int saved, fds[2];
+
+	(void)state;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "web", 1);
+	/* The loop's own descriptors may stand at 3. */
+	loop_free(loop);
+	saved = occupy_first_fd();
+	loop = loop_new();
+	struct notify *n = notify_new(loop);
+	assert_int_equal(notify_take_fds(n, "db", fds, 2), 0);
+	assert_int_equal(notify_take_fds(n, "web", fds, 2), 1);
+	assert_int_equal(fds[0], 3);
+	assert_true(fcntl(3, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(notify_take_fds(n, "web", fds, 2), 0);
+	notify_free(n);
+	close(3);
+	if (saved >= 0) {
+		dup2(saved, 3);
+		close(saved);
+	}
+}
+
+static void test_without_systemd_nothing_happens(void **state)
+{
+	(void)state;
+	unsetenv("NOTIFY_SOCKET");
+	struct notify *n = notify_new(loop);
+	notify_ready(n);
+	notify_status(n, "up");
+	assert_string_equal(heard(NULL), "");
+	notify_free(n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_ready_is_said_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_reload_says_when_it_began_and_ends_with_ready, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_status_is_said_when_it_changed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_stopping_and_more_time_are_said, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_the_watchdog_is_fed_at_half_its_time, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_watchdog_for_another_process_is_not_ours, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_the_environment_is_not_inherited_further, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_listener_goes_to_the_store_under_its_name, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_sockets_are_taken_by_name_and_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_without_systemd_nothing_happens, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
