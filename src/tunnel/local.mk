@@ -5,6 +5,7 @@ libtunnel_a_SOURCES = \
 	src/tunnel/host.c src/tunnel/host.h \
 	src/tunnel/link.c src/tunnel/link.h \
 	src/tunnel/login.c src/tunnel/login.h \
+	src/tunnel/manager.c src/tunnel/manager.h \
 	src/tunnel/probe.c src/tunnel/probe.h \
 	src/tunnel/route.c src/tunnel/route.h \
 	src/tunnel/tunnel.c src/tunnel/tunnel.h
