@@ -14,13 +14,13 @@ struct cert;
 
 /* Parses and checks the signature, nothing else. NULL and ERR_PEER. */
 struct cert *cert_from_blob(struct span blob, struct err *e);
-void cert_free(struct cert *cert);
+void cert_free(struct cert *cert);        /* NULL is legal */
 bool cert_blob_is_cert(struct span blob); /* by its type name */
 
 const struct key *cert_key(const struct cert *cert); /* what is certified */
 struct span cert_blob(const struct cert *cert);
 const char *cert_type_name(const struct cert *cert); /* "ssh-ed25519-cert-v01@openssh.com" */
-struct span cert_ca(const struct cert *cert); /* the blob of the key that signed */
+struct span cert_ca(const struct cert *cert);        /* the blob of the key that signed */
 enum cert_type cert_type(const struct cert *cert);
 const char *cert_key_id(const struct cert *cert); /* escaped where it is printed, not here */
 uint64_t cert_serial(const struct cert *cert);
@@ -30,10 +30,12 @@ uint64_t cert_valid_before(const struct cert *cert); /* UINT64_MAX: for ever */
 /* Is it valid at that moment? 0, or ERR_CONFIG with the dates in words. */
 int cert_check_dates(const struct cert *cert, time_t now, struct err *e) MUST_CHECK;
 /* Everything a host certificate must be, except that its CA is trusted: type host, dates, a principal that matches name
- * (patterns), no unknown critical option, at least one principal. 0 or ERR_HOST_KEY. */
-int cert_check_host(const struct cert *cert, const char *name, time_t now, struct err *e) MUST_CHECK;
+ * (patterns), no critical option (there is none for hosts that we know), at least one principal. 0 or ERR_HOST_KEY. */
+int cert_check_host(
+    const struct cert *cert, const char *name, time_t now, struct err *e) MUST_CHECK;
 
-/* "id_ed25519-cert.pub": one line "type base64 comment". NULL and ERR_CONFIG, the path named. Blocks. */
+/* "id_ed25519-cert.pub": one line "type base64 comment". NULL and ERR_CONFIG, the path named: no file, no certificate, not a
+ * user's, damaged. The dates are for the caller. Blocks. */
 struct cert *cert_read(const char *path, struct err *e);
 /* The signature algorithm's certificate name and back: "rsa-sha2-512" and "rsa-sha2-512-cert-v01@openssh.com". Static; NULL:
  * there is none. */

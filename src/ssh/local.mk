@@ -5,7 +5,7 @@ libssh_a_SOURCES = \
 	src/ssh/algorithms.h \
 	src/ssh/auth.h \
 	src/ssh/bcrypt_pbkdf.c src/ssh/bcrypt_pbkdf.h \
-	src/ssh/cert.h \
+	src/ssh/cert.c src/ssh/cert.h \
 	src/ssh/chachapoly.c src/ssh/chachapoly.h \
 	src/ssh/channel.h \
 	src/ssh/cipher.c src/ssh/cipher.h \
