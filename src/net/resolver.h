@@ -13,13 +13,16 @@ struct resolver_request;
 
 /* The files are parameters for tests; NULL is the usual place. */
 struct resolver *resolver_new(struct loop *loop, const char *resolv_conf, const char *hosts);
-void resolver_free(struct resolver *resolver); /* requests must be gone */
+/* Requests must be gone. NULL is legal. */
+void resolver_free(struct resolver *resolver);
 
 /* count > 0 and e not set, or count 0 and e set (ERR_NETWORK, "no such name", "no answer from the name servers 192.0.2.53").
- * The addresses are in RFC 6724's order as far as it can be told, and borrowed. */
-typedef void resolver_callback(void *arg, const struct addr *addrs, size_t count, const struct err *e);
+ * The addresses are in RFC 6724's order as far as it can be told, and borrowed; at most RESOLVER_ADDRS_MAX. */
+#define RESOLVER_ADDRS_MAX 32
+typedef void resolver_callback(
+    void *arg, const struct addr *addrs, size_t count, const struct err *e);
 
-/* The callback comes from the loop, never from inside the call, literals included; once, unless cancelled. */
+/* A literal, "localhost" and names below it ask nobody. The callback comes from the loop, never from inside the call, literals included; once, unless cancelled. */
 struct resolver_request *resolver_lookup(
     struct resolver *resolver, const char *host, uint16_t port, resolver_callback *done, void *arg);
 void resolver_cancel(struct resolver_request *request); /* NULL is legal */

@@ -3,7 +3,8 @@ UNIT_TESTS_NET = \
 	tests/unit/net/bev_pair_test \
 	tests/unit/net/bev_socket_test \
 	tests/unit/net/change_test \
-	tests/unit/net/relay_test
+	tests/unit/net/relay_test \
+	tests/unit/net/resolver_test
 
 tests_unit_net_addr_test_SOURCES = tests/unit/net/addr_test.c
 tests_unit_net_addr_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
@@ -13,5 +14,7 @@ tests_unit_net_bev_socket_test_SOURCES = tests/unit/net/bev_socket_test.c tests/
 tests_unit_net_bev_socket_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
 tests_unit_net_relay_test_SOURCES = tests/unit/net/relay_test.c tests/unit/net/bev_watch.h
 tests_unit_net_relay_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
+tests_unit_net_resolver_test_SOURCES = tests/unit/net/resolver_test.c
+tests_unit_net_resolver_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
 tests_unit_net_change_test_SOURCES = tests/unit/net/change_test.c
 tests_unit_net_change_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
