@@ -312,7 +312,7 @@ void forward_each_stream(const struct forward *f,
 	}
 }
 
-size_t forward_listen_fds(const struct forward *f, int fds[2])
+size_t forward_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX])
 {
 	return f->kind->listen_fds(f, fds);
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "net/listener.h"
 #include "net/resolver.h"
 #include "ssh/session.h"
 
@@ -98,6 +99,6 @@ struct forward_stream_info {
 void forward_each_stream(const struct forward *f,
     void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
 /* Listening descriptors, for the FD store; still the forward's. */
-size_t forward_listen_fds(const struct forward *f, int fds[2]);
+size_t forward_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX]);
 
 #endif

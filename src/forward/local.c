@@ -324,7 +324,7 @@ static void local_stop(struct forward *f)
 	local_refuse_held(f, "the forward ends");
 }
 
-static size_t local_listen_fds(const struct forward *f, int fds[2])
+static size_t local_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX])
 {
 	return f->local->listener ? listener_fds(f->local->listener, fds) : 0;
 }

@@ -283,7 +283,7 @@ static void remote_config_changed(struct forward *f)
 	(void)f;
 }
 
-static size_t remote_listen_fds(const struct forward *f, int fds[2])
+static size_t remote_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX])
 {
 	(void)f;
 	(void)fds;

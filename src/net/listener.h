@@ -14,30 +14,32 @@ struct listener;
 
 struct listener_options {
 	const struct log_context *log; /* keeps; may be NULL */
-	mode_t mode;                   /* Unix: 0600 and the like */
+	mode_t mode;                   /* Unix; 0: 0600 */
 	const char *owner, *group;     /* Unix: names or numbers; NULL: ours. Borrowed */
 	int backlog;                   /* 0: SOMAXCONN */
 };
 
-/* Takes fd (non-blocking, close-on-exec, TCP_NODELAY). Peer is borrowed. */
+/* Takes fd (non-blocking, close-on-exec, TCP_NODELAY). Peer is borrowed. May pause and free the listener. */
 typedef void listener_callback(void *arg, int fd, const struct addr *peer);
 
 /* Binds and listens. TCP names are literals, "localhost", "*" and "": both families as one listener where the system has
  * both. A stale Unix socket (nobody answers) is removed; a living one, or a file of another kind, is an error that names it.
  * NULL and e: ERR_LOCAL (in use, not permitted), ERR_CONFIG (no such user or group, path too long, not a local address). */
-struct listener *listener_new(struct loop *loop, const struct endpoint *at, const struct listener_options *options,
-    listener_callback *on_accept, void *arg, struct err *e);
-/* Adopts descriptors that listen already. Takes fds, also on error. ERR_LOCAL when one is no listening stream socket. */
+struct listener *listener_new(struct loop *loop, const struct endpoint *at,
+    const struct listener_options *options, listener_callback *on_accept, void *arg, struct err *e);
+#define LISTENER_FDS_MAX 8
+/* Adopts descriptors that listen already, at most LISTENER_FDS_MAX. Takes fds, also on error. ERR_LOCAL when one is no
+ * listening stream socket. A Unix socket's file stays when it is closed: it belongs to who made it. */
 struct listener *listener_adopt(struct loop *loop, const int *fds, size_t count,
     const struct listener_options *options, listener_callback *on_accept, void *arg, struct err *e);
 /* Closes; our own Unix socket file is removed if it is still ours. NULL is legal. */
 void listener_free(struct listener *listener);
 
-void listener_pause(struct listener *listener);  /* the kernel's queue holds who comes */
+void listener_pause(struct listener *listener); /* the kernel's queue holds who comes */
 void listener_resume(struct listener *listener);
-/* Where it really listens: the port that was given for port 0. */
+/* Where it really listens: the port that was given for port 0. Of two addresses the IPv4 one. */
 const struct addr *listener_addr(const struct listener *listener);
-/* Its descriptors (1 or 2), still its own: for the FD store. */
-size_t listener_fds(const struct listener *listener, int fds[2]);
+/* Its descriptors, still its own, for the FD store; returns how many. */
+size_t listener_fds(const struct listener *listener, int ret_fds[LISTENER_FDS_MAX]);
 
 #endif
