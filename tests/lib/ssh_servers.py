@@ -40,6 +40,11 @@ class Keys:
     def path(self, name):
         return self.folder / name
 
+    def find(self, identity):
+        """What a configuration says for an identity that is one of ours by name, or a path, or a list, or nothing."""
+        ours = isinstance(identity, str) and (self.folder / identity).exists()
+        return str(self.path(identity)) if ours else identity
+
     def public(self, name):
         return (self.folder / f"{name}.pub").read_text(encoding="ascii")
 

@@ -118,6 +118,25 @@ def recv_exactly(sock, size):
     return b"".join(parts)
 
 
+def exchange(client, data):
+    """Sends everything, then EOF, while everything that comes is read; what came."""
+    errors = []
+
+    def send():
+        try:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            errors.append(error)
+    client.settimeout(60)
+    sender = threading.Thread(target=send)
+    sender.start()
+    got = recv_all(client)
+    sender.join()
+    assert not errors, errors
+    return got
+
+
 class RefusingPort:
     """A port that is taken, so that nobody else gets it, and refuses every connection."""
 

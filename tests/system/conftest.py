@@ -139,7 +139,7 @@ class Tunnels:
         known = self.folder / f"known_hosts-{server.port}"
         known.write_text(server.known_hosts(), encoding="ascii")
         group = {"address": "127.0.0.1", "port": server.port, "user": server.user, "agent": False,
-                 "identity": str(self.keys.path(identity)), "known_hosts": str(known)}
+                 "identity": self.keys.find(identity), "known_hosts": str(known)}
         group.update(more)
         return {key: value for key, value in group.items() if value is not None}
 

@@ -1,0 +1,173 @@
+"""The commands that need no daemon, and what adit does with signals."""
+
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+from lib.process import free_port, listens, wait_until
+from lib.targets import echo, recv_exactly
+
+
+def there_and_back(client, data=b"hello"):
+    client.sendall(data)
+    assert recv_exactly(client, len(data)) == data
+
+
+@pytest.mark.valgrind
+def test_version_names_the_libraries(adit):
+    done = adit.run("--version")
+    assert done.returncode == 0
+    assert re.match(r"adit \d+\.\d+", done.stdout)
+    assert re.search(r"libevent.*2\.1", done.stdout) and re.search(r"OpenSSL.*3\.", done.stdout)
+
+
+def test_help_goes_to_stdout(adit):
+    done = adit.run("--help")
+    assert done.returncode == 0 and not done.stderr
+    for command in ("run", "check", "open"):
+        assert re.search(rf"^\s+{command}\b", done.stdout, re.M)
+        own = adit.run(command, "--help")
+        assert own.returncode == 0 and "usage" in own.stdout.lower()
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run", "--no-such-option"], ["check", "surplus"], ["open"],
+                                       ["open", "-L", "nonsense", "host"], ["run", "-c"]])
+def test_wrong_usage_exits_64(arguments, adit):
+    done = adit.run(*arguments)
+    assert done.returncode == 64, done.stderr
+    assert done.stderr
+
+
+def test_open_forwards_without_a_file(adit, sshd, serve, keys, folder):
+    server, target, port = sshd(), serve(echo), free_port()
+    (folder / ".ssh").mkdir(mode=0o700)
+    (folder / ".ssh/known_hosts").write_text(server.known_hosts(), encoding="ascii")
+    adit.start("open", "-L", f"{port}:127.0.0.1:{target.port}", "-i", keys.path("id_ed25519"), "-p", server.port,
+               "-o", f"UserKnownHostsFile={folder}/.ssh/known_hosts", f"{server.user}@127.0.0.1")
+    adit.wait_listening(port)
+    for _ in range(2):
+        with adit.connect(port) as client:
+            there_and_back(client)
+        server.kill_sessions()
+    adit.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.valgrind
+def test_term_and_int_end_it_with_0(number, adit, sshd, serve, one_tunnel):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port)
+    with adit.connect(port, deadline=60) as client:
+        there_and_back(client)
+    adit.stop(number, deadline=60)
+    assert not listens(port)
+    wait_until(lambda: not server.sessions(), "the end of the session")
+    # In order: with a DISCONNECT, not by a lost connection.
+    assert re.search(r"disconnect", server.process.log(), re.I)
+
+
+def test_open_streams_may_finish(adit, sshd, serve, one_tunnel):
+    port = one_tunnel(sshd(), serve(echo).port, top={"drain_timeout": 20})
+    with adit.connect(port) as client:
+        there_and_back(client)
+        adit.process.signal(signal.SIGTERM)
+        wait_until(lambda: not listens(port), "the end of the listener")
+        there_and_back(client, b"still")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    adit.stop()
+
+
+def test_streams_get_no_longer_than_drain_timeout(adit, sshd, serve, one_tunnel):
+    port = one_tunnel(sshd(), serve(echo).port, top={"drain_timeout": 0.3})
+    with adit.connect(port) as client:
+        there_and_back(client)
+        adit.stop()
+        with pytest.raises(ConnectionResetError):
+            if client.recv(1) == b"":
+                raise ConnectionResetError
+
+
+def test_a_second_signal_is_at_once(adit, sshd, serve, one_tunnel):
+    port = one_tunnel(sshd(), serve(echo).port, top={"drain_timeout": 600})
+    with adit.connect(port) as client:
+        there_and_back(client)
+        adit.process.signal(signal.SIGTERM)
+        wait_until(lambda: not listens(port), "the end of the listener")
+        assert adit.process.running()
+        adit.stop(signal.SIGTERM)
+
+
+def test_hup_reads_the_configuration_again(adit, sshd, serve, tunnels):
+    server, first, second = sshd(), serve(echo), serve(lambda sock: sock.sendall(b"second"))
+    a, b, c = free_port(), free_port(), free_port()
+    hosts = {"server": tunnels.host(server)}
+    adit.configure(hosts=hosts, tunnels={"kept": tunnels.local(a, first.port), "gone": tunnels.local(b, first.port)})
+    adit.start().wait_listening(a, b)
+    with adit.connect(a) as client:
+        there_and_back(client)
+        adit.configure(hosts=hosts, tunnels={"kept": tunnels.local(a, first.port), "new": tunnels.local(c, second.port)})
+        adit.process.signal(signal.SIGHUP)
+        adit.wait_listening(c)
+        wait_until(lambda: not listens(b), "the end of the listener that is gone")
+        # What did not change kept its streams.
+        there_and_back(client)
+    with adit.connect(c) as client:
+        assert recv_exactly(client, 6) == b"second"
+
+
+def test_hup_with_a_broken_file_changes_nothing(adit, sshd, serve, one_tunnel):
+    port = one_tunnel(sshd(), serve(echo).port)
+    with adit.connect(port) as client:
+        there_and_back(client)
+        good = adit.config_path.read_text(encoding="ascii")
+        adit.config_path.write_text("hosts: { x: { adress = 1; }; };\n", encoding="ascii")
+        adit.process.signal(signal.SIGHUP)
+        adit.wait_log(r"adit\.conf:1.*adress|adit\.conf.*line=1.*adress")
+        there_and_back(client)
+        with adit.connect(port) as another:
+            there_and_back(another)
+        adit.config_path.write_text(good, encoding="ascii")
+        adit.process.signal(signal.SIGHUP)
+        there_and_back(client)
+
+
+def test_usr1_tries_at_once_what_is_down(adit, sshd, serve, one_tunnel):
+    server = sshd()
+    server.stop()
+    port = one_tunnel(server, serve(echo).port, tunnel={"hold_timeout": 60}, reconnect_min=300, reconnect_max=300)
+    adit.wait_log(r"(?i)refused")
+    server.start()
+    adit.process.signal(signal.SIGUSR1)
+    with adit.connect(port) as client:
+        there_and_back(client)
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_a_log_line_begins_as_its_reader_wants_it(journal, adit, sshd, serve, one_tunnel):
+    if journal:
+        adit.env["JOURNAL_STREAM"] = "8:1"
+    one_tunnel(sshd(), serve(echo).port)
+    adit.wait_log("link-up")
+    begin = r"<[0-7]>" if journal else r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warning|info|debug) "
+    for line in adit.log().splitlines():
+        assert re.match(begin + r"[a-z0-9-]+( [a-z_]+=(\"([^\"\\]|\\.)*\"|[^ \"]*))*$", line), line
+
+
+def test_descriptors_are_given_back(adit, sshd, serve, one_tunnel):
+    port = one_tunnel(sshd(), serve(echo).port)
+
+    def count():
+        return len(os.listdir(f"/proc/{adit.process.pid}/fd"))
+    with adit.connect(port) as client:
+        there_and_back(client)
+    wait_until(lambda: count() > 0, "a look at the descriptors")
+    before = count()
+    for _ in range(200):
+        with adit.connect(port) as client:
+            there_and_back(client)
+    wait_until(lambda: count() <= before, lambda: f"{before} descriptors, not {count()}")

@@ -1,0 +1,132 @@
+"""A configuration with errors: exit 78, every error with its file and line, nothing listening."""
+
+import re
+
+import pytest
+
+from lib.adit import TOP
+from lib.process import free_port, listens
+
+GOOD = """\
+hosts: {
+  bastion: {
+    address = "127.0.0.1";
+  };
+};
+tunnels: {
+  db: {
+    via = "bastion";
+    local = "127.0.0.1:%(port)d";
+    to = "db.internal:5432";
+  };
+};
+"""
+
+# Each: what to write instead of which line of the good one, the line of the error, and words of its message.
+BROKEN = {
+    "misspelt key of a host": (3, '    adress = "127.0.0.1";', 3, "adress.*address"),
+    "misspelt key of a tunnel": (8, '    vai = "bastion"; via = "bastion";', 8, "vai.*via"),
+    "misspelt key at the top": (6, 'tunels: { }; tunnels: {', 6, "tunels.*tunnels"),
+    "number for a string": (3, "    address = 7;", 3, "address.*string"),
+    "string for a number": (3, '    port = "22";', 3, "port"),
+    "port out of range": (3, "    port = 70000;", 3, "port.*65535"),
+    "negative number": (3, "    keepalive_count = -1;", 3, "keepalive_count"),
+    "host that is not there": (8, '    via = "bastoin";', 8, "bastoin.*bastion"),
+    "listener without a port": (9, '    local = "127.0.0.1";', 9, "local"),
+    "listener with a bad port": (9, '    local = "127.0.0.1:99999";', 9, "local|port"),
+    "target without a port": (10, '    to = "db.internal";', 10, "to"),
+    "no target": (10, "", None, "to"),
+    "no listener": (9, "", None, "local"),
+    "two kinds of listener": (9, '    local = "127.0.0.1:%(port)d"; socks = "127.0.0.1:1";', None, "socks|local"),
+    "bad word": (3, '    host_key_check = "off";', 3, "host_key_check.*strict"),
+    "unknown cipher": (3, '    ciphers = ["rot13"];', 3, "rot13"),
+    "a loop of jumps": (3, '    via = "bastion";', 3, "loop"),
+    "syntax": (3, "    address = = ;", 3, "syntax"),
+    "secret in the clear": (3, '    password = "hunter2";', 3, "password"),
+}
+
+
+def broken(name, port):
+    line, text, error_line, words = BROKEN[name]
+    lines = (GOOD % {"port": port}).splitlines()
+    lines[line - 1] = text.replace("%(port)d", str(port))
+    return "\n".join(lines) + "\n", error_line, words
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_configuration_is_refused_with_its_line(name, command, adit):
+    port = free_port()
+    text, line, words = broken(name, port)
+    adit.configure(text)
+    done = adit.run(command, "-c", adit.config_path)
+    output = done.stdout + done.stderr
+    assert done.returncode == 78, output
+    assert re.search(rf"^{re.escape(str(adit.config_path))}:{line or '[0-9]+'}: .*({words})", output, re.M | re.I), output
+    assert not listens(port)
+    assert "hunter2" not in output
+
+
+def test_every_error_is_printed_not_the_first_only(adit):
+    text = "\n".join(['hosts: {', '  a: { adress = "x"; };', '  b: { port = 0; };', '};', 'tunnels: {',
+                      '  t: { via = "c"; local = "1"; to = "x:1"; };', '  u: { via = "a"; local = "x:y"; to = "x:1"; };',
+                      '};', 'log_level = "loud";']) + "\n"
+    adit.configure(text)
+    done = adit.run("check", "-c", adit.config_path)
+    assert done.returncode == 78
+    found = re.findall(rf"^{re.escape(str(adit.config_path))}:(\d+): ", done.stdout + done.stderr, re.M)
+    assert {"2", "3", "6", "7", "9"} <= set(found), done.stdout + done.stderr
+
+
+def test_two_forwards_on_one_listener_name_both_places(adit):
+    adit.configure('hosts: { h: { address = "x"; }; };\ntunnels: {\n  a: { via = "h"; local = "127.0.0.1:4000"; to = "x:1"; };\n'
+                   '  b: { via = "h"; local = "4000"; to = "x:1"; };\n};\n')
+    done = adit.run("check", "-c", adit.config_path)
+    assert done.returncode == 78
+    assert re.search(r":4: .*4000.*(:3|line 3|a\b)", done.stdout + done.stderr), done.stdout + done.stderr
+
+
+def test_a_good_configuration_passes(adit):
+    adit.configure(GOOD % {"port": free_port()})
+    done = adit.run("check", "-c", adit.config_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_the_tree_passes(adit):
+    example = TOP / "conf/adit.conf"
+    if not example.exists():
+        pytest.skip("conf/adit.conf is not there yet")
+    done = adit.run("check", "-c", example)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_missing_file_is_named(adit):
+    done = adit.run("check", "-c", adit.folder / "nowhere.conf")
+    assert done.returncode == 78
+    assert "nowhere.conf" in done.stdout + done.stderr
+
+
+def test_check_connects_to_nothing(adit, serve):
+    target = serve(lambda sock: None)
+    adit.configure(f'hosts: {{ h: {{ address = "127.0.0.1"; port = {target.port}; }}; }};\n'
+                   'tunnels: { t: { via = "h"; local = "127.0.0.1:0"; to = "x:1"; }; };\n')
+    assert adit.run("check", "-c", adit.config_path).returncode == 0
+    assert target.accepted == 0
+
+
+def test_where_the_configuration_is_looked_for(adit):
+    good = GOOD % {"port": free_port()}
+    (adit.folder / "env.conf").write_text("nonsense = 1;\n", encoding="ascii")
+    adit.env["ADIT_CONFIG"] = str(adit.folder / "env.conf")
+    done = adit.run("check")
+    assert done.returncode == 78 and "env.conf:1" in done.stdout + done.stderr
+    # -c wins.
+    adit.configure(good)
+    assert adit.run("check", "-c", adit.config_path).returncode == 0
+
+
+def test_a_taken_listener_is_named(adit, serve, sshd, tunnels):
+    taken = serve(lambda sock: None)
+    adit.configure(hosts={"server": tunnels.host(sshd())}, tunnels={"one": tunnels.local(taken.port, 1)})
+    adit.start()
+    adit.wait_log(rf"127\.0\.0\.1:{taken.port}.*(?i:in use)")

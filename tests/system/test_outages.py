@@ -1,0 +1,229 @@
+"""The server dies, freezes, comes back, is not there at all; the listener stays, and clients wait."""
+
+import signal
+import socket
+import time
+
+import pytest
+
+from lib.process import free_port, listens, wait_until
+from lib.targets import echo, recv_exactly
+
+# Fast enough for a test; the defaults are for a network.
+QUICK = {"reconnect_min": 0.05, "reconnect_max": 0.5}
+
+
+def there_and_back(client, data=b"hello"):
+    client.sendall(data)
+    assert recv_exactly(client, len(data)) == data
+
+
+@pytest.mark.parametrize("kind", ["sshd", "dropbear"])
+def test_the_next_client_works_after_the_server_s_session_was_killed(kind, request, serve, one_tunnel, adit):
+    server = request.getfixturevalue(kind)()
+    port = one_tunnel(server, serve(echo).port)
+    for _ in range(5):
+        with adit.connect(port) as client:
+            there_and_back(client)
+        server.kill_sessions()
+        # At once: the first try after a link that lived does not wait, and who comes before it is held.
+        with adit.connect(port) as client:
+            there_and_back(client)
+
+
+def test_streams_of_a_lost_link_are_reset(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port)
+    with adit.connect(port) as client:
+        there_and_back(client)
+        server.kill_sessions()
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+
+
+def test_a_client_is_held_until_the_server_is_back(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, **QUICK)
+    with adit.connect(port) as client:
+        there_and_back(client)
+    server.stop()
+    adit.wait_log("link-down")
+    held = [adit.connect(port) for _ in range(10)]
+    for i, client in enumerate(held):
+        client.sendall(b"waiting %d" % i)
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
+        client.settimeout(20)
+    server.start()
+    for i, client in enumerate(held):
+        assert recv_exactly(client, 9) == b"waiting %d" % i
+        client.close()
+
+
+def test_a_server_that_is_not_there_yet(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    server.stop()
+    port = one_tunnel(server, serve(echo).port, **QUICK)
+    with adit.connect(port) as client:
+        adit.wait_log(r"(?i)refused")
+        server.start()
+        there_and_back(client)
+
+
+def test_a_client_is_held_no_longer_than_hold_timeout(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    server.stop()
+    port = one_tunnel(server, serve(echo).port, tunnel={"hold_timeout": 0.5}, **QUICK)
+    begin = time.monotonic()
+    with adit.connect(port) as client, pytest.raises(ConnectionResetError):
+        client.recv(1)
+    assert 0.4 <= time.monotonic() - begin < 10
+
+
+def test_with_hold_timeout_0_a_client_is_refused_at_once(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    server.stop()
+    port = one_tunnel(server, serve(echo).port, tunnel={"hold_timeout": 0}, **QUICK)
+    for _ in range(3):
+        with pytest.raises(ConnectionError):
+            with adit.connect(port) as client:
+                client.sendall(b"x")
+                assert client.recv(1) == b"never"
+    server.start()
+
+    def works():
+        try:
+            with adit.connect(port) as client:
+                there_and_back(client)
+                return True
+        except (ConnectionError, EOFError):
+            return False
+    wait_until(works, "a client that gets through")
+
+
+def test_the_listener_never_goes_away(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, **QUICK)
+    for _ in range(3):
+        server.stop()
+        adit.wait_log("link-down")
+        with adit.connect(port):
+            pass
+        server.start()
+        with adit.connect(port) as client:
+            there_and_back(client)
+
+
+def test_a_held_client_that_leaves_harms_nobody(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    server.stop()
+    target = serve(echo)
+    port = one_tunnel(server, target.port, **QUICK)
+    stays = adit.connect(port)
+    for _ in range(20):
+        adit.connect(port).close()
+    server.start()
+    there_and_back(stays)
+    stays.close()
+    with adit.connect(port) as client:
+        there_and_back(client)
+
+
+def test_a_frozen_server_is_noticed_and_replaced(sshd, serve, one_tunnel, adit):
+    """SIGSTOP: TCP goes on acknowledging, nobody answers. Only the session: the listening sshd makes a new one."""
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, keepalive_interval=0.3, keepalive_count=2, **QUICK)
+    with adit.connect(port) as client:
+        there_and_back(client)
+        frozen = server.sessions()
+        server.signal_sessions(signal.SIGSTOP)
+        try:
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+            with adit.connect(port) as again:
+                there_and_back(again)
+            assert set(server.sessions()) - set(frozen)
+        finally:
+            server.signal_sessions(signal.SIGCONT)
+
+
+def test_a_busy_client_does_not_hide_a_frozen_server(sshd, serve, one_tunnel, adit):
+    """Probes follow the server's silence, whatever the local side does."""
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, keepalive_interval=0.3, keepalive_count=2, **QUICK)
+    with adit.connect(port) as client:
+        there_and_back(client)
+        server.signal_sessions(signal.SIGSTOP)
+        try:
+            with pytest.raises((ConnectionResetError, BrokenPipeError)):
+                while True:
+                    client.settimeout(0.05)
+                    try:
+                        client.sendall(b"x" * 1000)
+                    except socket.timeout:
+                        pass
+                    assert "link-down" not in adit.log() or client.recv(1) == b"never"
+        finally:
+            server.signal_sessions(signal.SIGCONT)
+
+
+def test_a_server_that_freezes_and_thaws_in_time_is_kept(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, keepalive_interval=5, keepalive_count=3)
+    with adit.connect(port) as client:
+        there_and_back(client)
+        before = server.sessions()
+        server.signal_sessions(signal.SIGSTOP)
+        client.sendall(b"later")
+        server.signal_sessions(signal.SIGCONT)
+        assert recv_exactly(client, 5) == b"later"
+        assert server.sessions() == before
+
+
+def test_a_server_that_says_nothing_is_given_up(serve, adit, one_tunnel, folder, keys):
+    """It accepts, and that is all."""
+    class Mute:
+        user = "nobody"
+
+        def __init__(self, port):
+            self.port = port
+
+        def known_hosts(self):
+            return ""
+    mute = serve(lambda sock: sock.recv(1 << 16) and sock.recv(1))
+    one_tunnel(Mute(mute.port), 1, connect_timeout=0.5, **QUICK)
+    wait_until(lambda: mute.accepted >= 2, "a second try")
+    adit.wait_log(r"(?i)time")
+
+
+@pytest.mark.parametrize("bytes_sent", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 1000, b"SSH-1.5-old\r\n",
+                                        b"SSH-2.0-x\r\n" + b"\xff" * 64, b"SSH-2.0-x\r\n\0\0\0\0",
+                                        b"SSH-2.0-x\r\n\0\0\x88\xb9\x04\x14" + b"x" * 100, b"x" * 100_000,
+                                        b"line\r\n" * 20_000],
+                         ids=["http", "zeros", "ssh1", "length-4G", "length-0", "length-35001", "one-long-line",
+                              "many-lines"])
+def test_a_server_that_talks_garbage_ends_its_link_alone(bytes_sent, sshd, serve, adit, tunnels):
+    def talk(sock):
+        sock.sendall(bytes_sent)
+        sock.settimeout(20)
+        while sock.recv(1 << 16):
+            pass
+    liar = serve(talk)
+    good = sshd()
+    port, bad = free_port(), free_port()
+    adit.configure(hosts={"good": tunnels.host(good),
+                          "liar": {**tunnels.host(good), "port": liar.port, "connect_timeout": 2, **QUICK}},
+                   tunnels={"a": tunnels.local(port, serve(echo).port, via="good"),
+                            "b": tunnels.local(bad, 1, via="liar")})
+    adit.start().wait_listening(port, bad)
+    wait_until(lambda: liar.accepted >= 2, "a second try")
+    adit.wait_log(r"host=liar.*reason=")
+    with adit.connect(port) as client:
+        there_and_back(client)
+
+
+def test_nothing_listens_after_the_end(sshd, serve, one_tunnel, adit):
+    port = one_tunnel(sshd(), serve(echo).port)
+    adit.stop()
+    assert not listens(port)
