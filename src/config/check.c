@@ -142,6 +142,10 @@ static void report_collision(const struct listener_use *later, const struct list
 		config_errors_add(errors, later->place->file, later->place->line,
 		    "`%s` listens on %s, which is taken by `%s`", later->key, later->at->text,
 		    earlier->key);
+	else if (earlier->place->line == 0)
+		config_errors_add(errors, later->place->file, later->place->line,
+		    "`%s` listens on %s, which is taken by `%s` of %s", later->key, later->at->text,
+		    earlier->key, earlier->at->text);
 	else
 		config_errors_add(errors, later->place->file, later->place->line,
 		    "`%s` listens on %s, which is taken by tunnel `%s` (%s at %s:%d)", later->key,

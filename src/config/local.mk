@@ -9,6 +9,11 @@ libconf_a_SOURCES = \
 	src/config/keys.c src/config/keys.h \
 	src/config/read.c src/config/read.h \
 	src/config/scan.c src/config/scan.h \
+	src/config/ssh_command.c src/config/ssh_command.h \
+	src/config/ssh_config.c src/config/ssh_config.h \
+	src/config/ssh_option.c src/config/ssh_option.h \
+	src/config/ssh_spec.c src/config/ssh_spec.h \
 	src/config/tree.c src/config/tree.h \
 	src/config/value.c src/config/value.h \
-	src/config/value_field.h src/config/value_list.c src/config/value_special.c
+	src/config/value_field.h src/config/value_list.c src/config/value_special.c \
+	src/config/writer.c src/config/writer.h

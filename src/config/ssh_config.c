@@ -1,0 +1,155 @@
+/*
+ * Reads the lines of `ssh -G`: "keyword value", keywords in lower case, all defaults filled in.
+ */
+#include "config/ssh_config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/keys.h"
+#include "config/ssh_option.h"
+
+#define JUMPS_MAX 16 /* of jumps that have jumps of their own */
+
+struct importer {
+	struct config *config;
+	const struct ssh_config_source *source;
+	struct config_errors *errors, *notes;
+	int depth;
+};
+
+/* Whether one line of the text is exactly this. */
+static bool has_line(const char *text, const char *line, size_t n)
+{
+	for (const char *p = text; p && *p;) {
+		size_t length = strcspn(p, "\n");
+		if (length == n && memcmp(p, line, n) == 0)
+			return true;
+		p += length + (p[length] == '\n');
+	}
+	return false;
+}
+
+static bool line_is(const char *line, const char *keyword)
+{
+	size_t n = strlen(keyword);
+
+	return strncmp(line, keyword, n) == 0 && line[n] == ' ';
+}
+
+/* The address and the user hold for what else is said: they are read whatever the baseline has. */
+static bool is_always_carried(const char *line)
+{
+	return line_is(line, "hostname") || line_is(line, "port");
+}
+
+static void read_line(
+    struct importer *importer, struct ssh_import *import, const char *line, size_t n)
+{
+	char *text = mem_strndup(line, n);
+
+	if (strchr(text, ' ') && (is_always_carried(text) || !importer->source->baseline ||
+				     !has_line(importer->source->baseline, line, n)))
+		ssh_import_line(import, text);
+	free(text);
+}
+
+static void read_lines(struct importer *importer, struct ssh_import *import, const char *text)
+{
+	for (const char *p = text; *p;) {
+		size_t n = strcspn(p, "\n");
+		read_line(importer, import, p, n > 0 && p[n - 1] == '\r' ? n - 1 : n);
+		p += n + (p[n] == '\n');
+	}
+}
+
+/* A hop as ssh knows it: by an alias, perhaps, and with jumps of its own if it is the first. */
+static const char *add_destination(struct importer *importer, struct ssh_import *import,
+    const char *alias, const char *text, const char *via);
+
+static const char *add_jump(struct importer *importer, const char *hop, const char *via)
+{
+	struct ssh_destination destination;
+	struct ssh_import import;
+	struct err e = ERR_INIT;
+	const char *name = NULL;
+
+	if (ssh_jump_parse(hop, &destination, &e) < 0) {
+		config_errors_add(importer->errors, NULL, 0, "jump host: %s", e.text);
+		return NULL;
+	}
+	char *text = importer->source->ask(importer->source->arg, hop, importer->errors);
+	if (text) {
+		ssh_import_init(
+		    &import, importer->source->algorithms, importer->errors, importer->notes);
+		name = add_destination(importer, &import, destination.host, text, via);
+		ssh_import_clear(&import);
+	}
+	free(text);
+	ssh_destination_clear(&destination);
+	return name;
+}
+
+static const char *add_jumps(struct importer *importer, const char *jumps)
+{
+	struct span list = span_of(jumps), hop;
+	const char *via = NULL;
+
+	if (++importer->depth > JUMPS_MAX) {
+		config_errors_add(
+		    importer->errors, NULL, 0, "ProxyJump %s: a loop of jumps", jumps);
+		return NULL;
+	}
+	while (name_list_next(&list, &hop)) {
+		char *text = span_strdup(hop);
+		via = add_jump(importer, text, via);
+		free(text);
+		if (!via)
+			break;
+	}
+	importer->depth--;
+	return via;
+}
+
+/* With via, ssh reaches the hop through the one before, whatever its own ProxyJump says. */
+static const char *add_destination(struct importer *importer, struct ssh_import *import,
+    const char *alias, const char *text, const char *via)
+{
+	size_t errors_before = importer->errors->n;
+
+	import->alias = mem_strdup(alias);
+	read_lines(importer, import, text);
+	ssh_import_finish(import);
+	if (!via && import->proxy_jump)
+		via = add_jumps(importer, import->proxy_jump);
+	if (importer->errors->n > errors_before)
+		return NULL;
+	return ssh_import_add_host(importer->config, import, alias, via);
+}
+
+struct config *config_from_ssh_config(const char *text, const char *alias,
+    const struct ssh_config_source *source, struct config_errors *errors,
+    struct config_errors *notes)
+{
+	struct importer importer = {
+	    .config = NEW(struct config), .source = source, .errors = errors, .notes = notes};
+	struct ssh_import import;
+	size_t errors_before = errors->n;
+
+	importer.config->references = 1;
+	defaults_of_config(importer.config);
+	ssh_import_init(&import, source->algorithms, errors, notes);
+	const char *name = add_destination(&importer, &import, alias, text, NULL);
+	if (name) {
+		importer.config->log_level = import.log_level;
+		ssh_import_add_tunnel(importer.config, &import, name);
+		check_config(importer.config, errors);
+	}
+	ssh_import_clear(&import);
+	if (errors->n == errors_before)
+		return importer.config;
+	config_unref(importer.config);
+	return NULL;
+}

@@ -1,0 +1,62 @@
+/*
+ * The keywords of ssh_config(5), as `ssh -o` and the output of `ssh -G` have them, turned into keys of ours. For ssh_command.c and
+ * ssh_config.c alone.
+ */
+#ifndef ADIT_CONFIG_SSH_OPTION_H
+#define ADIT_CONFIG_SSH_OPTION_H
+
+#include "config/check.h"
+#include "config/config.h"
+#include "config/ssh_spec.h"
+
+#define SSH_OPTIONS_MAX 128
+
+/* One destination and its forwards, as they come together. Begins with ssh_import_init(). */
+struct ssh_import {
+	struct config_host host;
+	struct config_tunnel tunnel; /* without a name and via */
+	char *proxy_jump;            /* NULL: none */
+	char *alias;                 /* the name that was asked for; NULL until it is known */
+	enum log_level log_level;
+
+	/* What depends on options that may come later waits for ssh_import_finish(). */
+	struct ssh_import_forward {
+		enum ssh_forward_option option;
+		char *spec;
+	} * forwards;
+	size_t forward_count;
+	enum ssh_bind bind;
+	mode_t bind_mode; /* of our Unix sockets */
+	struct config_strings user_known_hosts, system_known_hosts;
+
+	bool seen[SSH_OPTIONS_MAX]; /* the first value of a keyword counts */
+
+	char *dir;                                  /* for relative paths: where we are */
+	const struct config_algorithms *algorithms; /* may be NULL: all are carried over */
+	struct config_errors *errors;               /* what is wrong */
+	struct config_errors *notes;                /* what cannot be carried over, and why */
+};
+
+void ssh_import_init(struct ssh_import *import, const struct config_algorithms *algorithms,
+    struct config_errors *errors, struct config_errors *notes);
+void ssh_import_clear(struct ssh_import *import);
+
+/* One keyword in whatever case, and its value. */
+void ssh_import_option(struct ssh_import *import, const char *keyword, const char *value);
+/* "Keyword=value" or "Keyword value" */
+void ssh_import_line(struct ssh_import *import, const char *line);
+void ssh_import_forward(
+    struct ssh_import *import, enum ssh_forward_option option, const char *spec);
+/* After the last option. */
+void ssh_import_finish(struct ssh_import *import);
+
+/*
+ * Puts a host into the snapshot, under a name made from wanted that is valid and not taken yet, with via as its jump (or NULL). Takes
+ * what import->host holds. Returns the name, which belongs to the snapshot.
+ */
+const char *ssh_import_add_host(
+    struct config *config, struct ssh_import *import, const char *wanted, const char *via);
+/* The tunnel with all forwards, if there are any, through that host; takes them. */
+void ssh_import_add_tunnel(struct config *config, struct ssh_import *import, const char *host);
+
+#endif

@@ -1,0 +1,292 @@
+/*
+ * The grammar of ssh(1)'s forwards: fields between colons, some of which are paths.
+ */
+#include "config/ssh_spec.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/endpoint.h"
+#include "config/keys.h"
+
+#define FIELDS_MAX 4
+
+struct field {
+	char *text;
+	bool is_path; /* it has a slash, and no brackets around it */
+};
+
+struct fields {
+	struct field v[FIELDS_MAX];
+	size_t n;
+};
+
+static void fields_clear(struct fields *fields)
+{
+	for (size_t i = 0; i < fields->n; i++)
+		free(fields->v[i].text);
+	fields->n = 0;
+}
+
+/* Takes one field off *text, up to a colon or the end; false when there is no end. */
+static bool take_field(const char **text, struct field *field)
+{
+	struct strbuf out = {0};
+	const char *p = *text;
+
+	*field = (struct field){.is_path = false};
+	if (*p == '[') {
+		const char *close = strchr(p, ']');
+		if (!close || (close[1] != ':' && close[1] != '\0'))
+			return false;
+		field->text = mem_strndup(p + 1, (size_t)(close - p - 1));
+		*text = close + 1;
+		return true;
+	}
+	for (; *p && *p != ':'; p++) {
+		if (*p == '\\' && (p[1] == ':' || p[1] == '\\'))
+			p++;
+		field->is_path = field->is_path || *p == '/';
+		strbuf_add_n(&out, p, 1);
+	}
+	field->text = out.text ? strbuf_take(&out) : mem_strdup("");
+	*text = p;
+	return true;
+}
+
+static bool split_at_colons(const char *text, struct fields *fields)
+{
+	for (;;) {
+		if (fields->n == FIELDS_MAX || !take_field(&text, &fields->v[fields->n]))
+			return false;
+		fields->n++;
+		if (*text == '\0')
+			return true;
+		text++;
+	}
+}
+
+static bool is_digits(const char *text)
+{
+	return *text && strspn(text, "0123456789") == strlen(text);
+}
+
+/* "[bind/]port/host/hostport". Whatever else has a slash has it in a path. */
+static bool split_at_slashes(const char *text, struct fields *fields)
+{
+	const char *slash;
+
+	for (; fields->n < FIELDS_MAX; text = slash + 1) {
+		slash = strchr(text, '/');
+		fields->v[fields->n++] = (struct field){
+		    .text = mem_strndup(text, slash ? (size_t)(slash - text) : strlen(text))};
+		if (!slash)
+			break;
+	}
+	size_t n = fields->n;
+	if (!strchr(text, '/') && n >= 3 && is_digits(fields->v[n - 3].text) &&
+	    is_digits(fields->v[n - 1].text) && endpoint_host_is_valid(fields->v[n - 2].text) &&
+	    (n == 3 || endpoint_host_is_valid(fields->v[0].text) ||
+		strcmp(fields->v[0].text, "*") == 0))
+		return true;
+	fields_clear(fields);
+	return false;
+}
+
+/* A number, or a name of /etc/services; gives the digits, or NULL. */
+static char *port_digits(const char *text)
+{
+	struct servent *service;
+	uint64_t port;
+
+	if (str_to_u64(text, 0, 65535, &port))
+		return mem_strdup(text);
+	service = is_digits(text) || *text == '\0' ? NULL : getservbyname(text, "tcp");
+	return service ? str_format("%u", ntohs((uint16_t)service->s_port)) : NULL;
+}
+
+/* What the fields mean: each NULL when there is none. */
+struct meaning {
+	const struct field *bind, *port, *host, *host_port;
+	const struct field *listen_path, *to_path;
+};
+
+static bool interpret(
+    const struct fields *fields, enum ssh_forward_option option, struct meaning *m)
+{
+	const struct field *f = fields->v;
+
+	if (option != SSH_LOCAL_FORWARD && fields->n == 1) { /* [path or port] */
+		*(f[0].is_path ? &m->listen_path : &m->port) = &f[0];
+		return true;
+	}
+	if (option != SSH_LOCAL_FORWARD && fields->n == 2 && !f[0].is_path && !f[1].is_path) {
+		m->bind = &f[0];
+		m->port = &f[1];
+		return true;
+	}
+	if (option == SSH_DYNAMIC_FORWARD)
+		return false;
+	size_t at = 0; /* the listener first, then the target with what is left */
+	bool to_is_path = fields->n > 0 && f[fields->n - 1].is_path;
+	size_t target = to_is_path ? 1 : 2;
+	if (fields->n <= target)
+		return false;
+	if (fields->n - target == 1 && f[0].is_path) {
+		m->listen_path = &f[at++];
+	} else {
+		if (fields->n - target == 2)
+			m->bind = &f[at++];
+		m->port = &f[at++];
+	}
+	if (to_is_path) {
+		m->to_path = &f[at++];
+	} else {
+		m->host = &f[at++];
+		m->host_port = &f[at++];
+	}
+	return at == fields->n && !(m->bind && m->bind->is_path) && !(m->port && m->port->is_path);
+}
+
+static int make_endpoint(const char *host, const struct field *port, const struct field *path,
+    enum endpoint_role role, const char *dir, struct config_endpoint *ret_endpoint, struct err *e)
+{
+	char *text, *digits = NULL;
+	int rc;
+
+	if (path) {
+		text = str_format("unix:%s", path->text);
+	} else {
+		digits = port_digits(port->text);
+		if (!digits)
+			return err_set(e, ERR_CONFIG, "`%s` is no port", port->text);
+		text = str_format(strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, digits);
+	}
+	rc = endpoint_parse(text, role, dir, ret_endpoint, e);
+	free(text);
+	free(digits);
+	return rc;
+}
+
+static int make_forward(const struct meaning *m, enum ssh_forward_option option, enum ssh_bind bind,
+    const char *dir, struct config_forward *forward, struct err *e)
+{
+	bool near = option != SSH_REMOTE_FORWARD;
+	bool has_target = m->host || m->to_path;
+	const char *address = bind == SSH_BIND_ALL && near ? "*" : "localhost";
+
+	if (m->bind)
+		address = *m->bind->text ? m->bind->text : "*";
+	if (near)
+		forward->kind = has_target ? CONFIG_FORWARD_LOCAL : CONFIG_FORWARD_SOCKS;
+	else
+		forward->kind = has_target ? CONFIG_FORWARD_REMOTE : CONFIG_FORWARD_REMOTE_SOCKS;
+	if (make_endpoint(address, m->port, m->listen_path,
+		near ? ENDPOINT_LISTEN_NEAR : ENDPOINT_LISTEN_FAR, dir, &forward->listen, e) < 0)
+		return ERR_CONFIG;
+	if (!has_target)
+		return ERR_OK;
+	return make_endpoint(m->host ? m->host->text : NULL, m->host_port, m->to_path,
+	    near ? ENDPOINT_TO_FAR : ENDPOINT_TO_NEAR, dir, &forward->to, e);
+}
+
+int ssh_forward_parse(const char *text, enum ssh_forward_option option, enum ssh_bind bind,
+    const char *dir, struct config_forward *ret_forward, struct err *e)
+{
+	static const char *const forms[] = {[SSH_LOCAL_FORWARD] = "[bind:]port:host:hostport",
+	    [SSH_REMOTE_FORWARD] = "[bind:]port:host:hostport or [bind:]port",
+	    [SSH_DYNAMIC_FORWARD] = "[bind:]port"};
+	struct config_forward forward = {0};
+	struct fields fields = {0};
+	struct meaning meaning = {0};
+	int rc = ERR_OK;
+
+	if (!(strchr(text, '/') && split_at_slashes(text, &fields)) &&
+	    !split_at_colons(text, &fields))
+		rc = ERR_CONFIG;
+	if (rc == ERR_OK && !interpret(&fields, option, &meaning))
+		rc = ERR_CONFIG;
+	if (rc < 0)
+		err_set(e, ERR_CONFIG, "`%s` is not `%s`", text, forms[option]);
+	defaults_of_forward(&forward);
+	if (rc == ERR_OK)
+		rc = make_forward(&meaning, option, bind, dir, &forward, e);
+	fields_clear(&fields);
+	if (rc == ERR_OK)
+		*ret_forward = forward;
+	else
+		keys_clear(&keys_forward, &forward);
+	return rc;
+}
+
+/* ---- destinations ---- */
+
+void ssh_destination_clear(struct ssh_destination *destination)
+{
+	free(destination->user);
+	free(destination->host);
+	*destination = (struct ssh_destination){0};
+}
+
+enum port_part { PORT_NEVER, PORT_MAY_BE };
+
+/* "[user@]host[:port]" */
+static int parse_address(const char *text, enum port_part port_part,
+    struct ssh_destination *ret_destination, struct err *e)
+{
+	struct ssh_destination found = {0};
+	const char *at = strrchr(text, '@');
+	const char *host = at ? at + 1 : text;
+	const char *colon = strrchr(host, ':');
+	uint64_t port = 0;
+
+	if (port_part == PORT_NEVER || (*host != '[' && colon && strchr(host, ':') != colon))
+		colon = NULL; /* none, or a bare IPv6 address */
+	if (*host == '[' && colon && colon[-1] != ']')
+		colon = NULL;
+	size_t n = colon ? (size_t)(colon - host) : strlen(host);
+	if (n >= 2 && host[0] == '[' && host[n - 1] == ']')
+		found.host = mem_strndup(host + 1, n - 2);
+	else
+		found.host = mem_strndup(host, n);
+	if (at)
+		found.user = mem_strndup(text, (size_t)(at - text));
+	if (!endpoint_host_is_valid(found.host) || (at && at == text) ||
+	    (found.user && (*found.user == '-' || !span_is_text(span_of(found.user)))) ||
+	    (colon && !str_to_u64(colon + 1, 1, 65535, &port))) {
+		ssh_destination_clear(&found);
+		return err_set(e, ERR_CONFIG, "`%s` is no `[user@]host%s`", text,
+		    port_part == PORT_NEVER ? "" : "[:port]");
+	}
+	found.port = (uint16_t)port;
+	*ret_destination = found;
+	return ERR_OK;
+}
+
+static int parse_uri(const char *text, struct ssh_destination *ret_destination, struct err *e)
+{
+	size_t n = strlen(text);
+	char *address = mem_strndup(text, n > 0 && text[n - 1] == '/' ? n - 1 : n);
+	int rc = parse_address(address, PORT_MAY_BE, ret_destination, e);
+
+	free(address);
+	return rc;
+}
+
+int ssh_destination_parse(const char *text, struct ssh_destination *ret_destination, struct err *e)
+{
+	if (strncmp(text, "ssh://", 6) == 0)
+		return parse_uri(text + 6, ret_destination, e);
+	return parse_address(text, PORT_NEVER, ret_destination, e);
+}
+
+int ssh_jump_parse(const char *text, struct ssh_destination *ret_destination, struct err *e)
+{
+	if (strncmp(text, "ssh://", 6) == 0)
+		return parse_uri(text + 6, ret_destination, e);
+	return parse_address(text, PORT_MAY_BE, ret_destination, e);
+}

@@ -1,0 +1,32 @@
+/*
+ * What ssh(1) takes after -L, -R, -D, as a destination and after -J.
+ */
+#ifndef ADIT_CONFIG_SSH_SPEC_H
+#define ADIT_CONFIG_SSH_SPEC_H
+
+#include "config/config.h"
+
+enum ssh_forward_option { SSH_LOCAL_FORWARD, SSH_REMOTE_FORWARD, SSH_DYNAMIC_FORWARD };
+enum ssh_bind { SSH_BIND_LOOPBACK, SSH_BIND_ALL }; /* where no address is given: GatewayPorts */
+
+/* "[bind:]port:host:hostport", a Unix path in place of either side, "[bind:]port" for -D and -R; addresses in brackets; "*" and
+ * an empty bind for all; a backslash before a colon that separates nothing; the older form with "/" for ":". A relative path of
+ * this machine is one in dir. Fills a forward with the defaults, which the caller clears, or returns ERR_CONFIG with e. */
+int ssh_forward_parse(const char *text, enum ssh_forward_option option, enum ssh_bind bind,
+    const char *dir, struct config_forward *ret_forward, struct err *e) MUST_CHECK;
+
+struct ssh_destination {
+	char *user; /* or NULL */
+	char *host;
+	uint16_t port; /* 0: not given */
+};
+
+/* "[user@]host" and "ssh://[user@]host[:port]" */
+int ssh_destination_parse(
+    const char *text, struct ssh_destination *ret_destination, struct err *e) MUST_CHECK;
+/* One hop of -J: "[user@]host[:port]" or a URI */
+int ssh_jump_parse(
+    const char *text, struct ssh_destination *ret_destination, struct err *e) MUST_CHECK;
+void ssh_destination_clear(struct ssh_destination *destination);
+
+#endif

@@ -1,0 +1,581 @@
+/*
+ * ssh's command lines and configuration as ours; and the writer, whose text reads back the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/diff.h"
+#include "config/keys.h"
+#include "config/read.h"
+#include "config/ssh_command.h"
+#include "config/ssh_config.h"
+#include "config/ssh_spec.h"
+#include "config/writer.h"
+
+/* ---- forwards ---- */
+
+static const struct spec {
+	enum ssh_forward_option option;
+	const char *text;
+	const char *kind; /* NULL: refused */
+	const char *listen, *to;
+} specs[] = {
+    {SSH_LOCAL_FORWARD, "8080:web:80", "local", "localhost:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, "127.0.0.1:8080:web:80", "local", "127.0.0.1:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, "*:8080:web:80", "local", "*:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, ":8080:web:80", "local", "*:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, "[::1]:8080:[2001:db8::1]:80", "local", "[::1]:8080", "[2001:db8::1]:80"},
+    {SSH_LOCAL_FORWARD, "8080:[::1]:80", "local", "localhost:8080", "[::1]:80"},
+    {SSH_LOCAL_FORWARD, "0:web:80", "local", "localhost:0", "web:80"},
+    {SSH_LOCAL_FORWARD, "8080/web/80", "local", "localhost:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, "127.0.0.1/8080/web/80", "local", "127.0.0.1:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, "::1/8080/web/80", "local", "[::1]:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, "/run/a.sock:web:80", "local", "unix:/run/a.sock", "web:80"},
+    {SSH_LOCAL_FORWARD, "8080:/run/b.sock", "local", "localhost:8080", "unix:/run/b.sock"},
+    {SSH_LOCAL_FORWARD, "[::1]:8080:/run/b.sock", "local", "[::1]:8080", "unix:/run/b.sock"},
+    {SSH_LOCAL_FORWARD, "/run/a.sock:/run/b.sock", "local", "unix:/run/a.sock", "unix:/run/b.sock"},
+    {SSH_LOCAL_FORWARD, "./a.sock:web:80", "local", "unix:/cwd/./a.sock", "web:80"},
+    {SSH_LOCAL_FORWARD, "8080:/run/a\\:b", "local", "localhost:8080", "unix:/run/a:b"},
+    {SSH_LOCAL_FORWARD, "8080:web:https", "local", "localhost:8080", "web:443"},
+    {SSH_LOCAL_FORWARD, "8080:/1/x/2", "local", "localhost:8080", "unix:/1/x/2"},
+    {SSH_REMOTE_FORWARD, "8080:web:80", "remote", "localhost:8080", "web:80"},
+    {SSH_REMOTE_FORWARD, "*:0:web:80", "remote", "*:0", "web:80"},
+    {SSH_REMOTE_FORWARD, "/run/far.sock:/run/near.sock", "remote", "unix:/run/far.sock",
+	"unix:/run/near.sock"},
+    {SSH_REMOTE_FORWARD, "8080:./near.sock", "remote", "localhost:8080", "unix:/cwd/./near.sock"},
+    {SSH_REMOTE_FORWARD, "1080", "remote_socks", "localhost:1080", NULL},
+    {SSH_REMOTE_FORWARD, ":1080", "remote_socks", "*:1080", NULL},
+    {SSH_REMOTE_FORWARD, "[::1]:1080", "remote_socks", "[::1]:1080", NULL},
+    {SSH_REMOTE_FORWARD, "/run/far.sock", "remote_socks", "unix:/run/far.sock", NULL},
+    {SSH_DYNAMIC_FORWARD, "1080", "socks", "localhost:1080", NULL},
+    {SSH_DYNAMIC_FORWARD, "*:1080", "socks", "*:1080", NULL},
+    {SSH_DYNAMIC_FORWARD, "[::]:1080", "socks", "[::]:1080", NULL},
+    {SSH_DYNAMIC_FORWARD, "/run/a.sock", "socks", "unix:/run/a.sock", NULL},
+
+    {SSH_LOCAL_FORWARD, "", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080:web", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080:web:80:x:y", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080:web:0", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080:web:65536", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080::80", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080:web:no-such-service", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "[::1:8080:web:80", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "[::1]8080:web:80", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "/run/a.sock", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "a/b:8080:web:80", NULL, NULL, NULL},
+    {SSH_REMOTE_FORWARD, "./far.sock:web:80", NULL, NULL, NULL},
+    {SSH_REMOTE_FORWARD, "8080:web", NULL, NULL, NULL},
+    {SSH_DYNAMIC_FORWARD, "1080:web:80", NULL, NULL, NULL},
+    {SSH_DYNAMIC_FORWARD, "x", NULL, NULL, NULL},
+};
+
+static void test_forwards_are_what_ssh_takes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
+		const struct spec *spec = &specs[i];
+		struct config_forward forward = {0};
+		struct err e = ERR_INIT;
+		int rc = ssh_forward_parse(
+		    spec->text, spec->option, SSH_BIND_LOOPBACK, "/cwd", &forward, &e);
+		if (!spec->kind) {
+			if (rc != ERR_CONFIG)
+				fail_msg("`%s` was taken", spec->text);
+			assert_true(*e.text);
+			continue;
+		}
+		if (rc != ERR_OK)
+			fail_msg("`%s`: %s", spec->text, e.text);
+		assert_string_equal(config_forward_kind_name(forward.kind), spec->kind);
+		assert_string_equal(forward.listen.text, spec->listen);
+		if (spec->to)
+			assert_string_equal(forward.to.text, spec->to);
+		else
+			assert_null(forward.to.text);
+		keys_clear(&keys_forward, &forward);
+	}
+}
+
+static void test_gateway_ports_bind_all_addresses_here_but_not_there(void **state)
+{
+	struct config_forward forward;
+
+	(void)state;
+	assert_int_equal(
+	    ssh_forward_parse("80:h:1", SSH_LOCAL_FORWARD, SSH_BIND_ALL, "/", &forward, NULL),
+	    ERR_OK);
+	assert_string_equal(forward.listen.text, "*:80");
+	keys_clear(&keys_forward, &forward);
+	assert_int_equal(
+	    ssh_forward_parse("80:h:1", SSH_REMOTE_FORWARD, SSH_BIND_ALL, "/", &forward, NULL),
+	    ERR_OK);
+	assert_string_equal(forward.listen.text, "localhost:80");
+	keys_clear(&keys_forward, &forward);
+}
+
+/* ---- destinations ---- */
+
+static void assert_destination(const char *text, const char *user, const char *host, int port,
+    int (*parse)(const char *, struct ssh_destination *, struct err *))
+{
+	struct ssh_destination found = {0};
+	struct err e = ERR_INIT;
+
+	if (!host) {
+		assert_int_equal(parse(text, &found, &e), ERR_CONFIG);
+		return;
+	}
+	assert_int_equal(parse(text, &found, &e), ERR_OK);
+	if (user)
+		assert_string_equal(found.user, user);
+	else
+		assert_null(found.user);
+	assert_string_equal(found.host, host);
+	assert_int_equal(found.port, port);
+	ssh_destination_clear(&found);
+}
+
+static void test_destinations_have_users_and_uris_ports(void **state)
+{
+	(void)state;
+	assert_destination("h", NULL, "h", 0, ssh_destination_parse);
+	assert_destination("u@h", "u", "h", 0, ssh_destination_parse);
+	assert_destination("u@realm@h", "u@realm", "h", 0, ssh_destination_parse);
+	assert_destination("::1", NULL, "::1", 0, ssh_destination_parse);
+	assert_destination("ssh://u@h:2222/", "u", "h", 2222, ssh_destination_parse);
+	assert_destination("ssh://[::1]:22", NULL, "::1", 22, ssh_destination_parse);
+	assert_destination("h:22", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("-h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("-u@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("u@h:2222", "u", "h", 2222, ssh_jump_parse);
+	assert_destination("[::1]:2222", NULL, "::1", 2222, ssh_jump_parse);
+	assert_destination("::1", NULL, "::1", 0, ssh_jump_parse);
+	assert_destination("h:0", NULL, NULL, 0, ssh_jump_parse);
+	assert_destination("h:x", NULL, NULL, 0, ssh_jump_parse);
+}
+
+/* ---- command lines ---- */
+
+struct parsed {
+	struct config *config;
+	struct config_errors errors, notes;
+};
+
+static void parsed_clear(struct parsed *p)
+{
+	config_unref(p->config);
+	config_errors_clear(&p->errors);
+	config_errors_clear(&p->notes);
+}
+
+/* Words are separated by spaces; a '~' in them stands for one. */
+static struct parsed parse(const char *line)
+{
+	struct parsed p = {0};
+	char *copy = mem_strdup(line), *rest = copy, *word, *arguments[64];
+	int count = 0;
+
+	while ((word = strtok_r(rest, " ", &rest))) {
+		for (char *c = word; *c; c++)
+			if (*c == '~')
+				*c = ' ';
+		arguments[count++] = word;
+	}
+	p.config = config_from_ssh_arguments(count, arguments, NULL, &p.errors, &p.notes);
+	free(copy);
+	assert_int_equal(p.config == NULL, p.errors.n > 0);
+	return p;
+}
+
+static struct parsed parse_good(const char *line)
+{
+	struct parsed p = parse(line);
+
+	if (p.errors.n > 0)
+		fail_msg("%s: %s", line, p.errors.v[0].text);
+	return p;
+}
+
+static void test_a_command_line_is_a_host_and_a_tunnel(void **state)
+{
+	struct parsed p = parse_good(
+	    "-N -f -L 5432:db:5432 me@bastion.example.com -R 80:web:8080 -p 2222 -D1080 -vT");
+	const struct config_host *host = &p.config->hosts[0];
+	const struct config_tunnel *tunnel = &p.config->tunnels[0];
+
+	(void)state;
+	assert_int_equal(p.config->host_count, 1);
+	assert_string_equal(host->name, "bastion-example-com");
+	assert_string_equal(host->address, "bastion.example.com");
+	assert_string_equal(host->user, "me");
+	assert_int_equal(host->port, 2222);
+	assert_true(host->identity_is_default);
+	assert_int_equal(p.config->tunnel_count, 1);
+	assert_string_equal(tunnel->name, "bastion-example-com");
+	assert_string_equal(tunnel->via.v[0], "bastion-example-com");
+	assert_int_equal(tunnel->forward_count, 3);
+	assert_int_equal(tunnel->forwards[2].kind, CONFIG_FORWARD_SOCKS);
+	assert_int_equal(p.config->log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(p.notes.n, 1); /* -f */
+	assert_non_null(strstr(p.notes.v[0].text, "-f: cannot be carried over"));
+	parsed_clear(&p);
+}
+
+static void test_jumps_become_hosts_in_a_chain(void **state)
+{
+	struct parsed p = parse_good("-J a@one:2201,ssh://two:2202,10.0.0.3 -l me -D 1 four");
+
+	(void)state;
+	assert_int_equal(p.config->host_count, 4);
+	assert_null(p.config->hosts[0].via);
+	assert_string_equal(p.config->hosts[0].user, "a");
+	assert_int_equal(p.config->hosts[0].port, 2201);
+	assert_string_equal(p.config->hosts[1].via, "one");
+	assert_int_equal(p.config->hosts[1].port, 2202);
+	assert_string_equal(p.config->hosts[2].name, "host-10-0-0-3");
+	assert_string_equal(p.config->hosts[2].via, "two");
+	assert_string_equal(p.config->hosts[3].via, "host-10-0-0-3");
+	assert_string_equal(p.config->hosts[3].user, "me");
+	assert_string_equal(p.config->tunnels[0].via.v[0], "four");
+	parsed_clear(&p);
+}
+
+static void test_the_same_host_twice_gets_two_names(void **state)
+{
+	struct parsed p = parse_good("-J h,h -D 1 h");
+
+	(void)state;
+	assert_string_equal(p.config->hosts[0].name, "h");
+	assert_string_equal(p.config->hosts[1].name, "h-2");
+	assert_string_equal(p.config->hosts[2].name, "h-3");
+	assert_string_equal(p.config->hosts[2].via, "h-2");
+	parsed_clear(&p);
+}
+
+static void test_options_become_keys(void **state)
+{
+	setenv("HOME", "/home/me", 1);
+	struct parsed p = parse_good("-o ServerAliveInterval=5 -oServerAliveCountMax=2 -o "
+				     "ConnectTimeout~1m -o StrictHostKeyChecking=accept-new "
+				     "-o UserKnownHostsFile=/k1~/k2 -i /id -i ${HOME}/id2 -o "
+				     "CertificateFile=/id-cert.pub -o IdentityAgent=/agent "
+				     "-o HostKeyAlias=alias -c aes128-ctr,aes256-ctr -m "
+				     "hmac-sha2-256 -o KexAlgorithms=curve25519-sha256 "
+				     "-o HostKeyAlgorithms=ssh-ed25519 -o RekeyLimit=1G~1h -b "
+				     "192.0.2.1 -o Hostname=real.example.com -o User=first "
+				     "-A -o RevokedHostKeys=/krl -o UpdateHostKeys=no -o "
+				     "BatchMode=yes -o ExitOnForwardFailure=no "
+				     "-o StreamLocalBindMask=0117 -L /s:h:1 -L 80:h:1 -g -o "
+				     "localforward=81~[h]:2 second@alias");
+	const struct config_host *host = &p.config->hosts[0];
+
+	(void)state;
+	assert_int_equal(host->keepalive_interval_ms, 5000);
+	assert_int_equal(host->keepalive_count, 2);
+	assert_int_equal(host->connect_timeout_ms, 60000);
+	assert_int_equal(host->host_key_check, CONFIG_CHECK_ACCEPT_NEW);
+	assert_int_equal(host->known_hosts.n, 3);
+	assert_string_equal(host->known_hosts.v[1], "/k2");
+	assert_string_equal(host->known_hosts.v[2], "/etc/ssh/ssh_known_hosts");
+	assert_string_equal(host->identity.v[1], "/home/me/id2");
+	assert_string_equal(host->certificate.v[0], "/id-cert.pub");
+	assert_int_equal(host->agent, CONFIG_AGENT_PATH);
+	assert_string_equal(host->agent_path, "/agent");
+	assert_string_equal(host->host_key_alias, "alias");
+	assert_int_equal(host->ciphers.n, 2);
+	assert_string_equal(host->macs.v[0], "hmac-sha2-256");
+	assert_string_equal(host->kex.v[0], "curve25519-sha256");
+	assert_string_equal(host->host_key_algorithms.v[0], "ssh-ed25519");
+	assert_int_equal(host->rekey_bytes, 1 << 30);
+	assert_int_equal(host->rekey_interval_ms, 3600000);
+	assert_string_equal(host->bind_address, "192.0.2.1");
+	assert_string_equal(host->address, "real.example.com");
+	assert_string_equal(host->name, "alias");
+	assert_string_equal(host->user, "first");
+	assert_true(host->forward_agent);
+	assert_string_equal(host->revoked_keys.v[0], "/krl");
+	assert_false(host->update_host_keys);
+	assert_int_equal(p.notes.n, 0);
+	const struct config_forward *forwards = p.config->tunnels[0].forwards;
+	assert_int_equal(forwards[0].mode, 0660);
+	assert_string_equal(forwards[1].listen.text, "*:80");
+	assert_string_equal(forwards[2].listen.text, "*:81");
+	assert_string_equal(forwards[2].to.text, "h:2");
+	parsed_clear(&p);
+}
+
+static void test_what_cannot_be_carried_over_is_named(void **state)
+{
+	static const char *const lines[] = {"-o ProxyCommand=nc", "-C", "-X", "-4", "-F file",
+	    "-w 0", "-W h:1", "-o Ciphers=+aes128-cbc", "-o ExitOnForwardFailure=yes",
+	    "-o Tunnel=yes", "-o BindInterface=eth0", "-o IdentityFile=%C", "-o LocalCommand=x",
+	    "-o SetEnv=A=b"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		char *line = str_format("%s -D 1 h", lines[i]);
+		struct parsed p = parse_good(line);
+		if (p.notes.n != 1 || !strstr(p.notes.v[0].text, "cannot be carried over"))
+			fail_msg("%s: %zu notes", line, p.notes.n);
+		parsed_clear(&p);
+		free(line);
+	}
+}
+
+static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
+{
+	static const struct {
+		const char *line, *says;
+	} faulty[] = {
+	    {"-D 1", "no destination"},
+	    {"-L", "-L needs an argument"},
+	    {"-L x h", "is not `[bind:]port:host:hostport`"},
+	    {"-D 1 -% h", "-%: ssh has no such option"},
+	    {"-D 1 h ls", "`adit exec` does"},
+	    {"-D 1 -o Prot=2 h", "did you mean port?"},
+	    {"-D 1 -o Port h", "without a value"},
+	    {"-D 1 -p 0 h", "not a port"},
+	    {"-D 1 -o StrictHostKeyChecking=no h", "refused"},
+	    {"-D 1 -o stricthostkeychecking=off h", "accept-new"},
+	    {"-D 1 -o ConnectTimeout=soon h", "not a time"},
+	    {"-D 1 -o RekeyLimit=1X h", "not a number of bytes"},
+	    {"-D 1 -J a,,b h", "jump host"},
+	    {"-D 1 a:b", "is no `[user@]host`"},
+	    {"-D 1 -D 1 h", "taken by `socks`"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(faulty); i++) {
+		struct parsed p = parse(faulty[i].line);
+		if (p.config || !strstr(p.errors.v[0].text, faulty[i].says))
+			fail_msg("%s: %s", faulty[i].line, p.config ? "taken" : p.errors.v[0].text);
+		parsed_clear(&p);
+	}
+}
+
+static void test_without_forwards_there_is_no_tunnel(void **state)
+{
+	struct parsed p = parse_good("-- h");
+
+	(void)state;
+	assert_int_equal(p.config->host_count, 1);
+	assert_int_equal(p.config->tunnel_count, 0);
+	parsed_clear(&p);
+}
+
+static bool knows_only_ctr(const char *key, const char *name)
+{
+	return strcmp(key, "ciphers") != 0 || strcmp(name, "aes128-ctr") == 0;
+}
+
+static void test_unknown_algorithms_are_dropped_and_named(void **state)
+{
+	const struct config_algorithms algorithms = {knows_only_ctr, NULL};
+	char *arguments[] = {(char[]){"-caes128-cbc,aes128-ctr"}, (char[]){"h"}};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_arguments(2, arguments, &algorithms, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.config->hosts[0].ciphers.n, 1);
+	assert_int_equal(p.notes.n, 1);
+	assert_non_null(strstr(p.notes.v[0].text, "aes128-cbc"));
+	parsed_clear(&p);
+}
+
+/* ---- ssh -G ---- */
+
+static const char baseline[] =
+    "host nobody\nuser me\nhostname nobody\nport 22\nserveraliveinterval 0\ncompression no\n"
+    "ciphers chacha20-poly1305@openssh.com,aes128-ctr\nidentityfile ~/.ssh/id_rsa\n"
+    "userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2\n"
+    "stricthostkeychecking ask\n";
+
+static const char alias_text[] =
+    "host work\nuser jo\nhostname gate.example.com\nport 2222\nserveraliveinterval 7\ncompression "
+    "no\n"
+    "ciphers chacha20-poly1305@openssh.com,aes128-ctr\nidentityfile /id_work\nidentityfile "
+    "~/.ssh/id_rsa\n"
+    "userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2\nstricthostkeychecking ask\n"
+    "localforward 5432 [db.internal]:5432\nlocalforward [::1]:81 /run/far.sock\n"
+    "remoteforward 1080 [socks]:0\nremoteforward /run/r.sock [localhost]:80\ndynamicforward "
+    "[*]:1081\n"
+    "proxyjump jump,me@second:2200\n";
+
+static char *answer(void *arg, const char *destination, struct config_errors *errors)
+{
+	int *asked = arg;
+
+	(*asked)++;
+	if (strcmp(destination, "jump") == 0)
+		return mem_strdup("hostname jump.example.com\nuser j\nport 22\nproxyjump outer\n");
+	if (strcmp(destination, "outer") == 0)
+		return mem_strdup("hostname outer.example.com\nuser o\nport 22\n");
+	if (strcmp(destination, "me@second:2200") == 0)
+		return mem_strdup(
+		    "hostname second.example.com\nuser me\nport 2200\nproxyjump unused\n");
+	if (strcmp(destination, "loop") == 0)
+		return mem_strdup("hostname loop\nport 22\nproxyjump loop\n");
+	config_errors_add(errors, NULL, 0, "ssh does not know %s", destination);
+	return NULL;
+}
+
+static void test_an_alias_of_ssh_becomes_hosts_and_a_tunnel(void **state)
+{
+	int asked = 0;
+	const struct ssh_config_source source = {answer, &asked, baseline, NULL};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config(alias_text, "work", &source, &p.errors, &p.notes);
+	if (p.errors.n > 0)
+		fail_msg("%s", p.errors.v[0].text);
+	assert_int_equal(p.notes.n, 0);
+	assert_int_equal(asked, 3);
+	assert_int_equal(p.config->host_count, 4);
+	assert_string_equal(p.config->hosts[0].name, "outer");
+	assert_string_equal(p.config->hosts[1].name, "jump");
+	assert_string_equal(p.config->hosts[1].via, "outer");
+	assert_string_equal(p.config->hosts[2].address, "second.example.com");
+	assert_string_equal(p.config->hosts[2].via, "jump");
+	assert_int_equal(p.config->hosts[2].port, 2200);
+	const struct config_host *work = &p.config->hosts[3];
+	assert_string_equal(work->name, "work");
+	assert_string_equal(work->address, "gate.example.com");
+	assert_string_equal(work->user, "jo");
+	assert_string_equal(work->via, "second");
+	assert_int_equal(work->keepalive_interval_ms, 7000);
+	assert_int_equal(work->ciphers.n, 0);
+	assert_int_equal(work->identity.n, 1);
+	assert_string_equal(work->identity.v[0], "/id_work");
+	assert_int_equal(p.config->tunnels[0].forward_count, 5);
+	const struct config_forward *forwards = p.config->tunnels[0].forwards;
+	assert_string_equal(forwards[0].to.text, "db.internal:5432");
+	assert_string_equal(forwards[1].listen.text, "[::1]:81");
+	assert_int_equal(forwards[2].kind, CONFIG_FORWARD_REMOTE_SOCKS);
+	assert_string_equal(forwards[3].listen.text, "unix:/run/r.sock");
+	assert_string_equal(forwards[4].listen.text, "*:1081");
+	parsed_clear(&p);
+}
+
+static void test_a_jump_that_ssh_does_not_know_is_an_error(void **state)
+{
+	int asked = 0;
+	const struct ssh_config_source source = {answer, &asked, NULL, NULL};
+	struct parsed p = {0};
+
+	(void)state;
+	assert_null(config_from_ssh_config(
+	    "hostname h\nproxyjump nowhere\n", "h", &source, &p.errors, &p.notes));
+	assert_string_equal(p.errors.v[0].text, "ssh does not know nowhere");
+	parsed_clear(&p);
+	p = (struct parsed){0};
+	assert_null(config_from_ssh_config(
+	    "hostname h\nproxyjump loop\n", "h", &source, &p.errors, &p.notes));
+	assert_non_null(strstr(p.errors.v[0].text, "a loop of jumps"));
+	assert_true(asked < 100);
+	parsed_clear(&p);
+}
+
+/* ---- the writer ---- */
+
+static void assert_round_trip(const struct config *config, const char *name)
+{
+	struct strbuf text = {0};
+	struct config_errors errors = {0};
+
+	config_write_text(config, &text);
+	struct config *again = config_read_text(strbuf_text(&text), name, &errors);
+	if (!again)
+		fail_msg("%d: %s\n%s", errors.v[0].line, errors.v[0].text, strbuf_text(&text));
+	struct config_plan *plan = config_diff(config, again);
+	struct config_strings lines = {0};
+	config_plan_lines(plan, &lines);
+	if (plan->n > 0)
+		fail_msg("%s\n%s", lines.v[0], strbuf_text(&text));
+	assert_int_equal(plan->unchanged, config->tunnel_count);
+	config_lines_clear(&lines);
+	config_plan_free(plan);
+	config_unref(again);
+	strbuf_clear(&text);
+}
+
+static void test_what_is_written_reads_back_the_same(void **state)
+{
+	static const char text[] =
+	    "log_level = \"debug\"; control_socket = \"\"; ready = \"started\"; drain_timeout = "
+	    "0.25; http_listen = \"127.0.0.1:1\"; watch = true;\n"
+	    "hosts: { a: { user = \"strange \\\"user\\\\\"; identity = [\"/with $${HOME} in it\", "
+	    "\"/b\"]; agent = false; };\n"
+	    "b: { user = \"u\"; via = \"a\"; password = \"file:/p $${x}\"; agent = \"/a\"; "
+	    "rekey_bytes = 8589934592L; host_key_check = \"accept-new\";\n"
+	    "passphrase = \"credential:pp\"; reconnect_min = 0.01; port = 23; host_key = "
+	    "\"SHA256:uNiVztksCsDhcc0u9e8BrUQXVUpKZIDTMczCvj3tD2s\"; }; };\n"
+	    "tunnels: { t: { via = [\"b\", \"a\"]; enabled = false; connect = \"on-demand\"; probe "
+	    "= \"tcp\"; forwards = (\n"
+	    "{ local = \"unix:/s$${q}\"; mode = \"0666\"; owner = \"root\"; to = \"[::1]:1\"; "
+	    "send_proxy = \"v2\"; },\n"
+	    "{ remote = \"*:80\"; to = \"unix:/t\"; allow = [\"10.0.0.0/8\", \"::/0\"]; "
+	    "idle_timeout = 1.001; },\n"
+	    "{ remote_socks = \"unix:/u\"; allow_to = \"*:*\"; }, { local = \"systemd:web\"; to = "
+	    "\"h:1\"; } ); };\n"
+	    "u: { via = \"a\"; socks = \"0\"; max_streams = 3; }; };";
+	struct config_errors errors = {0};
+
+	(void)state;
+	unsetenv("CREDENTIALS_DIRECTORY");
+	struct config *config = config_read_text(text, "/x/y", &errors);
+	if (!config)
+		fail_msg("%d: %s", errors.v[0].line, errors.v[0].text);
+	assert_round_trip(config, "/elsewhere/z");
+	config_unref(config);
+}
+
+static void test_an_imported_command_line_reads_back_the_same(void **state)
+{
+	struct parsed p = parse_good("-J a@[::1]:1,b -L 1:h:2 -L ./s:/t -R 3 -i key -c aes128-ctr "
+				     "-o ConnectTimeout=3 u@10.0.0.1");
+
+	(void)state;
+	assert_round_trip(p.config, "/elsewhere/z");
+	parsed_clear(&p);
+	p = parse_good("h");
+	assert_round_trip(p.config, "/elsewhere/z");
+	parsed_clear(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_forwards_are_what_ssh_takes),
+	    cmocka_unit_test(test_gateway_ports_bind_all_addresses_here_but_not_there),
+	    cmocka_unit_test(test_destinations_have_users_and_uris_ports),
+	    cmocka_unit_test(test_a_command_line_is_a_host_and_a_tunnel),
+	    cmocka_unit_test(test_jumps_become_hosts_in_a_chain),
+	    cmocka_unit_test(test_the_same_host_twice_gets_two_names),
+	    cmocka_unit_test(test_options_become_keys),
+	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
+	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
+	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
+	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
+	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
+	    cmocka_unit_test(test_a_jump_that_ssh_does_not_know_is_an_error),
+	    cmocka_unit_test(test_what_is_written_reads_back_the_same),
+	    cmocka_unit_test(test_an_imported_command_line_reads_back_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
