@@ -33,13 +33,15 @@ struct channel_callbacks {
 	/* text is the peer's, escaped when it is logged. The channel is gone afterwards. */
 	void (*on_open_failed)(void *arg, struct channel *c, uint32_t code, struct span text);
 	/* Channels without a bufferevent user (exec): data as it comes. Return how many bytes the sink took now; the rest must be
-	 * acknowledged with channel_consumed() later. With on_data NULL data goes to the bufferevent's input. */
+	 * acknowledged with channel_consumed() later. With on_data NULL data goes to the bufferevent's input; extended data with
+	 * on_extended_data NULL is dropped. */
 	size_t (*on_data)(void *arg, struct channel *c, struct span data);
 	size_t (*on_extended_data)(void *arg, struct channel *c, uint32_t type, struct span data);
 	void (*on_eof)(void *arg, struct channel *c);
 	/* A channel request. Answers are sent in order. true: SUCCESS; false: FAILURE; only if the peer wants one. */
-	bool (*on_request)(void *arg, struct channel *c, struct span type, struct span extra, bool want_reply);
-	/* Called when the channel may produce more (window and room): net-ssh's on_process. */
+	bool (*on_request)(
+	    void *arg, struct channel *c, struct span type, struct span extra, bool want_reply);
+	/* The output has fallen to its low mark (channels without a bufferevent): more may be sent. net-ssh's on_process. */
 	void (*on_process)(void *arg, struct channel *c);
 	/* Once, the last: CLOSE went both ways, or e says why the session ended. The channel is gone afterwards. */
 	void (*on_close)(void *arg, struct channel *c, const struct err *e);
@@ -47,8 +49,19 @@ struct channel_callbacks {
 
 /* ---- the bufferevent ---- */
 
-/* The channel as a bufferevent under the rules of net/bev.h; the same one at each call. Writing before the confirmation is
- * legal (it waits). After this call the bufferevent's owner ends the channel with bev_finish(), bev_free() and bev_reset(). */
+/*
+ * The channel as a bufferevent under the rules of net/bev.h; the same one at each call. Writing before the confirmation is
+ * legal (it waits). From this call on the bufferevent has an owner, who ends the channel with bev_finish(), bev_free() or
+ * bev_reset(), and must call one of the latter two even after the channel has gone. They end the channel's callbacks too.
+ *
+ * What the owner sees of the other end:
+ *   EOF       EOF | READING, after the last byte
+ *   CLOSE     the same, if EOF had not come (RFC 4254 §5.3 makes it optional, and Go's servers never send it); whatever was not
+ *             sent by then, or is written afterwards, ends in ERROR | WRITING with EPIPE, after the last byte has been read
+ *   refusal   ERROR | READING: ECONNREFUSED, EACCES (prohibited), ENOBUFS (shortage) or EPROTONOSUPPORT (unknown type)
+ *   the session's end, for whatever reason: ERROR | READING with ECONNABORTED
+ * bev_free() sends EOF and CLOSE; CLOSE alone if output is dropped by it, as bev_reset() does.
+ */
 struct bufferevent *channel_bev(struct channel *c);
 
 /* ---- state ---- */
@@ -65,8 +78,10 @@ void *channel_property(const struct channel *c, const char *name);
 void *channel_set_property(struct channel *c, const char *name, void *value); /* the previous one */
 enum channel_visibility { CHANNEL_VISIBLE, CHANNEL_INVISIBLE };
 void channel_set_visibility(struct channel *c, enum channel_visibility visibility);
-/* Replaces the callbacks, gives back the previous ones. */
-struct channel_callbacks channel_set_callbacks(struct channel *c, const struct channel_callbacks *callbacks, void *arg);
+/* Replaces the callbacks (NULL: by none) and arg, gives back the previous ones; channel_arg() is theirs until then. */
+void *channel_arg(const struct channel *c);
+struct channel_callbacks channel_set_callbacks(
+    struct channel *c, const struct channel_callbacks *callbacks, void *arg);
 
 struct channel_windows {
 	uint32_t local_window, remote_window; /* what the peer, what we may still send */
@@ -80,18 +95,23 @@ void channel_accept(struct channel *c, const struct channel_callbacks *callbacks
 void channel_refuse(struct channel *c, enum channel_open_failure code, const char *text);
 
 /* ---- sending ---- */
-void channel_send(struct channel *c, struct span data);   /* appended to the output; ask channel_full() first */
+void channel_send(
+    struct channel *c, struct span data); /* appended to the output; ask channel_full() first */
 void channel_send_extended(struct channel *c, uint32_t type, struct span data);
 bool channel_full(const struct channel *c);
-void channel_consumed(struct channel *c, size_t bytes);   /* see on_data */
-void channel_eof(struct channel *c);                      /* once the output is drained; idempotent */
-void channel_close(struct channel *c);                    /* likewise, after EOF; idempotent */
+void channel_consumed(struct channel *c, size_t bytes); /* see on_data */
+void channel_eof(struct channel *c);                    /* once the output is drained; idempotent */
+void channel_close(struct channel *c);                  /* likewise, after EOF; idempotent */
+/* The user leaves: no callback comes any more, what was not sent is dropped, CLOSE is sent. */
+void channel_give_up(struct channel *c);
 /* Waits (turning the loop) until the channel is closed. For commands, never for the daemon. */
 void channel_wait(struct channel *c);
 
 /* A request; callback (may be NULL: no reply wanted) gets success or not, first in, first out; false when the channel closed
- * first. env, pty-req, exec, subsystem and the like are for session channels alone: an assertion. */
+ * first. It does not wait for data that was sent before. env, pty-req, exec, subsystem and the like are for session channels
+ * alone: an assertion. */
 typedef void channel_reply_callback(void *arg, struct channel *c, bool success);
-void channel_send_request(struct channel *c, const char *type, struct span extra, channel_reply_callback *callback, void *arg);
+void channel_send_request(struct channel *c, const char *type, struct span extra,
+    channel_reply_callback *callback, void *arg);
 
 #endif

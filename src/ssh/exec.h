@@ -9,11 +9,11 @@
 struct exec;
 
 struct exec_result {
-	bool exited;          /* exit-status came */
-	uint32_t status;      /* then */
-	char signal[32];      /* exit-signal: "TERM" and the like, without "SIG"; else "" */
+	bool exited;     /* exit-status came */
+	uint32_t status; /* then */
+	char signal[32]; /* exit-signal: "TERM" and the like, without "SIG"; else "" */
 	bool core_dumped;
-	char message[256];    /* exit-signal's error message, as it came */
+	char message[256]; /* exit-signal's error message, as it came */
 };
 
 struct exec_callbacks {
@@ -26,7 +26,8 @@ struct exec_callbacks {
 	void (*on_exit)(void *arg, const struct exec_result *result, const struct err *e);
 };
 
-struct exec *session_exec(struct session *s, const char *command, const struct exec_callbacks *callbacks, void *arg, struct err *e);
+struct exec *session_exec(struct session *s, const char *command,
+    const struct exec_callbacks *callbacks, void *arg, struct err *e);
 void exec_write(struct exec *x, struct span data); /* to its stdin; ask exec_full() first */
 bool exec_full(const struct exec *x);
 void exec_eof(struct exec *x);
@@ -34,7 +35,7 @@ void exec_consumed(struct exec *x, size_t bytes);
 void exec_free(struct exec *x); /* closes the channel; no callback. NULL is legal */
 
 /* The waiting form: all output (at most max bytes each; more is ERR_LOCAL) and the result. 0 or a class. Turns the loop. */
-int session_exec_wait(struct session *s, const char *command, size_t max, struct wr *ret_stdout, struct wr *ret_stderr,
-    struct exec_result *ret_result, struct err *e) MUST_CHECK;
+int session_exec_wait(struct session *s, const char *command, size_t max, struct wr *ret_stdout,
+    struct wr *ret_stderr, struct exec_result *ret_result, struct err *e) MUST_CHECK;
 
 #endif

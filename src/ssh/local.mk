@@ -7,12 +7,13 @@ libssh_a_SOURCES = \
 	src/ssh/bcrypt_pbkdf.c src/ssh/bcrypt_pbkdf.h \
 	src/ssh/cert.c src/ssh/cert.h \
 	src/ssh/chachapoly.c src/ssh/chachapoly.h \
-	src/ssh/channel.h \
+	src/ssh/channel.c src/ssh/channel.h src/ssh/channel_bev.c src/ssh/channel_requests.c src/ssh/channel_window.c \
 	src/ssh/cipher.c src/ssh/cipher.h \
 	src/ssh/client.h \
+	src/ssh/connection.h src/ssh/pump.c \
 	src/ssh/crypt_pieces.c src/ssh/crypt_pieces.h \
 	src/ssh/evp.c src/ssh/evp.h \
-	src/ssh/exec.h \
+	src/ssh/exec.c src/ssh/exec.h \
 	src/ssh/hostkey.h \
 	src/ssh/ident.c src/ssh/ident.h \
 	src/ssh/kex.h \
@@ -29,5 +30,5 @@ libssh_a_SOURCES = \
 	src/ssh/known_hosts.h \
 	src/ssh/mac.c src/ssh/mac.h \
 	src/ssh/packet.c src/ssh/packet.h \
-	src/ssh/session.h \
+	src/ssh/session.c src/ssh/session.h src/ssh/session_keepalive.c src/ssh/session_loop.c src/ssh/session_requests.c \
 	src/ssh/transport.h

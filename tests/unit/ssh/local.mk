@@ -35,3 +35,10 @@ tests_unit_ssh_bcrypt_pbkdf_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/keyfile_test
 tests_unit_ssh_keyfile_test_SOURCES = tests/unit/ssh/keyfile_test.c tests/unit/ssh/test_keyfiles.h
 tests_unit_ssh_keyfile_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+# The connection layer: without a transport, but for a fake one.
+CONNECTION_RIG = tests/unit/ssh/connection_rig.h tests/lib/fake_transport.h tests/lib/fake_transport.c
+
+UNIT_TESTS_SSH += tests/unit/ssh/channel_bev_test
+tests_unit_ssh_channel_bev_test_SOURCES = tests/unit/ssh/channel_bev_test.c tests/unit/net/bev_rules.h tests/unit/net/bev_watch.h $(CONNECTION_RIG)
+tests_unit_ssh_channel_bev_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)

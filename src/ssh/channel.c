@@ -1,0 +1,660 @@
+/*
+ * A channel: its states, the messages about it, and what one can ask of it. Windows, requests and the bufferevent have files of
+ * their own; what is to be sent is noted here and sent by the pump.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "net/bev.h"
+#include "ssh/connection.h"
+
+/* ---- life ---- */
+
+struct channel *channel_new(struct session *s, struct span type, uint32_t local_id)
+{
+	struct channel *c = mem_alloc(sizeof(*c) + type.n + 1);
+
+	memcpy(c->type, type.p, type.n);
+	c->session = s;
+	c->local_id = local_id;
+	list_init(&c->in_session);
+	list_init(&c->owing);
+	list_init(&c->ready);
+	list_init(&c->told);
+	list_init(&c->requests_owed);
+	list_init(&c->requests_waiting);
+	channel_window_init(c);
+	return c;
+}
+
+static void free_outputs(struct channel *c)
+{
+	if (c->output)
+		evbuffer_free(c->output);
+	c->output = NULL;
+	while (c->extended) {
+		struct extended_output *next = c->extended->next;
+
+		evbuffer_free(c->extended->data);
+		free(c->extended);
+		c->extended = next;
+	}
+}
+
+static void free_buried(void *object)
+{
+	struct channel *c = object;
+
+	free_outputs(c);
+	map_free(c->properties);
+	wr_clear(&c->opening);
+	free(c);
+}
+
+/* Out of the table: from here on the id may be used again. The memory stays until the end of the pass. */
+static void forget(struct channel *c)
+{
+	struct session *s = c->session;
+
+	c->state = CHANNEL_GONE;
+	map_remove_u32(s->channels, c->local_id);
+	list_remove(&c->in_session);
+	pump_forget(c);
+	channel_window_release(c);
+	if (c->visibility == CHANNEL_VISIBLE)
+		s->visible--;
+	loop_bury(s->loop, free_buried, c);
+}
+
+void channel_end(struct channel *c, const struct err *e)
+{
+	struct channel_callbacks callbacks = c->callbacks;
+
+	if (c->state == CHANNEL_GONE)
+		return;
+	forget(c);
+	if (c->bev) {
+		if (e)
+			channel_bev_failed(c->bev, ECONNABORTED);
+		channel_bev_orphan(c->bev);
+	}
+	channel_requests_lost(c);
+	if (callbacks.on_close && !c->abandoned)
+		callbacks.on_close(c->arg, c, e);
+}
+
+static int errno_of(uint32_t code)
+{
+	switch (code) {
+	case OPEN_ADMINISTRATIVELY_PROHIBITED:
+		return EACCES;
+	case OPEN_CONNECT_FAILED:
+		return ECONNREFUSED;
+	case OPEN_RESOURCE_SHORTAGE:
+		return ENOBUFS;
+	default:
+		return EPROTONOSUPPORT;
+	}
+}
+
+static void open_failed(struct channel *c, uint32_t code, struct span text)
+{
+	struct channel_callbacks callbacks = c->callbacks;
+
+	forget(c);
+	if (c->bev) {
+		channel_bev_failed(c->bev, errno_of(code));
+		channel_bev_orphan(c->bev);
+	}
+	channel_requests_lost(c);
+	if (callbacks.on_open_failed && !c->abandoned)
+		callbacks.on_open_failed(c->arg, c, code, text);
+}
+
+void channel_tell(struct channel *c)
+{
+	/* CLOSE went both ways; or OPEN_FAILURE went out; or our OPEN never did. */
+	if (c->close_sent && c->state != CHANNEL_OPEN && c->state != CHANNEL_EOF_RECEIVED) {
+		channel_end(c, NULL);
+		return;
+	}
+	if (c->callbacks.on_process && channel_is_open(c) && !channel_full(c))
+		c->callbacks.on_process(c->arg, c);
+}
+
+/* ---- output ---- */
+
+struct evbuffer *channel_output(const struct channel *c)
+{
+	return c->bev ? bufferevent_get_output(channel_bev_bufferevent(c->bev)) : c->output;
+}
+
+size_t channel_output_length(const struct channel *c)
+{
+	struct evbuffer *output = channel_output(c);
+	size_t n = output ? evbuffer_get_length(output) : 0;
+
+	for (struct extended_output *x = c->extended; x; x = x->next)
+		n += evbuffer_get_length(x->data);
+	return n;
+}
+
+static void drop_output(struct channel *c)
+{
+	if (c->bev)
+		channel_bev_drop_output(c->bev);
+	free_outputs(c);
+}
+
+static bool is_confirmed(const struct channel *c)
+{
+	return c->state == CHANNEL_OPEN || c->state == CHANNEL_EOF_RECEIVED;
+}
+
+bool channel_may_send_data(const struct channel *c)
+{
+	return is_confirmed(c) && !c->eof_sent && !c->close_sent && c->remote_window > 0 &&
+	       channel_output_length(c) > 0;
+}
+
+enum channel_debt channel_owes(const struct channel *c)
+{
+	switch (c->state) {
+	case CHANNEL_OPEN_OWED:
+		if (c->close_wanted)
+			return c->close_sent ? OWES_NOTHING : OWES_END;
+		return OWES_OPEN;
+	case CHANNEL_ACCEPTED:
+		return OWES_CONFIRMATION;
+	case CHANNEL_REFUSED:
+		return c->close_sent ? OWES_NOTHING : OWES_REFUSAL;
+	case CHANNEL_CLOSE_RECEIVED:
+		return c->close_sent ? OWES_NOTHING : OWES_CLOSE;
+	case CHANNEL_OPEN:
+	case CHANNEL_EOF_RECEIVED:
+		break;
+	case CHANNEL_OPEN_SENT:
+	case CHANNEL_PENDING:
+	case CHANNEL_GONE:
+		return OWES_NOTHING;
+	}
+	if (c->close_sent)
+		return OWES_NOTHING;
+	if (c->reply_count)
+		return OWES_REPLY;
+	if (!list_empty(&c->requests_owed))
+		return OWES_REQUEST;
+	if (channel_window_adjust_due(c))
+		return OWES_ADJUST;
+	if (channel_output_length(c))
+		return OWES_NOTHING; /* EOF and CLOSE come after the data */
+	if (c->eof_wanted && !c->eof_sent)
+		return OWES_EOF;
+	return c->close_wanted ? OWES_CLOSE : OWES_NOTHING;
+}
+
+static struct extended_output *extended_output(struct channel *c, uint32_t type)
+{
+	struct extended_output **at = &c->extended;
+
+	while (*at && (*at)->type != type)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = NEW(struct extended_output);
+		(*at)->type = type;
+		(*at)->data = evbuffer_new();
+	}
+	return *at;
+}
+
+void channel_output_drained(struct channel *c, size_t before)
+{
+	while (c->extended && evbuffer_get_length(c->extended->data) == 0) {
+		struct extended_output *empty = c->extended;
+
+		c->extended = empty->next;
+		evbuffer_free(empty->data);
+		free(empty);
+	}
+	if (c->bev)
+		channel_bev_drained(c->bev, before);
+	else if (channel_output_length(c) <= BEV_LOW_MARK)
+		pump_tell(c);
+}
+
+void channel_send(struct channel *c, struct span data)
+{
+	assert(!c->eof_wanted && !c->close_wanted);
+	if (!channel_output(c))
+		c->output = evbuffer_new();
+	evbuffer_add(channel_output(c), data.p, data.n);
+	pump_channel(c);
+}
+
+void channel_send_extended(struct channel *c, uint32_t type, struct span data)
+{
+	assert(!c->eof_wanted && !c->close_wanted);
+	if (data.n)
+		evbuffer_add(extended_output(c, type)->data, data.p, data.n);
+	pump_channel(c);
+}
+
+bool channel_full(const struct channel *c)
+{
+	return channel_output_length(c) >= BEV_HIGH_MARK;
+}
+
+void channel_consumed(struct channel *c, size_t bytes)
+{
+	assert(bytes <= c->held);
+	channel_window_taken(c, bytes);
+}
+
+void channel_eof(struct channel *c)
+{
+	c->eof_wanted = true;
+	pump_channel(c);
+}
+
+void channel_close(struct channel *c)
+{
+	if (c->state == CHANNEL_PENDING) {
+		channel_refuse(c, OPEN_CONNECT_FAILED, "closed");
+		return;
+	}
+	c->eof_wanted = true;
+	c->close_wanted = true;
+	pump_channel(c);
+}
+
+void channel_abandon(struct channel *c, enum channel_leaving how)
+{
+	bool complete = channel_output_length(c) == 0;
+
+	if (c->state == CHANNEL_PENDING)
+		channel_refuse(c, OPEN_CONNECT_FAILED, "closed");
+	c->abandoned = true;
+	channel_requests_drop(c);
+	drop_output(c);
+	/* The other end may take what it has for the whole only if it is. */
+	c->eof_wanted = how == CHANNEL_LEAVING_IN_ORDER && complete;
+	c->close_wanted = true;
+	if (c->held)
+		channel_window_taken(c, c->held);
+	pump_channel(c);
+}
+
+void channel_give_up(struct channel *c)
+{
+	channel_abandon(c, CHANNEL_LEAVING_IN_ORDER);
+}
+
+struct awaited {
+	struct session *session;
+	struct channel *channel;
+	uint32_t id; /* not given to another channel before the counter has wrapped */
+};
+
+static bool still_there(void *arg)
+{
+	const struct awaited *a = arg;
+
+	return session_channel(a->session, a->id) == a->channel;
+}
+
+void channel_wait(struct channel *c)
+{
+	struct awaited a = {c->session, c, c->local_id};
+
+	session_loop(c->session, LOOP_WAIT, still_there, &a);
+}
+
+/* ---- answering the peer's OPEN ---- */
+
+void channel_accept(struct channel *c, const struct channel_callbacks *callbacks, void *arg)
+{
+	assert(c->state == CHANNEL_PENDING);
+	(void)channel_set_callbacks(c, callbacks, arg);
+	c->state = CHANNEL_ACCEPTED;
+	pump_channel(c);
+}
+
+void channel_refuse(struct channel *c, enum channel_open_failure code, const char *text)
+{
+	assert(c->state == CHANNEL_PENDING);
+	wr_u32(&c->opening, code);                    /* reason code */
+	wr_cstring(&c->opening, text);                /* description */
+	wr_cstring(&c->opening, "");                  /* language tag */
+	c->callbacks = (struct channel_callbacks){0}; /* it is gone for whoever refuses it */
+	c->state = CHANNEL_REFUSED;
+	pump_channel(c);
+}
+
+/* ---- what comes from the peer ---- */
+
+/* RFC 4254 §5.1 */
+static int on_confirmation(struct channel *c, struct rd *r, struct err *e)
+{
+	uint32_t remote_id = rd_u32(r);      /* sender channel */
+	uint32_t window = rd_u32(r);         /* initial window size */
+	uint32_t maximum_packet = rd_u32(r); /* maximum packet size */
+
+	if (rd_end(r))
+		return err_set(e, ERR_PEER, "a malformed CHANNEL_OPEN_CONFIRMATION");
+	if (maximum_packet == 0)
+		return err_set(
+		    e, ERR_PEER, "a CHANNEL_OPEN_CONFIRMATION with a maximum packet of 0");
+	c->remote_id = remote_id;
+	c->remote_window = window;
+	c->remote_maximum_packet = maximum_packet;
+	c->state = CHANNEL_OPEN;
+	keepalive_measured(&c->session->keepalive, clock_now_us() - c->opened_us);
+	pump_channel(c);
+	if (c->callbacks.on_open && !c->abandoned)
+		c->callbacks.on_open(c->arg, c);
+	return 0;
+}
+
+static int on_open_failure(struct channel *c, struct rd *r, struct err *e)
+{
+	uint32_t code = rd_u32(r);       /* reason code */
+	struct span text = rd_string(r); /* description */
+
+	rd_string(r); /* language tag */
+	if (rd_end(r))
+		return err_set(e, ERR_PEER, "a malformed CHANNEL_OPEN_FAILURE");
+	open_failed(c, code, text);
+	return 0;
+}
+
+/* RFC 4254 §5.2: the window must not exceed 2^32 - 1. */
+static int on_window_adjust(struct channel *c, struct rd *r, struct err *e)
+{
+	uint32_t n = rd_u32(r); /* bytes to add */
+
+	if (rd_end(r))
+		return err_set(e, ERR_PEER, "a malformed CHANNEL_WINDOW_ADJUST");
+	if (n > UINT32_MAX - c->remote_window)
+		return err_set(e, ERR_PEER, "a window of more than 2^32 - 1 bytes");
+	c->remote_window += n;
+	pump_channel(c);
+	return 0;
+}
+
+static int receive(struct channel *c, struct span data, struct err *e)
+{
+	if (data.n > c->session->options.maximum_packet)
+		return err_set(e, ERR_PEER, "%zu bytes of data in one message; %u are allowed",
+		    data.n, c->session->options.maximum_packet);
+	if (!channel_window_received(c, data.n))
+		return err_set(
+		    e, ERR_PEER, "%zu bytes of data with a window of %u", data.n, c->local_window);
+	return 0;
+}
+
+/* After a callback, in which the channel may have ended, or its user left and all was credited. */
+static void credit(struct channel *c, size_t taken)
+{
+	if (c->state != CHANNEL_GONE)
+		channel_window_taken(c, taken < c->held ? taken : c->held);
+}
+
+static int on_data(struct channel *c, struct rd *r, struct err *e)
+{
+	struct span data = rd_string(r);
+	size_t taken = data.n;
+
+	if (rd_end(r))
+		return err_set(e, ERR_PEER, "a malformed CHANNEL_DATA");
+	if (receive(c, data, e))
+		return ERR_PEER;
+	if (data.n == 0)
+		return 0;
+	if (!c->abandoned && !c->close_sent) {
+		if (!c->callbacks.on_data) {
+			channel_bev_received(c->bev ? c->bev : channel_bev_make(c), data);
+			return 0; /* its input says what was taken */
+		}
+		taken = c->callbacks.on_data(c->arg, c, data);
+		assert(taken <= data.n);
+	}
+	credit(c, taken);
+	return 0;
+}
+
+static int on_extended_data(struct channel *c, struct rd *r, struct err *e)
+{
+	uint32_t type = rd_u32(r); /* data_type_code */
+	struct span data = rd_string(r);
+	size_t taken = data.n;
+
+	if (rd_end(r))
+		return err_set(e, ERR_PEER, "a malformed CHANNEL_EXTENDED_DATA");
+	if (receive(c, data, e))
+		return ERR_PEER;
+	if (data.n && c->callbacks.on_extended_data && !c->abandoned && !c->close_sent) {
+		taken = c->callbacks.on_extended_data(c->arg, c, type, data);
+		assert(taken <= data.n);
+	}
+	credit(c, taken);
+	return 0;
+}
+
+static int on_eof(struct channel *c, struct rd *r, struct err *e)
+{
+	if (rd_end(r))
+		return err_set(e, ERR_PEER, "a malformed CHANNEL_EOF");
+	c->state = CHANNEL_EOF_RECEIVED;
+	if (c->bev)
+		channel_bev_ended(c->bev);
+	if (c->callbacks.on_eof && !c->abandoned)
+		c->callbacks.on_eof(c->arg, c);
+	return 0;
+}
+
+/*
+ * The peer reads nothing any more, so what we have not sent is dropped, and our own CLOSE is owed at once. It need not have
+ * sent EOF before (RFC 4254 §5.3; Go's servers never do), so what came until now counts as all there is.
+ */
+static int on_close(struct channel *c, struct rd *r, struct err *e)
+{
+	bool close_sent = c->close_sent;
+
+	if (rd_end(r))
+		return err_set(e, ERR_PEER, "a malformed CHANNEL_CLOSE");
+	c->state = CHANNEL_CLOSE_RECEIVED;
+	if (c->bev) {
+		channel_bev_ended(c->bev);
+		channel_bev_write_closed(c->bev);
+	}
+	free_outputs(c);
+	if (close_sent)
+		channel_end(c, NULL);
+	else
+		pump_channel(c);
+	return 0;
+}
+
+/* ---- dispatch ---- */
+
+#define IN(state) (1u << (state))
+#define CONFIRMED (IN(CHANNEL_OPEN) | IN(CHANNEL_EOF_RECEIVED))
+
+/* {state, message} -> handler; what is not here breaks the protocol. */
+static const struct channel_message {
+	const char *name;
+	unsigned states; /* in which it may come */
+	int (*handle)(struct channel *c, struct rd *r, struct err *e);
+} messages[] = {
+    [SSH_MSG_CHANNEL_OPEN_CONFIRMATION -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_OPEN_CONFIRMATION", IN(CHANNEL_OPEN_SENT),
+	on_confirmation},
+    [SSH_MSG_CHANNEL_OPEN_FAILURE - SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_OPEN_FAILURE",
+	IN(CHANNEL_OPEN_SENT), on_open_failure},
+    [SSH_MSG_CHANNEL_WINDOW_ADJUST -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_WINDOW_ADJUST", CONFIRMED, on_window_adjust},
+    [SSH_MSG_CHANNEL_DATA -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_DATA", IN(CHANNEL_OPEN), on_data},
+    [SSH_MSG_CHANNEL_EXTENDED_DATA - SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_EXTENDED_DATA",
+	IN(CHANNEL_OPEN), on_extended_data},
+    [SSH_MSG_CHANNEL_EOF -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_EOF", IN(CHANNEL_OPEN), on_eof},
+    [SSH_MSG_CHANNEL_CLOSE -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_CLOSE", CONFIRMED, on_close},
+    [SSH_MSG_CHANNEL_REQUEST -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_REQUEST", CONFIRMED, channel_on_request},
+    [SSH_MSG_CHANNEL_SUCCESS -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_SUCCESS", CONFIRMED, channel_on_success},
+    [SSH_MSG_CHANNEL_FAILURE -
+	SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_FAILURE", CONFIRMED, channel_on_failure},
+};
+
+static const char *state_name(enum channel_state state)
+{
+	static const char *const names[] = {
+	    [CHANNEL_OPEN_OWED] = "not offered yet",
+	    [CHANNEL_OPEN_SENT] = "not confirmed yet",
+	    [CHANNEL_PENDING] = "not confirmed yet",
+	    [CHANNEL_ACCEPTED] = "not confirmed yet",
+	    [CHANNEL_REFUSED] = "refused",
+	    [CHANNEL_OPEN] = "open",
+	    [CHANNEL_EOF_RECEIVED] = "at its end of file",
+	    [CHANNEL_CLOSE_RECEIVED] = "closed",
+	    [CHANNEL_GONE] = "gone",
+	};
+
+	return names[state];
+}
+
+/*
+ * A message for a channel that is not there may be a late one: it is ignored. An answer to an OPEN that we did not send is not.
+ */
+static int on_stray(
+    struct session *s, const struct channel_message *message, uint32_t id, struct err *e)
+{
+	if (message->states == IN(CHANNEL_OPEN_SENT))
+		return err_set(
+		    e, ERR_PEER, "a %s for channel %u, which does not exist", message->name, id);
+	log_unless_repeated(&s->strays, LOG_LEVEL_WARNING, s->options.log, "stray-message",
+	    "message=%s channel=%u reason=%s", message->name, id, "no such channel");
+	return 0;
+}
+
+int channel_input(struct session *s, uint8_t type, struct rd *r, struct err *e)
+{
+	const struct channel_message *message = &messages[type - SSH_MSG_CHANNEL_OPEN_CONFIRMATION];
+	uint32_t id = rd_u32(r); /* recipient channel */
+
+	if (!rd_ok(r))
+		return err_set(e, ERR_PEER, "a %s that is cut short", message->name);
+
+	struct channel *c = session_channel(s, id);
+
+	if (!c)
+		return on_stray(s, message, id, e);
+	if (!(message->states & IN(c->state)))
+		return err_set(e, ERR_PEER, "a %s for channel %u, which is %s", message->name, id,
+		    state_name(c->state));
+	return message->handle(c, r, e);
+}
+
+/* ---- what it knows ---- */
+
+uint32_t channel_local_id(const struct channel *c)
+{
+	return c->local_id;
+}
+
+struct session *channel_session(const struct channel *c)
+{
+	return c->session;
+}
+
+const char *channel_type(const struct channel *c)
+{
+	return c->type;
+}
+
+void *channel_arg(const struct channel *c)
+{
+	return c->arg;
+}
+
+bool channel_is_open(const struct channel *c)
+{
+	return is_confirmed(c) && !channel_is_closing(c);
+}
+
+bool channel_is_closing(const struct channel *c)
+{
+	return c->close_wanted || c->close_sent || channel_remote_closed(c);
+}
+
+bool channel_local_closed(const struct channel *c)
+{
+	return c->close_sent;
+}
+
+bool channel_remote_closed(const struct channel *c)
+{
+	return c->state == CHANNEL_CLOSE_RECEIVED || c->state == CHANNEL_GONE;
+}
+
+bool channel_eof_sent(const struct channel *c)
+{
+	return c->eof_sent;
+}
+
+bool channel_eof_received(const struct channel *c)
+{
+	return c->state >= CHANNEL_EOF_RECEIVED;
+}
+
+void *channel_property(const struct channel *c, const char *name)
+{
+	return c->properties ? map_get(c->properties, name) : NULL;
+}
+
+void *channel_set_property(struct channel *c, const char *name, void *value)
+{
+	if (!c->properties)
+		c->properties = map_new();
+	return value ? map_put(c->properties, name, value) : map_remove(c->properties, name);
+}
+
+void channel_set_visibility(struct channel *c, enum channel_visibility visibility)
+{
+	if (visibility == c->visibility)
+		return;
+	c->visibility = visibility;
+	if (visibility == CHANNEL_VISIBLE)
+		c->session->visible++;
+	else
+		c->session->visible--;
+}
+
+struct channel_callbacks channel_set_callbacks(
+    struct channel *c, const struct channel_callbacks *callbacks, void *arg)
+{
+	struct channel_callbacks previous = c->callbacks;
+
+	c->callbacks = callbacks ? *callbacks : (struct channel_callbacks){0};
+	c->arg = arg;
+	return previous;
+}
+
+void channel_get_windows(const struct channel *c, struct channel_windows *ret)
+{
+	*ret = (struct channel_windows){
+	    .local_window = c->local_window,
+	    .remote_window = c->remote_window,
+	    .local_maximum_packet = c->session->options.maximum_packet,
+	    .remote_maximum_packet = c->remote_maximum_packet,
+	    .bytes_in = c->bytes_in,
+	    .bytes_out = c->bytes_out,
+	};
+}

@@ -1,0 +1,165 @@
+/*
+ * What the peer may send (RFC 4254 §5.2), and how that grows.
+ *
+ * At any moment local_window + held + credit == window_size. Bytes are held until the sink has taken them; then they are credit,
+ * which goes back to the peer in lumps. So a sink that does not keep up stops the peer, and nothing is kept beyond window_size.
+ *
+ * window_size doubles when the sink keeps up and the window is less than twice what the path holds; what it holds is the
+ * delivery rate times the smallest round trip seen, measured over at least one round trip. Below the starting size, which a
+ * channel among very many does not get at once, it doubles just for being used up. It gives back what the path no longer
+ * holds: OpenSSH's server pays for a window that is not in flight (design.md, "Flow control").
+ */
+#include <assert.h>
+
+#include "base/clock.h"
+#include "ssh/connection.h"
+
+enum {
+	NOT_IN_FLIGHT_MAX = 6 * 1024 * 1024,
+	LUMP_PACKETS = 3,
+	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
+};
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* ---- the budget: what channels have beyond one packet each ---- */
+
+static uint64_t beyond_a_packet(const struct session *s, uint64_t window)
+{
+	return window > s->options.maximum_packet ? window - s->options.maximum_packet : 0;
+}
+
+static void set_size(struct channel *c, uint64_t size)
+{
+	struct session *s = c->session;
+
+	s->windows -= beyond_a_packet(s, c->window_size);
+	s->windows += beyond_a_packet(s, size);
+	c->window_size = (uint32_t)size;
+}
+
+static uint64_t budget_left(const struct session *s, uint64_t budget)
+{
+	return budget > s->windows ? budget - s->windows : 0;
+}
+
+/* Half of the budget is for starting; each channel gets at most an eighth of what is left of that, the other half is for those
+ * that turn out to need it. */
+void channel_window_init(struct channel *c)
+{
+	struct session *s = c->session;
+	const struct session_options *o = &s->options;
+	uint64_t share = max(budget_left(s, o->window_budget / 2) / 8, o->maximum_packet);
+
+	set_size(c, min(o->window, share));
+	c->local_window = c->window_size;
+}
+
+void channel_window_release(struct channel *c)
+{
+	set_size(c, 0);
+}
+
+/* ---- what the path holds ---- */
+
+static void measure(struct channel *c, size_t n)
+{
+	uint64_t rtt_us = c->session->keepalive.rtt_min_us;
+
+	if (!rtt_us)
+		return;
+
+	uint64_t now_us = clock_now_us(), elapsed_us = now_us - c->round_us;
+
+	if (elapsed_us >= max(rtt_us, ROUND_MIN_US)) {
+		c->path_bytes = (uint32_t)min(c->round_bytes * rtt_us / elapsed_us, UINT32_MAX);
+		c->round_us = now_us;
+		c->round_bytes = 0;
+	}
+	c->round_bytes += (uint32_t)n;
+}
+
+bool channel_window_received(struct channel *c, size_t n)
+{
+	if (n > c->local_window)
+		return false;
+	c->local_window -= (uint32_t)n;
+	c->held += (uint32_t)n;
+	c->bytes_in += n;
+	measure(c, n);
+	return true;
+}
+
+/* ---- giving back ---- */
+
+void channel_window_taken(struct channel *c, size_t n)
+{
+	assert(n <= c->held);
+	c->held -= (uint32_t)n;
+	c->credit += (uint32_t)n;
+	pump_channel(c);
+}
+
+bool channel_window_adjust_due(const struct channel *c)
+{
+	uint64_t lump = (uint64_t)LUMP_PACKETS * c->session->options.maximum_packet;
+
+	if (c->state != CHANNEL_OPEN || c->close_sent || c->credit == 0)
+		return false;
+	return c->credit >= min(c->window_size / 2, lump);
+}
+
+static bool sink_keeps_up(const struct channel *c)
+{
+	return c->held <= c->window_size / 4;
+}
+
+static bool deserves_more(const struct channel *c)
+{
+	return c->window_size < c->session->options.window ||
+	       c->window_size < 2 * (uint64_t)c->path_bytes;
+}
+
+/* At most once a window's worth of bytes: before, the last change cannot have shown what it does. */
+static void resize(struct channel *c)
+{
+	const struct session_options *o = &c->session->options;
+	uint64_t limit =
+	    min(o->window_max, max(o->window, (uint64_t)c->path_bytes + NOT_IN_FLIGHT_MAX));
+	uint64_t size = c->window_size;
+
+	if (c->bytes_in - c->resized_at < size)
+		return;
+	c->resized_at = c->bytes_in;
+	if (size > limit) {
+		uint64_t less = min(c->credit, size - limit);
+
+		set_size(c, size - less);
+		c->credit -= (uint32_t)less;
+	} else if (sink_keeps_up(c) && deserves_more(c)) {
+		uint64_t more =
+		    min(min(2 * size, limit) - size, budget_left(c->session, o->window_budget));
+
+		set_size(c, size + more);
+		c->credit += (uint32_t)more;
+	}
+}
+
+uint32_t channel_window_grant(struct channel *c)
+{
+	uint32_t n;
+
+	resize(c);
+	n = c->credit;
+	c->credit = 0;
+	c->local_window += n;
+	return n;
+}

@@ -1,0 +1,227 @@
+#include "tests/lib/fake_transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+struct message {
+	struct list node;
+	struct wr bytes;
+};
+
+struct transport {
+	struct loop *loop;
+	struct session *session;
+	struct transport *peer;
+	struct list sent;
+	struct message *shown;
+	struct task deliver;
+	bool shut;
+	size_t shut_after; /* 0: not by itself */
+	uint64_t bytes_sent;
+	uint64_t last_received_ms;
+	unsigned quirks;
+	const char *extension;
+	uint32_t disconnected;
+};
+
+static void message_free(struct message *m)
+{
+	if (m)
+		wr_clear(&m->bytes);
+	free(m);
+}
+
+static struct message *shift(struct transport *t)
+{
+	struct list *node = list_shift(&t->sent);
+
+	return node ? CONTAINER_OF(node, struct message, node) : NULL;
+}
+
+/* ---- receiving ---- */
+
+int fake_transport_feed(struct transport *t, struct span payload, struct err *e)
+{
+	struct err ours = ERR_INIT;
+	int r;
+
+	t->last_received_ms = clock_now_ms();
+	r = session_input(t->session, payload, &ours);
+	if (r < 0) {
+		session_transport_closed(t->session, &ours);
+		if (e)
+			*e = ours;
+	}
+	return r;
+}
+
+void fake_transport_heard(struct transport *t)
+{
+	t->last_received_ms = clock_now_ms();
+}
+
+static void deliver(void *arg)
+{
+	struct transport *t = arg;
+	struct message *m;
+
+	while (t->peer && t->peer->session && (m = shift(t))) {
+		/* Exactly as long as it is, so that a sanitizer sees a read past its end. */
+		uint8_t *bytes = mem_dup(m->bytes.p, m->bytes.n);
+
+		(void)fake_transport_feed(t->peer, SPAN(bytes, m->bytes.n), NULL);
+		free(bytes);
+		message_free(m);
+	}
+}
+
+/* ---- what tests look at ---- */
+
+struct transport *fake_transport_new(struct loop *loop)
+{
+	struct transport *t = NEW(struct transport);
+
+	t->loop = loop;
+	t->last_received_ms = clock_now_ms();
+	list_init(&t->sent);
+	task_init(&t->deliver, loop, deliver, t);
+	return t;
+}
+
+void fake_transport_free(struct transport *t)
+{
+	struct message *m;
+
+	task_cancel(&t->deliver);
+	while ((m = shift(t)))
+		message_free(m);
+	message_free(t->shown);
+	if (t->peer)
+		t->peer->peer = NULL;
+	free(t);
+}
+
+void fake_transport_set_session(struct transport *t, struct session *s)
+{
+	t->session = s;
+}
+
+bool fake_transport_next(struct transport *t, struct span *ret_message)
+{
+	message_free(t->shown);
+	t->shown = shift(t);
+	if (!t->shown)
+		return false;
+	*ret_message = wr_span(&t->shown->bytes);
+	return true;
+}
+
+size_t fake_transport_sent_count(const struct transport *t)
+{
+	size_t n = 0;
+
+	LIST_FOREACH(node, &t->sent)
+	n++;
+	return n;
+}
+
+uint64_t fake_transport_bytes_sent(const struct transport *t)
+{
+	return t->bytes_sent;
+}
+
+void fake_transport_shut(struct transport *t)
+{
+	t->shut = true;
+}
+
+void fake_transport_open(struct transport *t)
+{
+	t->shut = false;
+	t->shut_after = 0;
+	session_can_send(t->session);
+}
+
+void fake_transport_shut_after(struct transport *t, size_t messages)
+{
+	t->shut_after = messages;
+}
+
+void fake_transport_join(struct transport *a, struct transport *b)
+{
+	a->peer = b;
+	b->peer = a;
+}
+
+void fake_transport_set_quirks(struct transport *t, unsigned quirks)
+{
+	t->quirks = quirks;
+}
+
+void fake_transport_set_extension(struct transport *t, const char *name)
+{
+	t->extension = name;
+}
+
+uint32_t fake_transport_disconnected(const struct transport *t)
+{
+	return t->disconnected;
+}
+
+/* ---- ssh/transport.h ---- */
+
+void transport_send(struct transport *t, const struct iovec *pieces, size_t count)
+{
+	struct message *m = NEW(struct message);
+
+	for (size_t i = 0; i < count; i++)
+		wr_bytes(&m->bytes, pieces[i].iov_base, pieces[i].iov_len);
+	t->bytes_sent += m->bytes.n;
+	list_append(&t->sent, &m->node);
+	if (t->shut_after && --t->shut_after == 0)
+		t->shut = true;
+	if (t->peer)
+		task_schedule(&t->deliver);
+}
+
+void transport_send_span(struct transport *t, struct span payload)
+{
+	struct iovec piece = {.iov_base = (void *)(uintptr_t)payload.p, .iov_len = payload.n};
+
+	transport_send(t, &piece, 1);
+}
+
+bool transport_can_send(const struct transport *t)
+{
+	return !t->shut && !t->disconnected;
+}
+
+void transport_disconnect(struct transport *t, uint32_t code, const char *text)
+{
+	(void)text;
+	t->disconnected = code;
+}
+
+unsigned transport_peer_quirks(const struct transport *t)
+{
+	return t->quirks;
+}
+
+bool transport_peer_has_extension(const struct transport *t, const char *name)
+{
+	return t->extension && strcmp(t->extension, name) == 0;
+}
+
+uint64_t transport_last_received_ms(const struct transport *t)
+{
+	return t->last_received_ms;
+}
+
+struct span transport_session_id(const struct transport *t)
+{
+	(void)t;
+	return SPAN_LITERAL("session identifier");
+}

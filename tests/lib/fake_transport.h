@@ -1,0 +1,41 @@
+/*
+ * A transport without a network: what is sent through it is kept, for a test to look at or for a second one to receive. Linked
+ * in place of ssh/transport.c.
+ */
+#ifndef ADIT_TESTS_FAKE_TRANSPORT_H
+#define ADIT_TESTS_FAKE_TRANSPORT_H
+
+#include "ssh/session.h"
+#include "ssh/transport.h"
+
+struct transport *fake_transport_new(struct loop *loop);
+void fake_transport_free(struct transport *t);
+/* Whose transport it is. */
+void fake_transport_set_session(struct transport *t, struct session *s);
+
+/* As if it had come from the peer: what session_input() said. If that was an error the session hears that the transport has
+ * closed, as it would. */
+int fake_transport_feed(struct transport *t, struct span payload, struct err *e);
+/* The peer sent something that is the transport's own. */
+void fake_transport_heard(struct transport *t);
+
+/* The oldest message that was sent and not looked at, until the next call; false when there is none. */
+bool fake_transport_next(struct transport *t, struct span *ret_message);
+size_t fake_transport_sent_count(const struct transport *t);   /* of those */
+uint64_t fake_transport_bytes_sent(const struct transport *t); /* of all */
+
+/* As during a key exchange, or with a full output. Opening tells the session. */
+void fake_transport_shut(struct transport *t);
+void fake_transport_open(struct transport *t);
+/* Shuts itself after so many more messages. */
+void fake_transport_shut_after(struct transport *t, size_t messages);
+
+/* From now on what one sends the other receives, at the end of the pass. */
+void fake_transport_join(struct transport *a, struct transport *b);
+
+void fake_transport_set_quirks(struct transport *t, unsigned quirks);
+void fake_transport_set_extension(struct transport *t, const char *name); /* keeps; NULL: none */
+/* The code that transport_disconnect() was called with, 0 if it was not. */
+uint32_t fake_transport_disconnected(const struct transport *t);
+
+#endif
