@@ -27,7 +27,9 @@ libssh_a_SOURCES = \
 	src/ssh/keyfile.c src/ssh/keyfile.h src/ssh/keyfile_format.h \
 	src/ssh/keyfile_openssh.c \
 	src/ssh/keyfile_pem.c \
-	src/ssh/known_hosts.h \
+	src/ssh/known_hosts.c src/ssh/known_hosts.h \
+	src/ssh/known_hosts_line.c src/ssh/known_hosts_line.h \
+	src/ssh/known_hosts_update.c \
 	src/ssh/mac.c src/ssh/mac.h \
 	src/ssh/packet.c src/ssh/packet.h \
 	src/ssh/session.c src/ssh/session.h src/ssh/session_keepalive.c src/ssh/session_loop.c src/ssh/session_requests.c \
