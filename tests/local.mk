@@ -9,6 +9,7 @@ AM_TESTS_ENVIRONMENT = \
 include tests/lint/local.mk
 include tests/fuzz/local.mk
 include tests/lib/local.mk
+include tests/bench/local.mk
 include tests/system/local.mk
 
 # A unit test is one program a module; it links what its layer may use and no more.

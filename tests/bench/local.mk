@@ -1,0 +1,9 @@
+# `make bench` measures what needs no server; tests/bench/run measures the program.
+EXTRA_PROGRAMS = tests/bench/relay_bench
+tests_bench_relay_bench_SOURCES = tests/bench/relay_bench.c
+tests_bench_relay_bench_LDADD = $(UP_TO_NET) $(THIRD_PARTY)
+
+bench: tests/bench/relay_bench$(EXEEXT)
+	tests/bench/relay_bench$(EXEEXT)
+.PHONY: bench
+CLEANFILES += tests/bench/relay_bench$(EXEEXT)
