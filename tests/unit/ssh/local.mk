@@ -46,3 +46,7 @@ CONNECTION_RIG = tests/unit/ssh/connection_rig.h tests/lib/fake_transport.h test
 UNIT_TESTS_SSH += tests/unit/ssh/channel_bev_test
 tests_unit_ssh_channel_bev_test_SOURCES = tests/unit/ssh/channel_bev_test.c tests/unit/net/bev_rules.h tests/unit/net/bev_watch.h $(CONNECTION_RIG)
 tests_unit_ssh_channel_bev_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/disconnect_test
+tests_unit_ssh_disconnect_test_SOURCES = tests/unit/ssh/disconnect_test.c
+tests_unit_ssh_disconnect_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)

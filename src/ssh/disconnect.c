@@ -1,0 +1,46 @@
+#include "ssh/disconnect.h"
+
+#include "base/str.h"
+
+enum { TEXT_MAX = 512 };
+
+void disconnect_write(struct wr *message, enum disconnect_code code, const char *text)
+{
+	wr_u8(message, SSH_MSG_DISCONNECT);
+	wr_u32(message, code);
+	wr_cstring(message, text);
+	wr_cstring(message, ""); /* language */
+}
+
+/* protocol.md 70: what passes by itself, what only a person can mend, and else the peer's displeasure. */
+static enum error_class class_of(uint32_t code)
+{
+	switch (code) {
+	case DISCONNECT_CONNECTION_LOST:
+	case DISCONNECT_BY_APPLICATION:
+	case DISCONNECT_TOO_MANY_CONNECTIONS:
+		return ERR_NETWORK;
+	case DISCONNECT_AUTH_CANCELLED_BY_USER:
+	case DISCONNECT_NO_MORE_AUTH_METHODS:
+	case DISCONNECT_ILLEGAL_USER_NAME:
+		return ERR_LOGIN;
+	default:
+		return ERR_PEER;
+	}
+}
+
+int disconnect_read(struct span message, struct err *e)
+{
+	struct strbuf text = {0};
+	struct rd r;
+
+	rd_init(&r, message);
+	rd_u8(&r);
+	uint32_t code = rd_u32(&r);
+	struct span words = rd_string(&r);
+	strbuf_add_escaped(&text, SPAN(words.p, words.n < TEXT_MAX ? words.n : TEXT_MAX));
+	err_set(e, class_of(code), "the server disconnected: \"%s\" (code %u)", strbuf_text(&text),
+	    code);
+	strbuf_clear(&text);
+	return class_of(code);
+}
