@@ -50,3 +50,7 @@ tests_unit_ssh_channel_bev_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/disconnect_test
 tests_unit_ssh_disconnect_test_SOURCES = tests/unit/ssh/disconnect_test.c
 tests_unit_ssh_disconnect_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/kept_test
+tests_unit_ssh_kept_test_SOURCES = tests/unit/ssh/kept_test.c
+tests_unit_ssh_kept_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
