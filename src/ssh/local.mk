@@ -3,6 +3,7 @@ libssh_a_SOURCES = \
 	src/ssh/agent.h \
 	src/ssh/disconnect.h src/ssh/disconnect.c \
 	src/ssh/kept.h src/ssh/kept.c \
+	src/ssh/rekey.h src/ssh/rekey.c \
 	src/ssh/messages.h src/ssh/ext_info.h src/ssh/ext_info.c \
 	src/ssh/algorithms.h \
 	src/ssh/auth.h \
