@@ -4,6 +4,7 @@ libssh_a_SOURCES = \
 	src/ssh/disconnect.h src/ssh/disconnect.c \
 	src/ssh/kept.h src/ssh/kept.c \
 	src/ssh/rekey.h src/ssh/rekey.c \
+	src/ssh/auth_prompts.h src/ssh/auth_prompts.c \
 	src/ssh/messages.h src/ssh/ext_info.h src/ssh/ext_info.c \
 	src/ssh/algorithms.h \
 	src/ssh/auth.h \

@@ -58,3 +58,7 @@ tests_unit_ssh_kept_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/rekey_test
 tests_unit_ssh_rekey_test_SOURCES = tests/unit/ssh/rekey_test.c
 tests_unit_ssh_rekey_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/auth_prompts_test
+tests_unit_ssh_auth_prompts_test_SOURCES = tests/unit/ssh/auth_prompts_test.c
+tests_unit_ssh_auth_prompts_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
