@@ -8,7 +8,7 @@ include src/tunnel/local.mk
 include src/admin/local.mk
 include src/command/local.mk
 
-THIRD_PARTY = $(LIBEVENT_LIBS) $(CRYPTO_LIBS) $(LIBCONFIG_LIBS)
+THIRD_PARTY = $(LIBEVENT_LIBS) $(CRYPTO_LIBS) $(NTRUPRIME_LIBS) $(LIBCONFIG_LIBS)
 UP_TO_BASE = libbase.a
 UP_TO_NET = libnet.a $(UP_TO_BASE)
 UP_TO_CONFIG = libconf.a $(UP_TO_BASE)

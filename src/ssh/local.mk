@@ -6,6 +6,9 @@ libssh_a_SOURCES = \
 	src/ssh/rekey.h src/ssh/rekey.c \
 	src/ssh/auth_prompts.h src/ssh/auth_prompts.c \
 	src/ssh/messages.h src/ssh/ext_info.h src/ssh/ext_info.c \
+	src/ssh/agreement.h \
+	src/ssh/agreement_dh.c src/ssh/agreement_ecdh.c src/ssh/agreement_hybrid.c \
+	src/ssh/agreement_mlkem.c src/ssh/agreement_sntrup.c src/ssh/agreement_x25519.c \
 	src/ssh/algorithms.h \
 	src/ssh/auth.h \
 	src/ssh/bcrypt_pbkdf.c src/ssh/bcrypt_pbkdf.h \
