@@ -1,6 +1,6 @@
 /*
  * The names: what each direction and the key exchange can use, in order of preference, and what two peers agree on
- * (RFC 4253 §7.1, RFC 8308, draft-miller-sshm-strict-kex). Names are OpenSSH's and the RFCs'.
+ * (RFC 4253 §7.1). Names are OpenSSH's and the RFCs'.
  */
 #ifndef ADIT_SSH_ALGORITHMS_H
 #define ADIT_SSH_ALGORITHMS_H
@@ -13,11 +13,12 @@ enum algorithm_kind { ALGORITHM_KEX, ALGORITHM_HOST_KEY, ALGORITHM_CIPHER, ALGOR
 /* The default order as a comma-separated list, the best first, of what this machine can do (ML-KEM where OpenSSL has it,
  * AES-GCM first where the processor has AES instructions). Static. */
 const char *algorithms_default(enum algorithm_kind kind);
-/* All that can be configured, the defaults and what must be asked for by name (hmac-sha1). Static. */
+/* All that can be configured here: the defaults and what must be asked for by name (hmac-sha1). Static. */
 const char *algorithms_known(enum algorithm_kind kind);
-/* 0, or ERR_CONFIG: "unknown cipher \"aes256-gmc\"; did you mean aes256-gcm@openssh.com?" or "not available with this
- * OpenSSL". */
+/* 0, or ERR_CONFIG: "unknown cipher "aes256-gmc@openssh.com"; did you mean ...?", or that this machine does not have it. */
 int algorithms_check(enum algorithm_kind kind, const char *name, struct err *e) MUST_CHECK;
+/* "key exchange", "host key algorithm", "cipher", "MAC": for messages. Static. */
+const char *algorithms_kind_name(enum algorithm_kind kind);
 
 /* What to offer: comma-separated lists, kept; NULL for the default. */
 struct algorithm_prefs {

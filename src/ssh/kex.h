@@ -22,33 +22,40 @@ struct kex;
 
 struct kex_options {
 	enum kex_role role;
-	struct algorithm_prefs prefs;          /* strings are kept */
-	const char *our_ident, *peer_ident;    /* kept; peer_ident can be set later with kex_set_peer_ident() */
+	struct algorithm_prefs prefs; /* strings are kept */
+	const char *our_ident;        /* kept */
+	const char *peer_ident;       /* kept; can be set later with kex_set_peer_ident() */
 	/* Client: is this server host key (blob), which has just proved itself with the given algorithm, the right one? Asked
 	 * in every exchange after the signature was checked. 0 or an error (ERR_HOST_KEY) with e filled. */
-	int (*verify_host_key)(void *arg, struct span key_blob, struct span algorithm, struct err *e);
-	/* Server (tests): sign the exchange hash. */
-	int (*sign_exchange_hash)(void *arg, struct span algorithm, struct span hash, struct wr *key_blob, struct wr *signature);
+	int (*verify_host_key)(
+	    void *arg, struct span key_blob, struct span algorithm, struct err *e);
+	/* Server (tests): appends the host key's blob for that algorithm; then the signature over the exchange hash. */
+	int (*host_key)(void *arg, struct span algorithm, struct wr *key_blob, struct err *e);
+	int (*sign_exchange_hash)(void *arg, struct span algorithm, struct span hash,
+	    struct wr *signature, struct err *e);
 	void *arg;
 };
 
 struct kex *kex_new(const struct kex_options *options);
 void kex_free(struct kex *kex); /* NULL is legal; wipes */
-void kex_set_peer_ident(struct kex *kex, const char *peer_ident); /* kept; before the first kex_input() */
+/* Keeps it. Before the first kex_input(). */
+void kex_set_peer_ident(struct kex *kex, const char *peer_ident);
 
 /* Begins an exchange from our side; nothing if one is running. */
 void kex_start(struct kex *kex);
-/* A message 20 to 21 or 30 to 49 from the peer, with its sequence number; borrowed. 0 or ERR_PEER, ERR_HOST_KEY. A KEXINIT from
- * the peer begins an exchange too. */
+/* A message 20 to 21 or 30 to 49 from the peer, with its sequence number; borrowed. A KEXINIT from the peer begins an exchange
+ * too. What the peer sent on a wrong guess (first_kex_packet_follows) is dropped. 0; ERR_PEER; or what verify_host_key() said.
+ * After an error the object refuses everything. */
 int kex_input(struct kex *kex, uint32_t sequence, struct span payload, struct err *e) MUST_CHECK;
 
 enum kex_action {
-	KEX_WAIT,      /* nothing to do until the next kex_input() or kex_start() */
-	KEX_SEND,      /* send kex_message() */
+	KEX_WAIT,          /* nothing to do until the next kex_input() or kex_start() */
+	KEX_SEND,          /* send kex_message() */
 	KEX_USE_SEND_KEYS, /* our NEWKEYS was sent: kex_keys() are for the sealer from the next packet on */
 	KEX_USE_RECEIVE_KEYS, /* the peer's NEWKEYS came: kex_keys() are for the opener */
-	KEX_DONE       /* both directions have their keys; said once an exchange */
+	KEX_DONE              /* both directions have their keys; said once an exchange */
 };
+/* A number of actions that is small and known can be waiting: take them all after each kex_input() and kex_start(). */
 enum kex_action kex_next(struct kex *kex);
 struct span kex_message(const struct kex *kex);            /* until the next call */
 const struct packet_keys *kex_keys(const struct kex *kex); /* until the next call */
@@ -61,8 +68,6 @@ bool kex_is_running(const struct kex *kex);
 /* Until the first exchange is done under strict key exchange nothing but its own messages is legal (protocol.md 5). */
 bool kex_is_strict(const struct kex *kex);
 enum packet_sequence kex_sequence(const struct kex *kex); /* for packet_*_set_keys() */
-/* The next message of the peer is a wrong guess and must be dropped (first_kex_packet_follows); asking clears it. */
-bool kex_skip_next(struct kex *kex);
 bool kex_first_is_done(const struct kex *kex);
 bool kex_peer_has_ext_info(const struct kex *kex); /* the peer's list had ext-info-c (or -s) */
 

@@ -9,7 +9,7 @@ libssh_a_SOURCES = \
 	src/ssh/agreement.h \
 	src/ssh/agreement_dh.c src/ssh/agreement_ecdh.c src/ssh/agreement_hybrid.c \
 	src/ssh/agreement_mlkem.c src/ssh/agreement_sntrup.c src/ssh/agreement_x25519.c \
-	src/ssh/algorithms.h \
+	src/ssh/algorithms.c src/ssh/algorithms.h \
 	src/ssh/auth.h \
 	src/ssh/bcrypt_pbkdf.c src/ssh/bcrypt_pbkdf.h \
 	src/ssh/cert.c src/ssh/cert.h \
@@ -23,7 +23,11 @@ libssh_a_SOURCES = \
 	src/ssh/exec.c src/ssh/exec.h \
 	src/ssh/hostkey.h \
 	src/ssh/ident.c src/ssh/ident.h \
-	src/ssh/kex.h \
+	src/ssh/kex.c src/ssh/kex.h \
+	src/ssh/kex_hash.c src/ssh/kex_hash.h \
+	src/ssh/kex_host_key.c src/ssh/kex_host_key.h \
+	src/ssh/kex_method.c src/ssh/kex_method.h \
+	src/ssh/kexinit.c src/ssh/kexinit.h \
 	src/ssh/key.c src/ssh/key.h \
 	src/ssh/key_ecdsa.c \
 	src/ssh/key_ed25519.c \

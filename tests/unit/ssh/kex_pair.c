@@ -1,0 +1,173 @@
+#include "hex.h"
+#include "kex_pair.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "ssh/keyfile.h"
+
+/* ---- what the two are asked ---- */
+
+static int verify_host_key(
+    void *arg, struct span key_blob_seen, struct span algorithm, struct err *e)
+{
+	struct kex_pair *p = arg;
+
+	p->asked++;
+	assert_true(key_blob_seen.n > 0 && algorithm.n > 0);
+	if (!err_is_set(&p->verdict))
+		return 0;
+	*e = p->verdict;
+	return p->verdict.class;
+}
+
+static int host_key(void *arg, struct span algorithm, struct wr *blob, struct err *e)
+{
+	struct kex_pair *p = arg;
+
+	(void)algorithm;
+	(void)e;
+	wr_span_bytes(blob, key_blob(p->claimed_host_key ? p->claimed_host_key : p->host_key));
+	return 0;
+}
+
+static int sign_exchange_hash(
+    void *arg, struct span algorithm, struct span hash, struct wr *signature, struct err *e)
+{
+	struct kex_pair *p = arg;
+	int rc = key_sign(p->host_key, algorithm, hash, signature, e);
+
+	if (rc == 0 && p->spoil_signature)
+		signature->p[signature->n - 1] ^= 1;
+	return rc;
+}
+
+/* ---- the pair ---- */
+
+static struct key *read_key(const char *file)
+{
+	struct err e = ERR_INIT;
+	struct key *key = keyfile_parse(span_of(file), "test", NULL, NULL, &e);
+
+	assert_non_null(key);
+	return key;
+}
+
+void kex_pair_open(struct kex_pair *p, const char *host_key_file,
+    const struct algorithm_prefs *client, const struct algorithm_prefs *server)
+{
+	struct kex_options options = {
+	    .verify_host_key = verify_host_key,
+	    .host_key = host_key,
+	    .sign_exchange_hash = sign_exchange_hash,
+	    .arg = p,
+	};
+
+	*p = (struct kex_pair){.e = ERR_INIT, .verdict = ERR_INIT};
+	p->host_key = read_key(host_key_file);
+	options.role = KEX_CLIENT;
+	options.our_ident = KEX_PAIR_CLIENT_IDENT;
+	options.prefs = client ? *client : (struct algorithm_prefs){0};
+	p->kex[SIDE_CLIENT] = kex_new(&options);
+	kex_set_peer_ident(p->kex[SIDE_CLIENT], KEX_PAIR_SERVER_IDENT);
+	options.role = KEX_SERVER;
+	options.our_ident = KEX_PAIR_SERVER_IDENT;
+	options.peer_ident = KEX_PAIR_CLIENT_IDENT;
+	options.prefs = server ? *server : (struct algorithm_prefs){0};
+	if (!options.prefs.host_key) /* a server offers what it has */
+		options.prefs.host_key = key_signature_algorithms(key_type(p->host_key));
+	p->kex[SIDE_SERVER] = kex_new(&options);
+}
+
+void kex_pair_close(struct kex_pair *p)
+{
+	for (size_t side = 0; side < 2; side++) {
+		kex_free(p->kex[side]);
+		for (size_t i = 0; i < p->queued[side]; i++)
+			wr_clear(&p->queue[side][i]);
+	}
+	key_free(p->host_key);
+	key_free(p->claimed_host_key);
+}
+
+static struct kex_pair_keys copy_keys(struct kex *kex)
+{
+	const struct packet_keys *keys = kex_keys(kex);
+	struct kex_pair_keys copy = {
+	    .cipher = keys->cipher, .mac = keys->mac, .sequence = kex_sequence(kex)};
+
+	memcpy(copy.key, keys->key, keys->cipher->key_size);
+	memcpy(copy.iv, keys->iv, keys->cipher->iv_size);
+	if (keys->mac)
+		memcpy(copy.mac_key, keys->mac_key, keys->mac->key_size);
+	return copy;
+}
+
+static void queue_message(struct kex_pair *p, enum kex_side side, struct span message)
+{
+	assert_true(p->queued[side] < ARRAY_LEN(p->queue[side]));
+	struct wr *w = &p->queue[side][p->queued[side]++];
+	*w = WR_INIT;
+	wr_span_bytes(w, message);
+}
+
+void kex_pair_work(struct kex_pair *p, enum kex_side side)
+{
+	struct kex *kex = p->kex[side];
+	enum kex_action action;
+
+	while ((action = kex_next(kex)) != KEX_WAIT)
+		switch (action) {
+		case KEX_SEND:
+			queue_message(p, side, kex_message(kex));
+			break;
+		case KEX_USE_SEND_KEYS:
+			p->send[side] = copy_keys(kex);
+			break;
+		case KEX_USE_RECEIVE_KEYS:
+			p->receive[side] = copy_keys(kex);
+			break;
+		case KEX_DONE:
+			p->done[side]++;
+			break;
+		case KEX_WAIT:
+			break;
+		}
+}
+
+int kex_pair_deliver(struct kex_pair *p, enum kex_side from)
+{
+	enum kex_side to = from == SIDE_CLIENT ? SIDE_SERVER : SIDE_CLIENT;
+	struct wr message = p->queue[from][0];
+
+	assert_true(p->queued[from] > 0);
+	memmove(&p->queue[from][0], &p->queue[from][1], --p->queued[from] * sizeof(message));
+	if (p->meddle)
+		p->meddle(p, from, &message);
+	/* A copy of exactly its size, so that a sanitizer sees a step beyond it. */
+	uint8_t *exact = mem_dup(message.p, message.n);
+	int rc = kex_input(p->kex[to], p->sequence[from]++, SPAN(exact, message.n), &p->e);
+
+	free(exact);
+	wr_clear(&message);
+	kex_pair_work(p, to);
+	return rc;
+}
+
+int kex_pair_run(struct kex_pair *p)
+{
+	int rc = 0;
+
+	kex_pair_work(p, SIDE_CLIENT);
+	kex_pair_work(p, SIDE_SERVER);
+	while (rc == 0 && (p->queued[SIDE_CLIENT] || p->queued[SIDE_SERVER]))
+		rc = kex_pair_deliver(p, p->queued[SIDE_CLIENT] ? SIDE_CLIENT : SIDE_SERVER);
+	return rc;
+}
+
+int kex_pair_exchange(struct kex_pair *p)
+{
+	kex_start(p->kex[SIDE_CLIENT]);
+	kex_start(p->kex[SIDE_SERVER]);
+	return kex_pair_run(p);
+}
