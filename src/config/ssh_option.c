@@ -191,7 +191,7 @@ static void read_algorithms(
 	config_strings_clear(WORDS(import, option));
 	while (name_list_next(&list, &name)) {
 		char *text = span_strdup(name);
-		if (*text == '\0' || strpbrk(text, "*? "))
+		if (!value_is_algorithm_name(text) || strpbrk(text, "*?"))
 			note(import, option->keyword, text, "not the name of an algorithm");
 		else if (import->algorithms && !import->algorithms->known(option->key, text))
 			note(import, option->keyword, text, "adit does not have it");

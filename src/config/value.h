@@ -70,6 +70,9 @@ extern const struct value_type value_http_listen;    /* struct config_endpoint *
 extern const struct value_type value_listen; /* kind (it is min), listen and place of a forward */
 extern const struct value_type value_to;     /* struct config_endpoint; read after the listener */
 
+/* RFC 4251 §6: printable US-ASCII, no comma, at most 64 characters. */
+bool value_is_algorithm_name(const char *name);
+
 /* For values of one's own: text in quotes, as libconfig reads it. */
 void value_write_string(struct strbuf *out, const char *text);
 

@@ -1,7 +1,6 @@
 /*
  * Values of several words: struct config_strings, each word checked by the type.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,13 +124,20 @@ static char *check_path(
 	return path;
 }
 
-/* RFC 4251 §6: printable US-ASCII, no comma, at most 64 characters. Whether it exists is for
- * whoever knows. */
+bool value_is_algorithm_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < n; i++)
+		if (name[i] <= ' ' || name[i] >= 0x7f || name[i] == ',')
+			return false;
+	return n > 0 && n <= 64;
+}
+
+/* Whether it exists is for whoever knows. */
 static char *check_algorithm(
     const struct reading *r, const struct setting *s, const struct key *key, const char *word)
 {
-	size_t n = strlen(word);
-
 	if (strchr(word, ',')) {
 		reading_error(r, s,
 		    "`%s`: a list is written `[\"first\", \"second\"]`, without commas in a string",
@@ -144,14 +150,8 @@ static char *check_algorithm(
 		    key->name, word);
 		return NULL;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (!isgraph((unsigned char)word[i])) {
-			reading_error(
-			    r, s, "`%s`: `%s` is no name of an algorithm", key->name, word);
-			return NULL;
-		}
-	if (n > 64) {
-		reading_error(r, s, "`%s`: no algorithm's name is that long", key->name);
+	if (!value_is_algorithm_name(word)) {
+		reading_error(r, s, "`%s`: `%s` is no name of an algorithm", key->name, word);
 		return NULL;
 	}
 	return mem_strdup(word);
