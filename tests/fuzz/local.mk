@@ -15,6 +15,15 @@ tests_fuzz_str_fuzz_LDADD = $(UP_TO_BASE) $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/socks_fuzz
 tests_fuzz_socks_fuzz_LDADD = $(UP_TO_FORWARD) $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/config_fuzz
+tests_fuzz_config_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/endpoint_fuzz
+tests_fuzz_endpoint_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/ssh_arguments_fuzz
+tests_fuzz_ssh_arguments_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
+
 if FUZZ
 FUZZ_LIBS = $(THIRD_PARTY) $(LIBFUZZER)
 noinst_PROGRAMS += $(FUZZ_TARGETS)
