@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/check.h"
+#include "config/keys.h"
 #include "config/read.h"
 
 /* The example of the documentation, with the two hosts that its last tunnel names. */
@@ -702,6 +703,84 @@ static void test_a_zero_byte_is_an_error_with_its_line(void **state)
 	remove_file(path);
 }
 
+/* ---- what is installed ---- */
+
+static char *installed_text(const char *name)
+{
+	char *path = str_format("%s/%s", getenv("top_srcdir") ? getenv("top_srcdir") : ".", name);
+	FILE *file = fopen(path, "r");
+	struct strbuf text = {0};
+	char piece[4096];
+	size_t n;
+
+	if (!file)
+		fail_msg("%s cannot be opened", path);
+	while ((n = fread(piece, 1, sizeof(piece), file)) > 0)
+		strbuf_add_n(&text, piece, n);
+	fclose(file);
+	free(path);
+	return strbuf_take(&text);
+}
+
+static void test_the_example_file_reads_without_errors_or_warnings(void **state)
+{
+	char *text = installed_text("conf/adit.conf");
+	struct config *config = read_good(text);
+
+	(void)state;
+	assert_int_equal(config->warnings.n, 0);
+	assert_int_equal(config->host_count, 2);
+	assert_int_equal(config->tunnel_count, 3);
+	config_unref(config);
+	free(text);
+}
+
+static void test_the_examples_of_the_man_page_read_without_errors(void **state)
+{
+	char *page = installed_text("conf/adit.conf.5");
+	char *p = strstr(page, ".Sh EXAMPLES");
+	int count = 0;
+
+	(void)state;
+	assert_non_null(p);
+	while ((p = strstr(p, "\n.Bd"))) {
+		char *begin = strchr(p + 1, '\n') + 1;
+		char *end = strstr(begin, "\n.Ed");
+		assert_non_null(end);
+		*end = '\0';
+		config_unref(read_good(begin));
+		count++;
+		p = end + 1;
+	}
+	assert_int_equal(count, 2);
+	free(page);
+}
+
+/* A key that a user cannot look up is not there. */
+static void test_the_man_page_has_every_key(void **state)
+{
+	const struct key_table *tables[] = {&keys_top, &keys_host, &keys_tunnel, &keys_forward};
+	char *page = installed_text("conf/adit.conf.5");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		for (size_t j = 0; j < tables[i]->count; j++) {
+			const char *name = tables[i]->keys[j].name;
+			bool found = false;
+			for (char *p = page; !found && (p = strstr(p, "\n.It Ic ")); p++) {
+				char *line = mem_strndup(p + 1, strcspn(p + 1, "\n"));
+				char *rest = line, *word;
+				while ((word = strtok_r(rest, " ", &rest)))
+					found = found || strcmp(word, name) == 0;
+				free(line);
+			}
+			if (!found)
+				fail_msg("adit.conf(5) says nothing about `%s`", name);
+		}
+	}
+	free(page);
+}
+
 static void test_the_file_that_a_command_reads(void **state)
 {
 	char *path;
@@ -791,6 +870,9 @@ int main(void)
 	    cmocka_unit_test(test_a_name_in_two_files_names_both_places),
 	    cmocka_unit_test(test_a_file_that_cannot_be_read_is_named),
 	    cmocka_unit_test(test_a_zero_byte_is_an_error_with_its_line),
+	    cmocka_unit_test(test_the_example_file_reads_without_errors_or_warnings),
+	    cmocka_unit_test(test_the_examples_of_the_man_page_read_without_errors),
+	    cmocka_unit_test(test_the_man_page_has_every_key),
 	    cmocka_unit_test(test_the_file_that_a_command_reads),
 	    cmocka_unit_test(test_unknown_algorithms_are_named_by_who_knows_them),
 	    cmocka_unit_test(test_every_prefix_is_read_or_refused),
