@@ -409,11 +409,23 @@ static void test_it_can_be_freed_in_the_callback(void **state)
 	finish(&f);
 }
 
+/* What the kernel says. valgrind keeps the limit to itself: there accept4() takes the client, and then closes it. */
+static bool limit_is_the_kernels(int limits_fd, rlim_t limit)
+{
+	char text[4000] = {0};
+	const char *line;
+
+	assert_true(pread(limits_fd, text, sizeof(text) - 1, 0) > 0);
+	line = strstr(text, "Max open files");
+	assert_non_null(line);
+	return strtoull(line + strlen("Max open files"), NULL, 10) == limit;
+}
+
 static void test_without_descriptors_it_waits_says_so_once_and_goes_on(void **state)
 {
 	struct fixture f;
 	struct rlimit old, few;
-	int clients[2], highest;
+	int clients[2], highest, limits_fd;
 
 	(void)state;
 	begin(&f);
@@ -421,15 +433,27 @@ static void test_without_descriptors_it_waits_says_so_once_and_goes_on(void **st
 	listen_at(&f, "127.0.0.1", 0);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		clients[i] = connect_to(listener_addr(f.listener));
+	limits_fd = open("/proc/self/limits", O_RDONLY | O_CLOEXEC);
+	assert_true(limits_fd >= 0);
 	highest = dup(0);
 	close(highest);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
 	few = old;
 	few.rlim_cur = (rlim_t)highest; /* no free one is left below */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+
+	bool limited = limit_is_the_kernels(limits_fd, few.rlim_cur);
+
 	settle(&f);
 	loop_fake_advance(f.loop, 1000);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	close(limits_fd);
+	if (!limited) {
+		close(clients[0]);
+		close(clients[1]);
+		finish(&f);
+		skip();
+	}
 	assert_int_equal(f.count, 0);
 	assert_int_equal(f.log_lines, 1);
 	assert_non_null(strstr(f.log, "listener-paused"));
