@@ -19,7 +19,7 @@ struct local {
 	struct task release; /* held clients go on, because a session came */
 };
 
-enum { INHERITED_MAX = 2 };
+enum { INHERITED_MAX = LISTENER_FDS_MAX };
 
 static void connect_there(struct stream *s);
 
