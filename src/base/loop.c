@@ -41,6 +41,9 @@ struct loop *loop_new(void)
 	event_set_log_callback(log_from_libevent);
 	/* Nobody adds events from another thread. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	/* net/bev_socket needs edges and hang-ups, so epoll, whatever $EVENT_NOEPOLL says. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (!loop->base) {
