@@ -6,11 +6,13 @@ libconf_a_SOURCES = \
 	src/config/endpoint.c src/config/endpoint.h \
 	src/config/errors.c src/config/errors.h \
 	src/config/expand.c src/config/expand.h \
+	src/config/file.c src/config/file.h \
 	src/config/keys.c src/config/keys.h \
 	src/config/read.c src/config/read.h \
 	src/config/scan.c src/config/scan.h \
 	src/config/ssh_command.c src/config/ssh_command.h \
 	src/config/ssh_config.c src/config/ssh_config.h \
+	src/config/ssh_import.c \
 	src/config/ssh_option.c src/config/ssh_option.h \
 	src/config/ssh_spec.c src/config/ssh_spec.h \
 	src/config/tree.c src/config/tree.h \

@@ -3,22 +3,19 @@
  */
 #include "config/read.h"
 
-#include <errno.h>
 #include <glob.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "config/check.h"
 #include "config/endpoint.h"
 #include "config/expand.h"
+#include "config/file.h"
 #include "config/keys.h"
 #include "config/tree.h"
 
-#define FILE_MAX ((size_t)16 << 20)
 #define FILES_MAX 4096
 
 struct source {
@@ -361,35 +358,6 @@ static void read_members(struct reader *reader, const struct source *source, con
 
 /* ---- files ---- */
 
-/* Gives the text, or NULL and an error. */
-static char *read_text(const char *path, size_t *ret_size, struct err *e)
-{
-	FILE *file = fopen(path, "re");
-	size_t size = 0, capacity = 0;
-	char *text = NULL;
-
-	if (!file) {
-		err_set_errno(e, ERR_CONFIG, errno, "cannot be opened");
-		return NULL;
-	}
-	do {
-		if (size == capacity)
-			text = mem_grow(text, capacity = capacity ? 2 * capacity : 16384, 1);
-		size += fread(text + size, 1, capacity - size, file);
-	} while (!feof(file) && !ferror(file) && size <= FILE_MAX);
-	if (ferror(file))
-		err_set_errno(e, ERR_CONFIG, errno, "cannot be read");
-	else if (size > FILE_MAX)
-		err_set(e, ERR_CONFIG, "larger than 16 MB: this is no configuration");
-	fclose(file);
-	if (err_is_set(e)) {
-		free(text);
-		return NULL;
-	}
-	*ret_size = size;
-	return text;
-}
-
 /* Returns the source, or NULL when the text could not be parsed. */
 static struct source *add_source(
     struct reader *reader, const char *name, const char *text, size_t size)
@@ -456,7 +424,7 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 		reading_error(&reader->sources[0].reading, at, "`include`: too many files");
 		return;
 	}
-	char *text = read_text(path, &size, &e);
+	char *text = file_read(path, &size, &e);
 	if (!text) {
 		reading_error(&reader->sources[0].reading, at, "`include`: %s: %s", path, e.text);
 		reader->all_parsed = false;
@@ -573,7 +541,7 @@ struct config *config_read(const char *path, struct config_errors *errors)
 {
 	struct err e = ERR_INIT;
 	size_t size = 0;
-	char *text = read_text(path, &size, &e);
+	char *text = file_read(path, &size, &e);
 
 	if (!text) {
 		config_errors_add(errors, path, 0, "%s", e.text);
@@ -587,27 +555,4 @@ struct config *config_read(const char *path, struct config_errors *errors)
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors)
 {
 	return read_main(name, text, strlen(text), errors);
-}
-
-char *config_default_path(const char *option)
-{
-	static const char system_wide[] = "/etc/adit/adit.conf";
-	const char *named = option ? option : getenv("ADIT_CONFIG");
-	const char *xdg = getenv("XDG_CONFIG_HOME");
-	char *home, *path;
-
-	if (named && *named)
-		return mem_strdup(named);
-	home = expand_home();
-	if (geteuid() == 0 || !home) {
-		free(home);
-		return mem_strdup(system_wide);
-	}
-	path = xdg && *xdg == '/' ? str_format("%s/adit/adit.conf", xdg)
-				  : str_format("%s/.config/adit/adit.conf", home);
-	free(home);
-	if (access(path, F_OK) == 0 || access(system_wide, F_OK) != 0)
-		return path;
-	free(path);
-	return mem_strdup(system_wide);
 }

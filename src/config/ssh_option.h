@@ -45,6 +45,11 @@ void ssh_import_clear(struct ssh_import *import);
 void ssh_import_option(struct ssh_import *import, const char *keyword, const char *value);
 /* "Keyword=value" or "Keyword value" */
 void ssh_import_line(struct ssh_import *import, const char *line);
+/* Whether there was one; a keyword of the table. */
+bool ssh_option_seen(const struct ssh_import *import, const char *keyword);
+/* Adds a path with "~/", "${VAR}" and "%h" expanded, "none" aside; keyword is for the message. */
+void ssh_option_add_path(struct ssh_import *import, const char *keyword,
+    struct config_strings *paths, const char *value);
 void ssh_import_forward(
     struct ssh_import *import, enum ssh_forward_option option, const char *spec);
 /* After the last option. */

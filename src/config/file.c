@@ -1,0 +1,67 @@
+/*
+ * Which file, and its text.
+ */
+#include "config/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/expand.h"
+#include "config/read.h"
+
+#define FILE_MAX ((size_t)16 << 20)
+
+char *file_read(const char *path, size_t *ret_size, struct err *e)
+{
+	FILE *file = fopen(path, "re");
+	size_t size = 0, capacity = 0;
+	char *text = NULL;
+
+	if (!file) {
+		err_set_errno(e, ERR_CONFIG, errno, "cannot be opened");
+		return NULL;
+	}
+	do {
+		if (size == capacity)
+			text = mem_grow(text, capacity = capacity ? 2 * capacity : 16384, 1);
+		size += fread(text + size, 1, capacity - size, file);
+	} while (!feof(file) && !ferror(file) && size <= FILE_MAX);
+	if (ferror(file))
+		err_set_errno(e, ERR_CONFIG, errno, "cannot be read");
+	else if (size > FILE_MAX)
+		err_set(e, ERR_CONFIG, "larger than 16 MB: this is no configuration");
+	fclose(file);
+	if (err_is_set(e)) {
+		free(text);
+		return NULL;
+	}
+	*ret_size = size;
+	return text;
+}
+
+char *config_default_path(const char *option)
+{
+	static const char system_wide[] = "/etc/adit/adit.conf";
+	const char *named = option ? option : getenv("ADIT_CONFIG");
+	const char *xdg = getenv("XDG_CONFIG_HOME");
+	char *home, *path;
+
+	if (named && *named)
+		return mem_strdup(named);
+	home = expand_home();
+	if (geteuid() == 0 || !home) {
+		free(home);
+		return mem_strdup(system_wide);
+	}
+	path = xdg && *xdg == '/' ? str_format("%s/adit/adit.conf", xdg)
+				  : str_format("%s/.config/adit/adit.conf", home);
+	free(home);
+	if (access(path, F_OK) == 0 || access(system_wide, F_OK) != 0)
+		return path;
+	free(path);
+	return mem_strdup(system_wide);
+}
