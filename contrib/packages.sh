@@ -60,5 +60,7 @@ configure_in()
 	if [ -f "$folder/Makefile" ] && [ "$(cat "$folder/configured-with" 2>/dev/null)" = "$*" ]; then
 		return 0
 	fi
+	# What was compiled with other options must not stay.
+	[ ! -f "$folder/Makefile" ] || make -s -C "$folder" distclean >/dev/null || return 1
 	(cd "$folder" && ../configure -q "$@" && echo "$*" >configured-with)
 }
