@@ -14,6 +14,8 @@
 static enum log_level current_level = LOG_LEVEL_INFO;
 static void (*current_sink)(void *arg, enum log_level level, const char *line);
 static void *current_sink_arg;
+static void (*current_observer)(void *arg, enum log_level level, const char *line);
+static void *current_observer_arg;
 
 static const struct {
 	const char *name;
@@ -55,6 +57,23 @@ void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line
 {
 	current_sink = sink;
 	current_sink_arg = arg;
+}
+
+void log_set_observer(
+    void (*observer)(void *arg, enum log_level level, const char *line), void *arg)
+{
+	current_observer = observer;
+	current_observer_arg = arg;
+}
+
+static bool is_observed(enum log_level level)
+{
+	return current_observer && level <= LOG_LEVEL_INFO;
+}
+
+static bool is_wanted(enum log_level level)
+{
+	return level <= current_level || is_observed(level);
 }
 
 /* ---- one line ---- */
@@ -194,16 +213,24 @@ static void print_line(enum log_level level, const char *text)
 	strbuf_clear(&line);
 }
 
+static void give_line(enum log_level level, const char *text)
+{
+	if (level <= current_level)
+		print_line(level, text);
+	if (is_observed(level))
+		current_observer(current_observer_arg, level, text);
+}
+
 #define LOG_BODY(level) \
 	do { \
 		va_list args; \
 \
-		if ((level) > current_level) \
+		if (!is_wanted(level)) \
 			return; \
 		va_start(args, format); \
 		char *line = make_line(who, event, format, &args); \
 		va_end(args); \
-		print_line(level, line); \
+		give_line(level, line); \
 		free(line); \
 	} while (0)
 
@@ -256,7 +283,7 @@ void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
 {
 	va_list args;
 
-	if (level > current_level)
+	if (!is_wanted(level))
 		return;
 	va_start(args, format);
 	char *line = make_line(who, event, format, &args);
@@ -267,7 +294,7 @@ void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
 	} else {
 		log_repeat_end(repeat, who, repeat->event);
 		*repeat = (struct log_repeat){.hash = hash, .event = event, .level = level};
-		print_line(level, line);
+		give_line(level, line);
 	}
 	free(line);
 }

@@ -56,6 +56,11 @@ void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
 /* What follows is new even if it reads the same (the state changed in between). Says the count that is owed. */
 void log_repeat_end(struct log_repeat *repeat, const struct log_context *who, const char *event);
 
+/* Also hands every line of level info or worse, whatever the configured level, to a listener (the control interface's
+ * events): the same text that log_set_sink()'s gets. NULL ends it. */
+void log_set_observer(
+    void (*observer)(void *arg, enum log_level level, const char *line), void *arg);
+
 /* Sends whole lines (level, then "event key=value ...", no prefix, no newline) elsewhere instead of stderr: tests. NULL
  * brings stderr back. */
 void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line), void *arg);

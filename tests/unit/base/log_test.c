@@ -224,6 +224,20 @@ static void read_from_stderr(char *ret_text, size_t size)
 }
 
 /* The journal is known from the first line on: one test a process, so this is the only one that writes to stderr. */
+static void test_an_observer_hears_info_whatever_the_level(void **state)
+{
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	log_set_sink(NULL, NULL);
+	log_set_observer(keep, NULL);
+	log_info(NULL, "link-up", "port=%u", 22u);
+	log_debug(NULL, "detail", "port=%u", 22u);
+	log_set_observer(NULL, NULL);
+	log_info(NULL, "link-down", "port=%u", 22u);
+	assert_only_line("link-up port=22");
+	assert_int_equal(line_levels[0], LOG_LEVEL_INFO);
+}
+
 static void test_stderr_gets_time_and_level(void **state)
 {
 	char text[200];
@@ -261,6 +275,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_after_a_change_of_state_the_same_is_new, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_was_not_said_is_not_counted, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_an_observer_hears_info_whatever_the_level, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stderr_gets_time_and_level, setup, teardown),
 	};
 
