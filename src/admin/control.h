@@ -1,0 +1,42 @@
+/*
+ * The control interface (interface.md): HTTP/1.1 by libevent's evhttp, on a Unix socket for everything, and on TCP for what only
+ * reads. Requests are small and bounded; whoever reads its answer too slowly is cut off.
+ */
+#ifndef ADIT_ADMIN_CONTROL_H
+#define ADIT_ADMIN_CONTROL_H
+
+#include "admin/events.h"
+#include "admin/status.h"
+#include "config/errors.h"
+#include "net/addr.h"
+
+struct control;
+
+enum control_reload { CONTROL_RELOAD_APPLY, CONTROL_RELOAD_DRY_RUN };
+struct control_hooks {
+	void (*get_daemon)(
+	    void *arg, struct status_daemon *ret); /* strings live until the next call */
+	/* Reads the configuration: the plan's lines, or the errors; both are the caller's to clear. */
+	void (*reload)(void *arg, enum control_reload how, struct config_strings *changes,
+	    struct config_errors *errors);
+	void *arg;
+};
+
+struct control_options {
+	struct loop *loop; /* keeps, all of them */
+	struct manager *manager;
+	struct events *events;
+	struct control_hooks hooks;
+};
+
+struct control *control_new(const struct control_options *options);
+void control_free(struct control *c); /* who waits for an answer is cut off. NULL is legal */
+
+/* Opens the control socket. What a dead daemon left is replaced; a living one's is ERR_LOCAL: "another adit answers on ...". */
+int control_listen_unix(struct control *c, const char *path, mode_t mode, struct err *e) MUST_CHECK;
+/* Opens the read-only part on TCP; one at a time: the one before is closed. at NULL closes only. */
+int control_listen_tcp(struct control *c, const struct endpoint *at, struct err *e) MUST_CHECK;
+/* Something that one can see has changed: who waits is looked at. */
+void control_changed(struct control *c);
+
+#endif

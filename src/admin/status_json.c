@@ -1,0 +1,162 @@
+/*
+ * The documents of the control interface (interface.md, "Control interface").
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/json.h"
+#include "admin/status.h"
+#include "base/clock.h"
+
+static void add_host(struct json *j, const struct host *host)
+{
+	const struct link *link = host_link(host);
+	struct session *s = link_session(link);
+	struct transport_info info = {.kex = "", .cipher_out = ""};
+	struct link_bytes bytes = {0};
+
+	if (link_client(link))
+		transport_get_info(client_transport(link_client(link)), &info);
+	for (size_t i = 0; i < host_link_count(host); i++) {
+		struct link_bytes one = link_bytes(host_link_at(host, i));
+
+		bytes.in += one.in;
+		bytes.out += one.out;
+	}
+	json_open_object(j, NULL);
+	json_string(j, "name", host_name(host));
+	json_string(j, "state", link_state_name(link_state(link)));
+	json_string(j, "reason", link_reason(link)->text);
+	json_string(j, "address", link_peer_address(link));
+	json_time(j, "since", (uint64_t)link_since(link) * 1000);
+	if (s && session_rtt_us(s))
+		json_decimal(j, "rtt_ms", (double)session_rtt_us(s) / 1000.0);
+	else
+		json_null(j, "rtt_ms");
+	json_string(j, "kex", info.kex);
+	json_string(j, "cipher", info.cipher_out);
+	json_string(j, "host_key", link_host_key(link));
+	json_bool(j, "post_quantum", info.post_quantum);
+	json_u64(j, "reconnects", link_reconnects(link));
+	if (link_state(link) == LINK_WAITING)
+		json_decimal(j, "next_try_s", (double)link_next_try_ms(link) / 1000.0);
+	else
+		json_null(j, "next_try_s");
+	json_u64(j, "bytes_in", bytes.in);
+	json_u64(j, "bytes_out", bytes.out);
+	json_close_object(j);
+}
+
+static void add_forward(struct json *j, const struct forward_status *status)
+{
+	json_open_object(j, NULL);
+	json_string(j, "kind", config_forward_kind_name(status->kind));
+	json_string(j, "listen", status->listen);
+	json_string(j, "to", status->to);
+	json_string(j, "state", forward_state_name(status->state));
+	json_string(j, "reason", status->reason);
+	json_u64(j, "streams", status->streams);
+	json_u64(j, "streams_total", status->streams_total);
+	json_u64(j, "held", status->held);
+	json_u64(j, "refused", status->refused);
+	json_u64(j, "bytes_in", status->bytes_in);
+	json_u64(j, "bytes_out", status->bytes_out);
+	json_close_object(j);
+}
+
+static void add_tunnel(struct json *j, const struct tunnel *tunnel)
+{
+	json_open_object(j, NULL);
+	json_string(j, "name", tunnel_name(tunnel));
+	json_string(j, "state", tunnel_state_name(tunnel_state(tunnel)));
+	json_string(j, "reason", tunnel_reason(tunnel));
+	json_time(j, "since", (uint64_t)tunnel_since(tunnel) * 1000);
+	json_string(j, "via", host_name(tunnel_host(tunnel)));
+	json_bool(j, "required", tunnel_config(tunnel)->required);
+	json_open_array(j, "forwards");
+	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
+		struct forward_status status;
+
+		tunnel_forward_status(tunnel, i, &status);
+		add_forward(j, &status);
+	}
+	json_close_array(j);
+	json_close_object(j);
+}
+
+char *status_json(const struct manager *m, const struct status_daemon *daemon)
+{
+	struct json j = {0};
+
+	json_open_object(&j, NULL);
+	json_string(&j, "version", VERSION);
+	json_u64(&j, "pid", (uint64_t)getpid());
+	json_bool(&j, "ready", daemon->ready);
+	json_open_object(&j, "config");
+	json_string(&j, "path", daemon->config_path);
+	json_u64(&j, "generation", daemon->generation);
+	json_time(&j, "loaded_at", daemon->loaded_at_ms);
+	json_string(&j, "error", daemon->config_error);
+	json_close_object(&j);
+	json_open_array(&j, "hosts");
+	for (size_t i = 0; i < manager_host_count(m); i++)
+		add_host(&j, manager_host(m, i));
+	json_close_array(&j);
+	json_open_array(&j, "tunnels");
+	for (size_t i = 0; i < manager_tunnel_count(m); i++)
+		add_tunnel(&j, manager_tunnel(m, i));
+	json_close_array(&j);
+	json_close_object(&j);
+	strbuf_add(&j.out, "\n");
+	return strbuf_take(&j.out);
+}
+
+struct stream_walk {
+	struct json *j;
+	const struct tunnel *tunnel;
+	const char *listen;
+};
+
+static void add_stream(void *arg, const struct forward_stream_info *info)
+{
+	struct stream_walk *walk = arg;
+	struct json *j = walk->j;
+
+	json_open_object(j, NULL);
+	json_u64(j, "id", info->id);
+	json_string(j, "tunnel", tunnel_name(walk->tunnel));
+	json_string(j, "listen", walk->listen);
+	json_string(j, "client", info->client);
+	json_string(j, "to", info->to);
+	json_u64(j, "bytes_in", info->bytes_in);
+	json_u64(j, "bytes_out", info->bytes_out);
+	json_decimal(j, "age_s", (double)info->age_ms / 1000.0);
+	json_decimal(j, "idle_s", (double)info->idle_ms / 1000.0);
+	json_close_object(j);
+}
+
+char *status_streams_json(const struct manager *m)
+{
+	struct json j = {0};
+
+	json_open_object(&j, NULL);
+	json_open_array(&j, "streams");
+	for (size_t t = 0; t < manager_tunnel_count(m); t++) {
+		const struct tunnel *tunnel = manager_tunnel(m, t);
+
+		for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
+			struct forward_status status;
+			struct stream_walk walk = {.j = &j, .tunnel = tunnel};
+
+			if (!tunnel_forward(tunnel, i))
+				continue;
+			tunnel_forward_status(tunnel, i, &status);
+			walk.listen = status.listen;
+			forward_each_stream(tunnel_forward(tunnel, i), add_stream, &walk);
+		}
+	}
+	json_close_array(&j);
+	json_close_object(&j);
+	strbuf_add(&j.out, "\n");
+	return strbuf_take(&j.out);
+}

@@ -1,0 +1,302 @@
+/*
+ * The table of `adit status`: made to be read at a glance.
+ *
+ *     TUNNEL      STATE     VIA      STREAMS       IN      OUT    RTT  SINCE
+ *     orders-db   up        inner          3     1.2M      40K   12ms  2h
+ *       local 127.0.0.1:5432 -> db.internal:5432  up
+ *     webhook     down      bastion        0        0        0      -  40s
+ *       remote 127.0.0.1:8080 -> 127.0.0.1:3000  waiting
+ *         the server refused to listen ...; next try in 4 s
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/status.h"
+#include "base/clock.h"
+
+bool status_filter_matches(const struct status_filter *filter, const char *name)
+{
+	if (filter->count == 0)
+		return true;
+	for (size_t i = 0; i < filter->count; i++)
+		if (str_glob(filter->names[i], name))
+			return true;
+	return false;
+}
+
+/* ---- short forms: at most five columns ---- */
+
+static const char *short_bytes(uint64_t n, char text[16])
+{
+	static const char units[] = "BKMGTPE";
+	size_t unit = 0;
+	double value = (double)n;
+
+	while (value >= 999.5 && unit + 1 < sizeof(units) - 1) {
+		value /= 1024;
+		unit++;
+	}
+	if (unit == 0)
+		snprintf(text, 16, "%u", (unsigned)n);
+	else
+		snprintf(text, 16, value < 9.95 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+	return text;
+}
+
+static const char *short_age(time_t since, char text[16])
+{
+	time_t now = clock_wall();
+	uint64_t seconds = now > since ? (uint64_t)(now - since) : 0;
+
+	if (seconds < 100)
+		snprintf(text, 16, "%us", (unsigned)seconds);
+	else if (seconds < 100 * 60)
+		snprintf(text, 16, "%um", (unsigned)(seconds / 60));
+	else if (seconds < 48 * 3600)
+		snprintf(text, 16, "%uh", (unsigned)(seconds / 3600));
+	else
+		snprintf(text, 16, "%ud", (unsigned)(seconds / 86400));
+	return text;
+}
+
+static const char *short_rtt(const struct tunnel *tunnel, char text[16])
+{
+	struct session *s = link_session(host_link(tunnel_host(tunnel)));
+	uint64_t us = s ? session_rtt_us(s) : 0;
+
+	if (us == 0)
+		snprintf(text, 16, "-");
+	else if (us < 10000)
+		snprintf(text, 16, "%.1fms", (double)us / 1000);
+	else
+		snprintf(text, 16, "%ums", (unsigned)(us / 1000));
+	return text;
+}
+
+/* ---- colours ---- */
+
+static const char *colour_of(const char *state)
+{
+	if (strcmp(state, "up") == 0)
+		return "\x1b[32m";
+	if (strcmp(state, "stopped") == 0)
+		return "\x1b[2m";
+	if (strcmp(state, "degraded") == 0 || strcmp(state, "waiting") == 0)
+		return "\x1b[33m";
+	return "\x1b[31m";
+}
+
+static void add_state(struct strbuf *out, const char *state, int width, enum status_colour colour)
+{
+	if (colour == STATUS_COLOUR)
+		strbuf_add(out, colour_of(state));
+	strbuf_addf(out, "%-*s", width, state);
+	if (colour == STATUS_COLOUR)
+		strbuf_add(out, "\x1b[0m");
+}
+
+/* ---- lines ---- */
+
+struct columns {
+	int name, via;
+};
+
+static int longer(int width, const char *text)
+{
+	int n = (int)strlen(text);
+
+	return n > width ? n : width;
+}
+
+/* The names get what the other columns leave of the width. */
+static struct columns measure(
+    const struct manager *m, const struct status_filter *filter, size_t width)
+{
+	enum { OTHER_COLUMNS = 52, NAME_MIN = 8, VIA_MIN = 5 };
+	struct columns c = {.name = 6, .via = 3};
+	int room = (int)width - OTHER_COLUMNS;
+
+	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
+		const struct tunnel *tunnel = manager_tunnel(m, i);
+
+		if (!status_filter_matches(filter, tunnel_name(tunnel)))
+			continue;
+		c.name = longer(c.name, tunnel_name(tunnel));
+		c.via = longer(c.via, host_name(tunnel_host(tunnel)));
+	}
+	if (c.name + c.via > room) {
+		if (c.via > room / 2)
+			c.via = room / 2 > VIA_MIN ? room / 2 : VIA_MIN;
+		if (c.name > room - c.via)
+			c.name = room - c.via > NAME_MIN ? room - c.via : NAME_MIN;
+	}
+	return c;
+}
+
+/* Words broken at spaces so that no line is longer than width. */
+static void add_wrapped(struct strbuf *out, const char *text, size_t indent, size_t width)
+{
+	size_t room = width > indent + 20 ? width - indent : 20;
+
+	while (*text) {
+		size_t n = strlen(text);
+
+		if (n > room) {
+			n = room;
+			while (n > 0 && text[n] != ' ')
+				n--;
+			if (n == 0)
+				n = strcspn(text, " ");
+		}
+		strbuf_addf(out, "%*s", (int)indent, "");
+		strbuf_add_escaped(out, SPAN(text, n));
+		strbuf_add(out, "\n");
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
+static void add_forward(
+    struct strbuf *out, const struct forward_status *status, enum status_colour colour)
+{
+	strbuf_addf(out, "  %s %s", config_forward_kind_name(status->kind), status->listen);
+	if (*status->to)
+		strbuf_addf(out, " -> %s", status->to);
+	strbuf_add(out, "  ");
+	add_state(out, forward_state_name(status->state), 0, colour);
+	if (status->held)
+		strbuf_addf(out, "  %" PRIu64 " held", status->held);
+	strbuf_add(out, "\n");
+}
+
+static void add_reason(
+    struct strbuf *out, const struct tunnel *tunnel, const char *reason, size_t width)
+{
+	uint64_t next_ms = link_next_try_ms(host_link(tunnel_host(tunnel)));
+	struct strbuf text = {0};
+
+	if (!*reason)
+		return;
+	strbuf_add(&text, reason);
+	if (next_ms)
+		strbuf_addf(&text, "; next try in %" PRIu64 " s", (next_ms + 999) / 1000);
+	add_wrapped(out, strbuf_text(&text), 4, width);
+	strbuf_clear(&text);
+}
+
+static void add_tunnel(struct strbuf *out, const struct tunnel *tunnel, const struct columns *c,
+    size_t width, enum status_colour colour)
+{
+	uint64_t in = 0, sent = 0, streams = 0;
+	char texts[4][16];
+	const char *said = "";
+
+	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
+		struct forward_status status;
+
+		tunnel_forward_status(tunnel, i, &status);
+		in += status.bytes_in;
+		sent += status.bytes_out;
+		streams += status.streams;
+	}
+	strbuf_addf(out, "%-*.*s  ", c->name, c->name, tunnel_name(tunnel));
+	add_state(out, tunnel_state_name(tunnel_state(tunnel)), 8, colour);
+	strbuf_addf(out, "  %-*.*s  %7" PRIu64 "  %6s  %6s  %6s  %s\n", c->via, c->via,
+	    host_name(tunnel_host(tunnel)), streams, short_bytes(in, texts[0]),
+	    short_bytes(sent, texts[1]), short_rtt(tunnel, texts[2]),
+	    short_age(tunnel_since(tunnel), texts[3]));
+	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
+		struct forward_status status;
+
+		tunnel_forward_status(tunnel, i, &status);
+		add_forward(out, &status, colour);
+		/* Forwards that wait for the same thing say it once. */
+		if (tunnel_state(tunnel) != TUNNEL_STOPPED && strcmp(said, status.reason) != 0)
+			add_reason(out, tunnel, status.reason, width);
+		said = status.reason;
+	}
+}
+
+char *status_table(const struct manager *m, const struct status_filter *filter, size_t width,
+    enum status_colour colour)
+{
+	struct columns c = measure(m, filter, width);
+	struct strbuf out = {0};
+	size_t shown = 0;
+
+	strbuf_addf(&out, "%-*s  %-8s  %-*s  %7s  %6s  %6s  %6s  %s\n", c.name, "TUNNEL", "STATE",
+	    c.via, "VIA", "STREAMS", "IN", "OUT", "RTT", "SINCE");
+	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
+		const struct tunnel *tunnel = manager_tunnel(m, i);
+
+		if (!status_filter_matches(filter, tunnel_name(tunnel)))
+			continue;
+		add_tunnel(&out, tunnel, &c, width, colour);
+		shown++;
+	}
+	if (shown == 0)
+		strbuf_add(&out,
+		    filter->count ? "no tunnel has such a name\n" : "no tunnels are configured\n");
+	return strbuf_take(&out);
+}
+
+/* ---- streams ---- */
+
+struct stream_walk {
+	struct strbuf *out;
+	const char *tunnel;
+	const char *listen;
+};
+
+static void add_stream(void *arg, const struct forward_stream_info *info)
+{
+	struct stream_walk *walk = arg;
+	char in[16], out[16];
+
+	strbuf_addf(walk->out, "%-16s  %-24s  %s -> %s  in %s  out %s  age %us\n", walk->tunnel,
+	    info->client, walk->listen, info->to, short_bytes(info->bytes_in, in),
+	    short_bytes(info->bytes_out, out), (unsigned)(info->age_ms / 1000));
+}
+
+char *status_streams_table(const struct manager *m, const struct status_filter *filter)
+{
+	struct strbuf out = {0};
+
+	for (size_t t = 0; t < manager_tunnel_count(m); t++) {
+		const struct tunnel *tunnel = manager_tunnel(m, t);
+
+		if (!status_filter_matches(filter, tunnel_name(tunnel)))
+			continue;
+		for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
+			struct forward_status status;
+			struct stream_walk walk = {.out = &out, .tunnel = tunnel_name(tunnel)};
+
+			if (!tunnel_forward(tunnel, i))
+				continue;
+			tunnel_forward_status(tunnel, i, &status);
+			walk.listen = status.listen;
+			forward_each_stream(tunnel_forward(tunnel, i), add_stream, &walk);
+		}
+	}
+	return strbuf_take(&out);
+}
+
+char *status_unready_reasons(const struct manager *m)
+{
+	struct strbuf out = {0};
+
+	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
+		const struct tunnel *tunnel = manager_tunnel(m, i);
+		enum tunnel_state state = tunnel_state(tunnel);
+
+		if (!tunnel_config(tunnel)->required || state == TUNNEL_UP ||
+		    state == TUNNEL_STOPPED)
+			continue;
+		strbuf_addf(
+		    &out, "tunnel %s is %s: ", tunnel_name(tunnel), tunnel_state_name(state));
+		strbuf_add_escaped(&out, span_of(tunnel_reason(tunnel)));
+		strbuf_add(&out, "\n");
+	}
+	return strbuf_take(&out);
+}
