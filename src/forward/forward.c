@@ -82,6 +82,7 @@ void forward_set_listen(struct forward *f, char *text)
 {
 	free(f->listen);
 	f->listen = text;
+	f->log.value = text;
 }
 
 /* ---- making and ending ---- */
@@ -220,7 +221,6 @@ void forward_set_config(
 		log_error(&f->log, "access-lists-kept", "reason=%s", e.text);
 	}
 	f->config = config;
-	f->log.value = config->listen.text;
 	f->hold_timeout_ms = hold_timeout_ms;
 	f->kind->config_changed(f);
 	forward_tell_change(f);

@@ -21,15 +21,14 @@ struct local {
 
 enum { INHERITED_MAX = LISTENER_FDS_MAX };
 
-static void connect_there(struct stream *s);
+static bool connect_there(struct stream *s);
 
 /* ---- accepting ---- */
 
-static char *text_of_client(int fd, const struct addr *peer, const struct credentials *who)
+static char *text_of_client(const struct addr *peer, const struct credentials *who)
 {
 	char text[ADDR_TEXT_MAX];
 
-	(void)fd;
 	if (peer->sa.sa_family != AF_UNIX)
 		return mem_strdup(addr_text(peer, text));
 	if (!who->known)
@@ -53,6 +52,23 @@ static void set_addresses(struct stream *s, int fd, const struct addr *peer)
 		s->at.length = 0;
 }
 
+/* Names the machine or the user, not the connection: another try of the same one is a repetition. */
+static void refuse_stranger(struct stream *s, const struct credentials *who)
+{
+	char host[ADDR_TEXT_MAX], reason[ADDR_TEXT_MAX + 64];
+
+	if (s->client_addr.sa.sa_family != AF_UNIX)
+		snprintf(reason, sizeof(reason), "%s is not allowed to connect",
+		    addr_host_text(&s->client_addr, host));
+	else if (who->known)
+		snprintf(reason, sizeof(reason), "user %u is not allowed to connect",
+		    (unsigned)who->uid);
+	else
+		snprintf(
+		    reason, sizeof(reason), "a user who is not known is not allowed to connect");
+	stream_refuse(s, SOCKS_NOT_ALLOWED, reason);
+}
+
 static void on_accept(void *arg, int fd, const struct addr *from)
 {
 	struct forward *f = arg;
@@ -62,18 +78,17 @@ static void on_accept(void *arg, int fd, const struct addr *from)
 	addr_unmap(&peer);
 	if (peer.sa.sa_family == AF_UNIX)
 		credentials_of(fd, &who);
-	struct stream *s = stream_new(f, text_of_client(fd, &peer, &who));
-	bool allowed = is_allowed(f->access, &peer, &who);
+	struct stream *s = stream_new(f, text_of_client(&peer, &who));
 
-	credentials_clear(&who);
 	set_addresses(s, fd, &peer);
 	stream_set_client(s, bev_socket_new(f->env.loop, fd));
-	if (!allowed)
-		stream_refuse(s, SOCKS_NOT_ALLOWED, "the client is not allowed to connect");
+	if (!is_allowed(f->access, &peer, &who))
+		refuse_stranger(s, &who);
 	else if (f->stream_count > f->config->max_streams)
 		stream_refuse(s, SOCKS_FAILED, "max_streams are open");
 	else
 		stream_start(s);
+	credentials_clear(&who);
 }
 
 /* ---- holding ---- */
@@ -105,21 +120,15 @@ static void on_hold_expired(void *arg, struct hold_place *place)
 	    stream_of(place), SOCKS_NETWORK_UNREACHABLE, "the link was down for hold_timeout");
 }
 
-static struct session *usable_session(struct forward *f)
-{
-	struct session *session = f->callbacks.pick_session(f->arg);
-
-	return session && !session_closed(session, NULL) ? session : NULL;
-}
-
 static void release_held(void *arg)
 {
 	struct forward *f = arg;
 	struct hold_place *first;
 
-	while ((first = hold_first(&f->local->hold)) && usable_session(f)) {
+	while ((first = hold_first(&f->local->hold))) {
 		hold_remove(first);
-		connect_there(stream_of(first));
+		if (!connect_there(stream_of(first)))
+			return;
 	}
 }
 
@@ -209,20 +218,24 @@ static struct channel *open_channel(struct stream *s, struct session *session, s
 	return c;
 }
 
-static void connect_there(struct stream *s)
+/* False: there is no session that would do, and the client is held (or was held long enough). */
+static bool connect_there(struct stream *s)
 {
-	struct session *session = usable_session(s->forward);
+	struct forward *f = s->forward;
+	struct session *session = f->callbacks.pick_session(f->arg);
 	struct err e = ERR_INIT;
 
-	if (!session) {
-		hold(s);
-		return;
-	}
-	s->opening = open_channel(s, session, &e);
-	if (s->opening)
+	s->opening = session ? open_channel(s, session, &e) : NULL;
+	if (s->opening) {
 		stream_set_phase(s, STREAM_CONNECTING);
-	else
+		return true;
+	}
+	if (session && !session_closed(session, NULL) && e.class == ERR_LOCAL) {
 		stream_refuse(s, SOCKS_FAILED, e.text);
+		return true;
+	}
+	hold(s);
+	return false;
 }
 
 /* A client goes at once, unless others wait: then it waits behind them. */
@@ -231,7 +244,7 @@ static void connect_in_turn(struct stream *s)
 	if (hold_first(&s->forward->local->hold))
 		hold(s);
 	else
-		connect_there(s);
+		(void)connect_there(s);
 }
 
 /* ---- the kind ---- */

@@ -109,6 +109,15 @@ static void accept_to_ask(struct stream *s)
 	stream_set_client(s, channel_bev(c));
 }
 
+static void refuse_stranger(struct stream *s, const char *host)
+{
+	char *reason = str_format(
+	    "%s is not allowed to connect", host[0] ? host : "a client without an address");
+
+	stream_refuse(s, SOCKS_NOT_ALLOWED, reason);
+	free(reason);
+}
+
 static void on_channel(
     void *arg, struct channel *c, const char *originator_host, uint16_t originator_port)
 {
@@ -120,7 +129,7 @@ static void on_channel(
 	channel_set_callbacks(c, &pending, s);
 	set_addresses(s, originator_host, originator_port);
 	if (!access_allows_address(f->access, &s->client_addr)) {
-		stream_refuse(s, SOCKS_NOT_ALLOWED, "the client is not allowed to connect");
+		refuse_stranger(s, originator_host);
 		return;
 	}
 	if (f->stream_count > f->config->max_streams) {
@@ -157,11 +166,11 @@ static void on_granted(void *arg, uint16_t port)
 
 	r->granted = true;
 	r->port = port;
-	r->refusals = 0;
 	set_reason(r, NULL);
 	forward_set_listen(f, text_of_listener(f, port));
 	log_repeat_end(&r->log, &f->log, "remote-refused");
-	log_info(&f->log, "remote-listening", "listen=%s", f->listen);
+	log_info(&f->log, "remote-listening", "tries=%u", r->refusals + 1);
+	r->refusals = 0;
 	forward_tell_change(f);
 }
 
@@ -232,6 +241,7 @@ static void stop_asking(struct forward *f)
 	r->session = NULL;
 	r->granted = false;
 	set_reason(r, NULL);
+	forward_set_listen(f, mem_strdup(f->config->listen.text));
 }
 
 /* ---- the kind ---- */

@@ -92,7 +92,8 @@ void stream_set_phase(struct stream *s, enum stream_phase phase)
 	static const unsigned before[] = {
 	    [STREAM_NEW] = 0,
 	    [STREAM_ASKING] = 1 << STREAM_NEW,
-	    [STREAM_HELD] = 1 << STREAM_NEW | 1 << STREAM_ASKING | 1 << STREAM_CONNECTING,
+	    [STREAM_HELD] =
+		1 << STREAM_NEW | 1 << STREAM_ASKING | 1 << STREAM_HELD | 1 << STREAM_CONNECTING,
 	    [STREAM_CONNECTING] = 1 << STREAM_NEW | 1 << STREAM_ASKING | 1 << STREAM_HELD,
 	    [STREAM_CARRYING] = 1 << STREAM_CONNECTING,
 	    [STREAM_ENDING] =
@@ -272,8 +273,12 @@ static void log_refusal(const struct stream *s, const char *event, const char *r
 {
 	struct forward *f = s->forward;
 
-	log_unless_repeated(&f->refusals, LOG_LEVEL_INFO, &f->log, event, "to=%s reason=%s",
-	    s->target_text ? s->target_text : "", reason);
+	if (s->target_text)
+		log_unless_repeated(&f->refusals, LOG_LEVEL_INFO, &f->log, event, "to=%s reason=%s",
+		    s->target_text, reason);
+	else
+		log_unless_repeated(
+		    &f->refusals, LOG_LEVEL_INFO, &f->log, event, "reason=%s", reason);
 	log_debug(&f->log, event, "id=%llu client=%s", (unsigned long long)s->id, s->client_text);
 }
 
