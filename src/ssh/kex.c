@@ -202,14 +202,21 @@ void kex_set_peer_ident(struct kex *kex, const char *peer_ident)
 	kex->options.peer_ident = peer_ident;
 }
 
+static const char *markers(const struct kex *kex)
+{
+	bool strict = kex->options.strict == KEX_OFFERS_STRICT;
+
+	if (is_client(kex))
+		return strict ? MARKER_EXT_INFO_CLIENT "," MARKER_STRICT_CLIENT
+			      : MARKER_EXT_INFO_CLIENT;
+	return strict ? MARKER_EXT_INFO_SERVER "," MARKER_STRICT_SERVER : MARKER_EXT_INFO_SERVER;
+}
+
 void kex_start(struct kex *kex)
 {
-	const char *markers = is_client(kex) ? MARKER_EXT_INFO_CLIENT "," MARKER_STRICT_CLIENT
-					     : MARKER_EXT_INFO_SERVER "," MARKER_STRICT_SERVER;
-
 	if (kex->phase != PHASE_IDLE)
 		return;
-	kexinit_write(&kex->x.our_kexinit, &kex->options.prefs, markers);
+	kexinit_write(&kex->x.our_kexinit, &kex->options.prefs, markers(kex));
 	wr_span_bytes(add_todo(kex, KEX_SEND), wr_span(&kex->x.our_kexinit));
 	kex->phase = PHASE_KEXINIT_SENT;
 	kex->blocks_sending = true;
@@ -503,7 +510,9 @@ static int read_markers(struct kex *kex, uint32_t sequence, struct err *e)
 
 	kex->peer_has_ext_info = name_list_has(
 	    methods, is_client(kex) ? MARKER_EXT_INFO_SERVER : MARKER_EXT_INFO_CLIENT);
+	/* It takes two (protocol.md 4). */
 	kex->is_strict =
+	    kex->options.strict == KEX_OFFERS_STRICT &&
 	    name_list_has(methods, is_client(kex) ? MARKER_STRICT_SERVER : MARKER_STRICT_CLIENT);
 	if (kex->is_strict && sequence != 0)
 		return err_set(e, ERR_PEER,

@@ -17,11 +17,14 @@
 #include "ssh/packet.h"
 
 enum kex_role { KEX_CLIENT, KEX_SERVER };
+/* The second is a peer of before 2023: for tests. */
+enum kex_strictness { KEX_OFFERS_STRICT, KEX_OFFERS_NOTHING };
 
 struct kex;
 
 struct kex_options {
 	enum kex_role role;
+	enum kex_strictness strict;
 	struct algorithm_prefs prefs; /* strings are kept */
 	const char *our_ident;        /* kept */
 	const char *peer_ident;       /* kept; can be set later with kex_set_peer_ident() */
