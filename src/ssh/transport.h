@@ -20,6 +20,7 @@
 #include "base/wire.h"
 #include "ssh/algorithms.h"
 #include "ssh/hostkey.h"
+#include "ssh/ident.h"
 #include "ssh/messages.h"
 
 struct transport;
