@@ -252,18 +252,17 @@ enum socks_progress socks_parse(
 	size_t taken;
 
 	*ret_used = 0;
-	if (input.n && s->protocol == SOCKS_UNKNOWN)
+	if (input.n == 0)
+		return SOCKS_MORE;
+	if (s->protocol == SOCKS_UNKNOWN)
 		s->protocol = protocol_of(input.p[0]);
 	/* A client need not wait for our choice of a method: the request may stand right behind its greeting. */
 	do {
-		struct span rest = SPAN(input.p + *ret_used, input.n - *ret_used);
-
-		if (rest.n == 0)
-			return SOCKS_MORE;
 		taken = 0;
-		progress = parse_next(s, rest, &taken, answer);
+		progress = parse_next(s, input, &taken, answer);
 		*ret_used += taken;
-	} while (progress == SOCKS_MORE && taken > 0);
+		input = SPAN(input.p + taken, input.n - taken);
+	} while (progress == SOCKS_MORE && taken > 0 && input.n > 0);
 	return progress;
 }
 

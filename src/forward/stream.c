@@ -126,8 +126,7 @@ static void release_target(struct stream *s)
 	connector_cancel(s->connector);
 	s->connector = NULL;
 	if (s->opening) {
-		channel_set_callbacks(s->opening, &(struct channel_callbacks){0}, NULL);
-		channel_close(s->opening);
+		channel_give_up(s->opening);
 		s->opening = NULL;
 	}
 }

@@ -38,12 +38,20 @@ static void on_streams(void *arg)
 	((struct world *)arg)->stream_changes++;
 }
 
+static void silence(void *arg, enum log_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	(void)line;
+}
+
 int world_set_up(void **state)
 {
 	struct world *w = NEW(struct world);
 
 	clock_fake_start(1000000, 1700000000);
 	random_seed_for_tests(1);
+	log_set_sink(silence, NULL);
 	w->loop = loop_new();
 	w->resolver = resolver_new(w->loop, "/dev/null", "/etc/hosts");
 	*state = w;
@@ -70,6 +78,7 @@ int world_tear_down(void **state)
 	endpoint_clear(&w->config.listen);
 	endpoint_clear(&w->config.to);
 	free(w);
+	log_set_sink(NULL, NULL);
 	random_seed_for_tests(0);
 	clock_fake_stop();
 	return 0;
