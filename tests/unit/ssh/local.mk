@@ -32,6 +32,18 @@ UNIT_TESTS_SSH += tests/unit/ssh/ident_test
 tests_unit_ssh_ident_test_SOURCES = tests/unit/ssh/ident_test.c tests/unit/ssh/hex.h
 tests_unit_ssh_ident_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 
+UNIT_TESTS_SSH += tests/unit/ssh/agreement_test
+tests_unit_ssh_agreement_test_SOURCES = tests/unit/ssh/agreement_test.c tests/unit/ssh/hex.h
+tests_unit_ssh_agreement_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/algorithms_test
+tests_unit_ssh_algorithms_test_SOURCES = tests/unit/ssh/algorithms_test.c tests/unit/ssh/hex.h
+tests_unit_ssh_algorithms_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/kex_hash_test
+tests_unit_ssh_kex_hash_test_SOURCES = tests/unit/ssh/kex_hash_test.c tests/unit/ssh/hex.h
+tests_unit_ssh_kex_hash_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
 UNIT_TESTS_SSH += tests/unit/ssh/kex_test
 tests_unit_ssh_kex_test_SOURCES = tests/unit/ssh/kex_test.c tests/unit/ssh/kex_pair.c tests/unit/ssh/kex_pair.h \
 	tests/unit/ssh/hex.h tests/unit/ssh/test_keys.h
