@@ -1,10 +1,12 @@
 #include "hex.h"
 #include "kex_pair.h"
+#include "test_keys.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "ssh/keyfile.h"
+#include "ssh/messages.h"
 
 /* ---- what the two are asked ---- */
 
@@ -170,4 +172,62 @@ int kex_pair_exchange(struct kex_pair *p)
 	kex_start(p->kex[SIDE_CLIENT]);
 	kex_start(p->kex[SIDE_SERVER]);
 	return kex_pair_run(p);
+}
+
+/* ---- a peer made by hand: KEXINITs as a test wants them ---- */
+
+struct offer good_offer(void)
+{
+	return (struct offer){.lists = {
+				  [KEXINIT_KEX] = "curve25519-sha256",
+				  [KEXINIT_HOST_KEY] = "ssh-ed25519",
+				  [KEXINIT_CIPHER_TO_SERVER] = "aes128-ctr",
+				  [KEXINIT_CIPHER_TO_CLIENT] = "aes128-ctr",
+				  [KEXINIT_MAC_TO_SERVER] = "hmac-sha2-256",
+				  [KEXINIT_MAC_TO_CLIENT] = "hmac-sha2-256",
+				  [KEXINIT_COMPRESSION_TO_SERVER] = "none",
+				  [KEXINIT_COMPRESSION_TO_CLIENT] = "none",
+				  [KEXINIT_LANGUAGES_TO_SERVER] = "",
+				  [KEXINIT_LANGUAGES_TO_CLIENT] = "",
+			      }};
+}
+
+void write_offer(struct wr *w, const struct offer *offer)
+{
+	wr_u8(w, SSH_MSG_KEXINIT);
+	wr_bytes(w, "0123456789abcdef", 16);
+	for (size_t i = 0; i < KEXINIT_LISTS; i++)
+		wr_cstring(w, offer->lists[i]);
+	wr_bool(w, offer->guess);
+	wr_u32(w, 0);
+}
+
+int kex_pair_input(struct kex_pair *p, enum kex_side to, uint32_t sequence, struct span message)
+{
+	uint8_t *exact = mem_dup(message.p, message.n);
+	int rc = kex_input(p->kex[to], sequence, SPAN(exact, message.n), &p->e);
+
+	free(exact);
+	kex_pair_work(p, to);
+	return rc;
+}
+
+int kex_pair_input_offer(
+    struct kex_pair *p, enum kex_side to, uint32_t sequence, const struct offer *offer)
+{
+	struct wr w = WR_INIT;
+
+	write_offer(&w, offer);
+	int rc = kex_pair_input(p, to, sequence, wr_span(&w));
+	wr_clear(&w);
+	return rc;
+}
+
+void kex_pair_open_started(struct kex_pair *p)
+{
+	kex_pair_open(p, TEST_ED25519_FILE, NULL, NULL);
+	kex_start(p->kex[SIDE_CLIENT]);
+	kex_start(p->kex[SIDE_SERVER]);
+	kex_pair_work(p, SIDE_CLIENT);
+	kex_pair_work(p, SIDE_SERVER);
 }

@@ -5,6 +5,7 @@
 #define ADIT_TESTS_UNIT_SSH_KEX_PAIR_H
 
 #include "ssh/kex.h"
+#include "ssh/kexinit.h"
 #include "ssh/key.h"
 
 enum kex_side { SIDE_CLIENT, SIDE_SERVER };
@@ -52,5 +53,21 @@ int kex_pair_deliver(struct kex_pair *p, enum kex_side from);
 int kex_pair_run(struct kex_pair *p);
 /* Starts on both sides and runs. */
 int kex_pair_exchange(struct kex_pair *p);
+
+/* ---- a peer made by hand: KEXINITs as a test wants them ---- */
+
+struct offer {
+	const char *lists[KEXINIT_LISTS];
+	bool guess; /* first_kex_packet_follows */
+};
+/* curve25519-sha256, ssh-ed25519, aes128-ctr, hmac-sha2-256 */
+struct offer good_offer(void);
+void write_offer(struct wr *w, const struct offer *offer);
+/* Opens, starts both sides: each has its KEXINIT in its queue. */
+void kex_pair_open_started(struct kex_pair *p);
+/* That message comes to that side. */
+int kex_pair_input(struct kex_pair *p, enum kex_side to, uint32_t sequence, struct span message);
+int kex_pair_input_offer(
+    struct kex_pair *p, enum kex_side to, uint32_t sequence, const struct offer *offer);
 
 #endif
