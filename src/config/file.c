@@ -15,7 +15,7 @@
 
 #define FILE_MAX ((size_t)16 << 20)
 
-char *file_read(const char *path, size_t *ret_size, struct err *e)
+char *config_file_read(const char *path, size_t *ret_size, struct err *e)
 {
 	FILE *file = fopen(path, "re");
 	size_t size = 0, capacity = 0;

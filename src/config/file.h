@@ -9,6 +9,6 @@
 #include "base/err.h"
 
 /* Gives the bytes, at most 16 MB, or NULL and e (ERR_CONFIG). Pipes and devices are read to their end. */
-char *file_read(const char *path, size_t *ret_size, struct err *e);
+char *config_file_read(const char *path, size_t *ret_size, struct err *e);
 
 #endif

@@ -424,7 +424,7 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 		reading_error(&reader->sources[0].reading, at, "`include`: too many files");
 		return;
 	}
-	char *text = file_read(path, &size, &e);
+	char *text = config_file_read(path, &size, &e);
 	if (!text) {
 		reading_error(&reader->sources[0].reading, at, "`include`: %s: %s", path, e.text);
 		reader->all_parsed = false;
@@ -541,7 +541,7 @@ struct config *config_read(const char *path, struct config_errors *errors)
 {
 	struct err e = ERR_INIT;
 	size_t size = 0;
-	char *text = file_read(path, &size, &e);
+	char *text = config_file_read(path, &size, &e);
 
 	if (!text) {
 		config_errors_add(errors, path, 0, "%s", e.text);
