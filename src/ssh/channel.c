@@ -67,6 +67,7 @@ static void forget(struct channel *c)
 	channel_window_release(c);
 	if (c->visibility == CHANNEL_VISIBLE)
 		s->visible--;
+	pump_session(s); /* which may have waited for the last one */
 	loop_bury(s->loop, free_buried, c);
 }
 
@@ -161,13 +162,19 @@ bool channel_may_send_data(const struct channel *c)
 	       channel_output_length(c) > 0;
 }
 
+/* Before its OPEN was sent, and without anything to say: then the peer need not know of it. */
+static bool was_closed_unused(const struct channel *c)
+{
+	return c->close_wanted && channel_output_length(c) == 0 && list_empty(&c->requests_owed);
+}
+
 enum channel_debt channel_owes(const struct channel *c)
 {
 	switch (c->state) {
 	case CHANNEL_OPEN_OWED:
-		if (c->close_wanted)
-			return c->close_sent ? OWES_NOTHING : OWES_END;
-		return OWES_OPEN;
+		if (!was_closed_unused(c))
+			return OWES_OPEN;
+		return c->close_sent ? OWES_NOTHING : OWES_END;
 	case CHANNEL_ACCEPTED:
 		return OWES_CONFIRMATION;
 	case CHANNEL_REFUSED:

@@ -80,7 +80,9 @@ static void measure(struct channel *c, size_t n)
 	uint64_t now_us = clock_now_us(), elapsed_us = now_us - c->round_us;
 
 	if (elapsed_us >= max(rtt_us, ROUND_MIN_US)) {
-		c->path_bytes = (uint32_t)min(c->round_bytes * rtt_us / elapsed_us, UINT32_MAX);
+		/* A pause of the sender says little about the path, so it is forgotten slowly. */
+		c->path_bytes = (uint32_t)max(min(c->round_bytes * rtt_us / elapsed_us, UINT32_MAX),
+		    c->path_bytes - c->path_bytes / 8);
 		c->round_us = now_us;
 		c->round_bytes = 0;
 	}
@@ -128,7 +130,20 @@ static bool deserves_more(const struct channel *c)
 	       c->window_size < 2 * (uint64_t)c->path_bytes;
 }
 
-/* At most once a window's worth of bytes: before, the last change cannot have shown what it does. */
+static void shrink(struct channel *c, uint64_t less)
+{
+	less = min(less, c->credit);
+	set_size(c, c->window_size - less);
+	c->credit -= (uint32_t)less;
+}
+
+static void grow(struct channel *c, uint64_t more)
+{
+	more = min(more, budget_left(c->session, c->session->options.window_budget));
+	set_size(c, c->window_size + more);
+	c->credit += (uint32_t)more;
+}
+
 static void resize(struct channel *c)
 {
 	const struct session_options *o = &c->session->options;
@@ -136,21 +151,16 @@ static void resize(struct channel *c)
 	    min(o->window_max, max(o->window, (uint64_t)c->path_bytes + NOT_IN_FLIGHT_MAX));
 	uint64_t size = c->window_size;
 
+	if (size > limit) {
+		shrink(c, size - limit);
+		return;
+	}
+	/* Once a window's worth of bytes: before, the last change cannot have shown what it does. */
 	if (c->bytes_in - c->resized_at < size)
 		return;
 	c->resized_at = c->bytes_in;
-	if (size > limit) {
-		uint64_t less = min(c->credit, size - limit);
-
-		set_size(c, size - less);
-		c->credit -= (uint32_t)less;
-	} else if (sink_keeps_up(c) && deserves_more(c)) {
-		uint64_t more =
-		    min(min(2 * size, limit) - size, budget_left(c->session, o->window_budget));
-
-		set_size(c, size + more);
-		c->credit += (uint32_t)more;
-	}
+	if (sink_keeps_up(c) && deserves_more(c))
+		grow(c, min(2 * size, limit) - size);
 }
 
 uint32_t channel_window_grant(struct channel *c)
