@@ -84,3 +84,31 @@ tests_unit_ssh_rekey_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/auth_prompts_test
 tests_unit_ssh_auth_prompts_test_SOURCES = tests/unit/ssh/auth_prompts_test.c
 tests_unit_ssh_auth_prompts_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/session_test
+tests_unit_ssh_session_test_SOURCES = tests/unit/ssh/session_test.c $(CONNECTION_RIG)
+tests_unit_ssh_session_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/session_requests_test
+tests_unit_ssh_session_requests_test_SOURCES = tests/unit/ssh/session_requests_test.c $(CONNECTION_RIG)
+tests_unit_ssh_session_requests_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/session_keepalive_test
+tests_unit_ssh_session_keepalive_test_SOURCES = tests/unit/ssh/session_keepalive_test.c $(CONNECTION_RIG)
+tests_unit_ssh_session_keepalive_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/channel_test
+tests_unit_ssh_channel_test_SOURCES = tests/unit/ssh/channel_test.c $(CONNECTION_RIG)
+tests_unit_ssh_channel_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/channel_window_test
+tests_unit_ssh_channel_window_test_SOURCES = tests/unit/ssh/channel_window_test.c $(CONNECTION_RIG)
+tests_unit_ssh_channel_window_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/pump_test
+tests_unit_ssh_pump_test_SOURCES = tests/unit/ssh/pump_test.c $(CONNECTION_RIG)
+tests_unit_ssh_pump_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/exec_test
+tests_unit_ssh_exec_test_SOURCES = tests/unit/ssh/exec_test.c $(CONNECTION_RIG)
+tests_unit_ssh_exec_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
