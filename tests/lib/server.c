@@ -341,6 +341,17 @@ void server_fall_silent(struct server *s)
 	s->silent = true;
 }
 
+void server_stop_reading(struct server *s)
+{
+	bufferevent_setwatermark(s->bev, EV_READ, 0, 1);
+	bufferevent_setcb(s->bev, NULL, NULL, on_event, s);
+}
+
+void server_sign_badly(struct server *s)
+{
+	s->script.host_key = SERVER_SIGNS_BADLY;
+}
+
 void server_finish(struct server *s)
 {
 	evbuffer_add_buffer(bufferevent_get_output(s->bev), s->out);

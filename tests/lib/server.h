@@ -84,7 +84,10 @@ void server_send_raw(struct server *s, struct span bytes); /* not even a packet 
 void server_rekey(struct server *s);
 /* It goes on reading and recording, and does nothing any more. */
 void server_fall_silent(struct server *s);
-void server_finish(struct server *s); /* EOF */
+/* What it was sent stays where it is. */
+void server_stop_reading(struct server *s);
+void server_sign_badly(struct server *s); /* from now on */
+void server_finish(struct server *s);     /* EOF */
 void server_reset(struct server *s);
 
 /* ---- channels: it confirms every one and sends back what it gets ---- */

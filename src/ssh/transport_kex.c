@@ -1,0 +1,125 @@
+/*
+ * The transport's key exchanges: what ssh/kex says is done here, the first time and at each rekey.
+ */
+#include "ssh/transport_private.h"
+
+#include "base/log.h"
+
+int transport_verify_host_key(void *arg, struct span key_blob, struct span algorithm, struct err *e)
+{
+	struct transport *t = arg;
+
+	return hostkey_policy_verify(t->hostkey, key_blob, algorithm, e);
+}
+
+/* Right behind our first NEWKEYS, before anything else (RFC 8308 §2.4), and only to those who said that they know it. */
+static void send_ext_info(struct transport *t)
+{
+	struct wr message = WR_INIT;
+
+	if (!kex_peer_has_ext_info(t->kex))
+		return;
+	ext_info_write_ours(&message);
+	transport_seal(t, wr_span(&message));
+	wr_clear(&message);
+}
+
+static void use_send_keys(struct transport *t)
+{
+	const struct packet_keys *keys = kex_keys(t->kex);
+
+	t->bytes_out_before += packet_sealer_count(t->sealer).bytes;
+	packet_sealer_set_keys(t->sealer, keys, kex_sequence(t->kex));
+	rekey_watch_sending(&t->rekey, keys->cipher);
+	if (t->exchanges == 0)
+		send_ext_info(t);
+	kept_send(&t->kept, transport_send_kept, t);
+}
+
+static void use_receive_keys(struct transport *t)
+{
+	const struct packet_keys *keys = kex_keys(t->kex);
+
+	t->bytes_in_before += packet_opener_count(t->opener).bytes;
+	packet_opener_set_keys(t->opener, keys, kex_sequence(t->kex));
+	rekey_watch_receiving(&t->rekey, keys->cipher);
+}
+
+static void exchange_done(struct transport *t)
+{
+	t->exchanges++;
+	timer_stop(&t->rekey_deadline);
+	rekey_watch_restart(&t->rekey);
+	if (t->authenticated)
+		rekey_watch_arm(&t->rekey);
+	if (t->state == STATE_FIRST_KEX) {
+		t->state = STATE_OPEN;
+		t->ready_is_owed = true;
+	} else {
+		log_debug(t->log, "rekeyed", "kex=%s cipher=%s", kex_name(t->kex),
+		    packet_sealer_names(t->sealer)->cipher->name);
+	}
+}
+
+static void exchange_goes_on(struct transport *t)
+{
+	if (t->state == STATE_OPEN && kex_is_running(t->kex)) {
+		rekey_watch_disarm(&t->rekey);
+		if (!timer_is_running(&t->rekey_deadline))
+			timer_start(&t->rekey_deadline, t->rekey_timeout_ms);
+	}
+	transport_watch_gate(t);
+}
+
+void transport_run_kex(struct transport *t)
+{
+	for (;;) {
+		switch (kex_next(t->kex)) {
+		case KEX_WAIT:
+			exchange_goes_on(t);
+			return;
+		case KEX_SEND:
+			transport_seal(t, kex_message(t->kex));
+			break;
+		case KEX_USE_SEND_KEYS:
+			use_send_keys(t);
+			break;
+		case KEX_USE_RECEIVE_KEYS:
+			use_receive_keys(t);
+			break;
+		case KEX_DONE:
+			exchange_done(t);
+			break;
+		}
+	}
+}
+
+/* ---- rekey ---- */
+
+void transport_rekey(struct transport *t)
+{
+	if (t->state != STATE_OPEN || err_is_set(&t->failure) || kex_is_running(t->kex))
+		return;
+	kex_start(t->kex);
+	transport_run_kex(t);
+}
+
+void transport_on_rekey_due(void *arg)
+{
+	struct transport *t = arg;
+
+	/* The window adjusts that are owed go out before the gate shuts. */
+	if (transport_can_send(t) && !t->ready_is_owed)
+		t->callbacks.on_can_send(t->arg);
+	transport_rekey(t); /* does nothing if it is closed by now */
+}
+
+void transport_on_rekey_deadline(void *arg)
+{
+	struct transport *t = arg;
+	struct err e = ERR_INIT;
+
+	err_set(&e, ERR_TIMEOUT, "the server did not finish the key re-exchange within %lu s",
+	    (unsigned long)(t->rekey_timeout_ms / 1000));
+	transport_end(t, &e, GOODBYE);
+}
