@@ -14,22 +14,28 @@ struct agent *agent_new(struct loop *loop, const char *path, struct err *e);
 void agent_free(struct agent *agent); /* requests that wait get no callback. NULL is legal */
 
 struct agent_identity {
-	struct span blob; /* a key or a certificate */
+	struct span blob; /* a key or a certificate, of whatever type */
 	struct span comment;
 };
 
-/* One request at a time; callbacks come from the loop. e is set on failure (ERR_LOGIN: "the agent ..."). */
+/* One request at a time; callbacks come from the loop, and may make the next request or free the agent. e is set on failure
+ * (ERR_LOGIN: "the agent ..."), else NULL; what else is given lives for the call. An agent that refuses, or signs with another
+ * algorithm than it was asked for, has failed this request. One that does not answer in time, breaks the protocol or closes the
+ * connection is lost: later requests fail the same way. */
 typedef void agent_identities_callback(
     void *arg, const struct agent_identity *identities, size_t count, const struct err *e);
-void agent_list(struct agent *agent, uint64_t timeout_ms, agent_identities_callback *done, void *arg);
+void agent_list(
+    struct agent *agent, uint64_t timeout_ms, agent_identities_callback *done, void *arg);
 
-/* signature is the whole signature blob; its algorithm was checked against the one that was asked for. */
+/* algorithm is the plain one or the certificate's. signature is the whole signature blob; its algorithm was checked against the
+ * one that was asked for. */
 typedef void agent_signature_callback(void *arg, struct span signature, const struct err *e);
-void agent_sign(struct agent *agent, struct span key_blob, struct span algorithm, struct span data, uint64_t timeout_ms,
-    agent_signature_callback *done, void *arg);
+void agent_sign(struct agent *agent, struct span key_blob, struct span algorithm, struct span data,
+    uint64_t timeout_ms, agent_signature_callback *done, void *arg);
 
-/* session-bind@openssh.com: tells the agent to which host what it signs goes. Before the first signature; no answer is needed
- * (an old agent refuses, which changes nothing). */
-void agent_bind_session(struct agent *agent, struct span host_key, struct span session_id, struct span signature);
+/* session-bind@openssh.com: tells the agent to which host what it signs goes. Before the first signature, between requests; no
+ * answer is needed (an old agent refuses, which changes nothing). */
+void agent_bind_session(
+    struct agent *agent, struct span host_key, struct span session_id, struct span signature);
 
 #endif

@@ -1,12 +1,12 @@
 noinst_LIBRARIES += libssh.a
 libssh_a_SOURCES = \
-	src/ssh/agent.h \
 	src/ssh/disconnect.h src/ssh/disconnect.c \
 	src/ssh/kept.h src/ssh/kept.c \
 	src/ssh/rekey.h src/ssh/rekey.c \
 	src/ssh/auth_prompts.h src/ssh/auth_prompts.c \
 	src/ssh/transport.c src/ssh/transport_private.h src/ssh/transport_kex.c src/ssh/transport_messages.c \
 	src/ssh/auth.c src/ssh/auth_private.h src/ssh/auth_publickey.c src/ssh/auth_keys.h src/ssh/auth_keys.c src/ssh/client.c \
+	src/ssh/agent.c src/ssh/agent.h \
 	src/ssh/messages.h src/ssh/ext_info.h src/ssh/ext_info.c \
 	src/ssh/agreement.h \
 	src/ssh/agreement_dh.c src/ssh/agreement_ecdh.c src/ssh/agreement_hybrid.c \

@@ -12,6 +12,10 @@ UNIT_TESTS_SSH += tests/unit/ssh/cert_test
 tests_unit_ssh_cert_test_SOURCES = tests/unit/ssh/cert_test.c tests/unit/ssh/test_certs.h tests/unit/ssh/test_keys.h
 tests_unit_ssh_cert_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 
+UNIT_TESTS_SSH += tests/unit/ssh/agent_test
+tests_unit_ssh_agent_test_SOURCES = tests/unit/ssh/agent_test.c
+tests_unit_ssh_agent_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
 UNIT_TESTS_SSH += tests/unit/ssh/known_hosts_test
 tests_unit_ssh_known_hosts_test_SOURCES = tests/unit/ssh/known_hosts_test.c tests/unit/ssh/test_keys.h
 tests_unit_ssh_known_hosts_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
