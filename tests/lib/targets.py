@@ -183,7 +183,7 @@ class Postgres:
             if not user:
                 pytest.skip("no user postgres or nobody, and PostgreSQL does not run as root")
             os.chown(self.folder, pwd.getpwnam(user).pw_uid, -1)
-            self.as_user = [need("runuser"), "-u", user, "--"]
+            self.as_user = [need("setpriv"), f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
         self.port = free_port()
         self.process = None
 
