@@ -24,6 +24,15 @@ tests_fuzz_endpoint_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/ssh_arguments_fuzz
 tests_fuzz_ssh_arguments_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/packet_fuzz
+tests_fuzz_packet_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/ident_fuzz
+tests_fuzz_ident_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/kex_fuzz
+tests_fuzz_kex_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
 if FUZZ
 FUZZ_LIBS = $(THIRD_PARTY) $(LIBFUZZER)
 noinst_PROGRAMS += $(FUZZ_TARGETS)
