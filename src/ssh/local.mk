@@ -23,7 +23,9 @@ libssh_a_SOURCES = \
 	src/ssh/crypt_pieces.c src/ssh/crypt_pieces.h \
 	src/ssh/evp.c src/ssh/evp.h \
 	src/ssh/exec.c src/ssh/exec.h \
-	src/ssh/hostkey.h \
+	src/ssh/hostkey.c src/ssh/hostkey.h src/ssh/hostkey_policy.h \
+	src/ssh/hostkey_order.c src/ssh/hostkey_update.c \
+	src/ssh/krl.c src/ssh/krl.h src/ssh/revoked.c src/ssh/revoked.h \
 	src/ssh/ident.c src/ssh/ident.h \
 	src/ssh/kex.c src/ssh/kex.h \
 	src/ssh/kex_hash.c src/ssh/kex_hash.h \

@@ -1,0 +1,162 @@
+/*
+ * hostkeys-00@openssh.com: a server that we know announces its keys, so that it can change them one day. What may follow from
+ * that is decided on the files as they are at that moment.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "ssh/hostkey_policy.h"
+
+#define VANISHED_MAX 64
+
+struct announced {
+	struct span keys[HOSTKEY_ANNOUNCED_MAX];
+	size_t count;
+};
+
+/* What is to be done. The vanished keys are views into known. */
+struct plan {
+	struct known_hosts *known;
+	struct span new_keys[HOSTKEY_ANNOUNCED_MAX];
+	size_t new_count;
+	struct span vanished[VANISHED_MAX];
+	size_t vanished_count;
+};
+
+static bool is_among(struct span blob, const struct span *blobs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_equal(blob, blobs[i]))
+			return true;
+	return false;
+}
+
+/* Types that we do not have, certificates and keys that we would not take are left out (and so never added, nor, since lines
+ * of unknown types are not read, removed). The same key twice is an error, as OpenSSH has it. */
+static int read_announced(struct span message, struct announced *ret_announced)
+{
+	struct announced announced = {.count = 0};
+	struct rd r;
+
+	rd_init(&r, message);
+	while (rd_left(&r)) {
+		struct span blob = rd_string(&r);
+		if (!rd_ok(&r))
+			break;
+		struct key *key = key_from_blob(blob, NULL);
+		key_free(key);
+		if (!key)
+			continue;
+		if (announced.count == HOSTKEY_ANNOUNCED_MAX ||
+		    is_among(blob, announced.keys, announced.count))
+			return ERR_PEER;
+		announced.keys[announced.count++] = blob;
+	}
+	*ret_announced = announced;
+	return rd_end(&r);
+}
+
+/* Looks at the host's lines of the first file. False when one is there that must not be touched. */
+static bool plan_removals(
+    const struct hostkey_policy *policy, const struct announced *announced, struct plan *plan)
+{
+	struct known_hosts_match match;
+	bool verified_is_there = false;
+
+	for (size_t cursor = 0;
+	     known_hosts_next(plan->known, policy->name, policy->port, &cursor, &match);) {
+		if (match.marker != KNOWN_HOSTS_PLAIN || !match.only_name)
+			return false;
+		if (span_equal(match.key_blob, wr_span(&policy->seen)))
+			verified_is_there = true;
+		if (is_among(match.key_blob, announced->keys, announced->count))
+			continue;
+		if (plan->vanished_count == VANISHED_MAX)
+			return false;
+		plan->vanished[plan->vanished_count++] = match.key_blob;
+	}
+	return verified_is_there;
+}
+
+static bool is_known(
+    const struct hostkey_policy *policy, const struct known_hosts *known, struct span blob)
+{
+	struct known_hosts_match match;
+
+	for (size_t cursor = 0;
+	     known_hosts_next(known, policy->name, policy->port, &cursor, &match);)
+		if (span_equal(match.key_blob, blob))
+			return true;
+	return false;
+}
+
+static bool plan_additions(
+    const struct hostkey_policy *policy, const struct announced *announced, struct plan *plan)
+{
+	for (size_t i = 0; i < announced->count; i++) {
+		struct span blob = announced->keys[i];
+		if (known_hosts_has_elsewhere(plan->known, policy->name, policy->port, blob))
+			return false;
+		if (!is_known(policy, plan->known, blob))
+			plan->new_keys[plan->new_count++] = blob;
+	}
+	return true;
+}
+
+static bool make_plan(
+    const struct hostkey_policy *policy, const struct announced *announced, struct plan *plan)
+{
+	if (!policy->by_own_line || policy->announced != ANNOUNCED_ONCE ||
+	    !is_among(wr_span(&policy->seen), announced->keys, announced->count))
+		return false;
+	plan->known = known_hosts_read((const char *const *)policy->known_hosts_paths, 1, NULL);
+	return plan->known && plan_removals(policy, announced, plan) &&
+	       plan_additions(policy, announced, plan);
+}
+
+int hostkey_policy_announced(
+    struct hostkey_policy *policy, struct span message, struct span *ret_new)
+{
+	struct announced announced;
+	struct plan plan = {0};
+	int rc = read_announced(message, &announced);
+
+	policy->announced =
+	    policy->announced == ANNOUNCED_NOTHING ? ANNOUNCED_ONCE : ANNOUNCED_AGAIN;
+	if (rc < 0)
+		return rc;
+	if (make_plan(policy, &announced, &plan)) {
+		for (size_t i = 0; i < plan.new_count; i++)
+			ret_new[i] = plan.new_keys[i];
+		rc = (int)plan.new_count;
+	}
+	known_hosts_free(plan.known);
+	return rc;
+}
+
+int hostkey_policy_update(struct hostkey_policy *policy, struct span message, struct err *e)
+{
+	struct announced announced;
+	struct plan plan = {0};
+	int rc = 0;
+
+	if (read_announced(message, &announced) < 0)
+		return err_set(e, ERR_PEER, "malformed announcement of host keys");
+	if (make_plan(policy, &announced, &plan) && plan.new_count + plan.vanished_count) {
+		struct known_hosts_change change = {
+		    .path = policy->known_hosts_paths[0],
+		    .name = policy->name,
+		    .port = policy->port,
+		    .add = plan.new_keys,
+		    .add_count = plan.new_count,
+		    .remove = plan.vanished,
+		    .remove_count = plan.vanished_count,
+		};
+		rc = known_hosts_update(&change, e);
+		if (rc == 0)
+			log_info(policy->log, "host-keys-updated", "file=%s added=%zu removed=%zu",
+			    change.path, change.add_count, change.remove_count);
+	}
+	known_hosts_free(plan.known);
+	return rc;
+}
