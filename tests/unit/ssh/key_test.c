@@ -317,7 +317,8 @@ static void test_what_is_signed_verifies_and_nothing_else_does(void **state)
 		struct key *copy = key_copy(key);
 		key_free(key);
 		assert_true(key_is_private(copy));
-		assert_int_equal(key_verify(copy, algorithm, data, SPAN(w.p + 1, w.n - 1), NULL), 0);
+		assert_int_equal(
+		    key_verify(copy, algorithm, data, SPAN(w.p + 1, w.n - 1), NULL), 0);
 		wr_reset(&w);
 		assert_int_equal(key_sign(copy, algorithm, data, &w, NULL), 0);
 		key_free(copy);
