@@ -30,6 +30,7 @@ libssh_a_SOURCES = \
 	src/ssh/kex.c src/ssh/kex.h \
 	src/ssh/kex_hash.c src/ssh/kex_hash.h \
 	src/ssh/kex_host_key.c src/ssh/kex_host_key.h \
+	src/ssh/kex_messages.c src/ssh/kex_state.h \
 	src/ssh/kex_method.c src/ssh/kex_method.h \
 	src/ssh/kexinit.c src/ssh/kexinit.h \
 	src/ssh/key.c src/ssh/key.h \
