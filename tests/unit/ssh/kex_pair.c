@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "ssh/cert.h"
 #include "ssh/keyfile.h"
 #include "ssh/messages.h"
 
@@ -29,6 +30,10 @@ static int host_key(void *arg, struct span algorithm, struct wr *blob, struct er
 
 	(void)algorithm;
 	(void)e;
+	if (p->cert.n) {
+		wr_span_bytes(blob, wr_span(&p->cert));
+		return 0;
+	}
 	wr_span_bytes(blob, key_blob(p->claimed_host_key ? p->claimed_host_key : p->host_key));
 	return 0;
 }
@@ -37,7 +42,8 @@ static int sign_exchange_hash(
     void *arg, struct span algorithm, struct span hash, struct wr *signature, struct err *e)
 {
 	struct kex_pair *p = arg;
-	int rc = key_sign(p->host_key, algorithm, hash, signature, e);
+	const char *plain = cert_algorithm_plain(algorithm);
+	int rc = key_sign(p->host_key, plain ? span_of(plain) : algorithm, hash, signature, e);
 
 	if (rc == 0 && p->spoil_signature)
 		signature->p[signature->n - 1] ^= 1;
@@ -90,6 +96,7 @@ void kex_pair_close(struct kex_pair *p)
 	}
 	key_free(p->host_key);
 	key_free(p->claimed_host_key);
+	wr_clear(&p->cert);
 }
 
 static struct kex_pair_keys copy_keys(struct kex *kex)
@@ -172,6 +179,28 @@ int kex_pair_exchange(struct kex_pair *p)
 	kex_start(p->kex[SIDE_CLIENT]);
 	kex_start(p->kex[SIDE_SERVER]);
 	return kex_pair_run(p);
+}
+
+static void assert_same_keys(const struct kex_pair_keys *a, const struct kex_pair_keys *b)
+{
+	assert_non_null(a->cipher);
+	assert_memory_equal(a, b, sizeof(*a));
+}
+
+void kex_pair_assert_agreed(struct kex_pair *p)
+{
+	struct kex *client = p->kex[SIDE_CLIENT];
+	struct kex *server = p->kex[SIDE_SERVER];
+
+	assert_same_keys(&p->send[SIDE_CLIENT], &p->receive[SIDE_SERVER]);
+	assert_same_keys(&p->send[SIDE_SERVER], &p->receive[SIDE_CLIENT]);
+	assert_memory_not_equal(p->send[SIDE_CLIENT].key, p->send[SIDE_SERVER].key,
+	    p->send[SIDE_CLIENT].cipher->key_size);
+	assert_bytes(kex_session_id(client), kex_session_id(server));
+	assert_int_equal(p->done[SIDE_CLIENT], p->done[SIDE_SERVER]);
+	assert_false(kex_is_running(client) || kex_is_running(server));
+	assert_false(kex_blocks_sending(client) || kex_blocks_receiving(client));
+	assert_string_equal(kex_name(client), kex_name(server));
 }
 
 /* ---- a peer made by hand: KEXINITs as a test wants them ---- */

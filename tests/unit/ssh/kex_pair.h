@@ -28,8 +28,9 @@ struct kex_pair {
 
 	struct key *host_key;         /* the server's */
 	struct key *claimed_host_key; /* what it says it is; NULL: the same */
-	struct err verdict;           /* of verify_host_key; nothing set: it is right */
-	unsigned asked;               /* how often */
+	struct wr cert; /* what it shows instead, with a certificate's algorithm; empty: the key */
+	struct err verdict; /* of verify_host_key; nothing set: it is right */
+	unsigned asked;     /* how often */
 	bool spoil_signature;
 
 	/* May change the message before it arrives; NULL: nobody does. */
@@ -53,6 +54,9 @@ int kex_pair_deliver(struct kex_pair *p, enum kex_side from);
 int kex_pair_run(struct kex_pair *p);
 /* Starts on both sides and runs. */
 int kex_pair_exchange(struct kex_pair *p);
+
+/* Both have the same keys, each direction its own, and nothing is under way. */
+void kex_pair_assert_agreed(struct kex_pair *p);
 
 /* ---- a peer made by hand: KEXINITs as a test wants them ---- */
 

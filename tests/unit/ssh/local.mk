@@ -53,6 +53,11 @@ tests_unit_ssh_kexinit_test_SOURCES = tests/unit/ssh/kexinit_test.c tests/unit/s
 	tests/unit/ssh/hex.h tests/unit/ssh/test_keys.h
 tests_unit_ssh_kexinit_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 
+UNIT_TESTS_SSH += tests/unit/ssh/kex_host_key_test
+tests_unit_ssh_kex_host_key_test_SOURCES = tests/unit/ssh/kex_host_key_test.c tests/unit/ssh/kex_pair.c tests/unit/ssh/kex_pair.h \
+	tests/unit/ssh/hex.h tests/unit/ssh/test_certs.h tests/unit/ssh/test_keys.h
+tests_unit_ssh_kex_host_key_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
 UNIT_TESTS_SSH += tests/unit/ssh/kex_test
 tests_unit_ssh_kex_test_SOURCES = tests/unit/ssh/kex_test.c tests/unit/ssh/kex_pair.c tests/unit/ssh/kex_pair.h \
 	tests/unit/ssh/hex.h tests/unit/ssh/test_keys.h
