@@ -1,3 +1,3 @@
-LINT_TESTS = tests/lint/layers tests/lint/headers tests/lint/symbols tests/lint/listed
-EXTRA_DIST += tests/lint/layers tests/lint/headers tests/lint/symbols tests/lint/listed tests/lint/format
+LINT_TESTS = tests/lint/layers tests/lint/headers tests/lint/symbols tests/lint/listed tests/lint/format
+EXTRA_DIST += $(LINT_TESTS)
 TESTS += $(LINT_TESTS)
