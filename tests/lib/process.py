@@ -1,5 +1,6 @@
 """Processes that a test starts, and conditions that it waits for. Nothing here sleeps for a fixed time."""
 
+import ctypes
 import os
 import pathlib
 import random
@@ -77,8 +78,18 @@ def listens(port, host="127.0.0.1"):
     return False
 
 
+_libc = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def _end_with_the_tests():
+    """In the child: a test run that is itself killed leaves nothing behind."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
-    """A program in the foreground with its output in a file. Ended by its id, and its whole session with it."""
+    """A program in the foreground with its output in a file. Ended by its id, and those below it with it; to be started by
+    the main thread, since it ends with the thread that started it."""
 
     def __init__(self, argv, log, **popen):
         self.argv = [str(arg) for arg in argv]
@@ -87,7 +98,7 @@ class Process:
             popen.setdefault("stdout", out)
             popen.setdefault("stderr", out)
             popen.setdefault("stdin", subprocess.DEVNULL)
-            self.popen = subprocess.Popen(self.argv, start_new_session=True, **popen)
+            self.popen = subprocess.Popen(self.argv, start_new_session=True, preexec_fn=_end_with_the_tests, **popen)
         self.pid = self.popen.pid
 
     def log(self):
