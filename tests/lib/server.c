@@ -187,6 +187,7 @@ static void run_kex(struct server *s)
 			if (s->exchanges == 0)
 				send_ext_info(s);
 			kept_send(&s->kept, send_kept, s);
+			server_channels_resume(s);
 			break;
 		case KEX_USE_RECEIVE_KEYS:
 			packet_opener_set_keys(s->opener, kex_keys(s->kex), kex_sequence(s->kex));
@@ -308,7 +309,8 @@ struct server *server_new(
 		options.prefs.host_key = "ssh-ed25519";
 	s->kex = kex_new(&options);
 	bufferevent_setcb(bev, on_readable, NULL, on_event, s);
-	if (ident_of(script)[0]) {
+	s->silent = !ident_of(script)[0];
+	if (!s->silent) {
 		evbuffer_add_printf(s->out, "%s\r\n", ident_of(script));
 		kex_start(s->kex);
 		run_kex(s);

@@ -44,7 +44,7 @@ enum server_verdict {
 
 /* Zero means: an OpenSSH that is well and lets everybody in. */
 struct server_script {
-	const char *ident;            /* without CR LF; "" sends none */
+	const char *ident;            /* without CR LF; "": it says nothing at all */
 	struct algorithm_prefs prefs; /* kept */
 	enum kex_strictness strict;
 	enum { SERVER_EXT_INFO, SERVER_NO_EXT_INFO } ext_info;
@@ -53,10 +53,14 @@ struct server_script {
 	enum { SERVER_SIGNS_WELL, SERVER_SIGNS_BADLY } host_key;
 	size_t fragment; /* bytes that are written a pass; 0: all */
 
-	const char
-	    *methods; /* of USERAUTH_FAILURE; NULL: "publickey,password,keyboard-interactive" */
-	const char *const
-	    *prompts; /* of an INFO_REQUEST, NULL at the end; one that begins with '+' is echoed */
+	enum {
+		SERVER_ACCEPTS_SERVICE,
+		SERVER_HOLDS_SERVICE
+	} service; /* then the test accepts it */
+	/* Of USERAUTH_FAILURE; NULL: "publickey,password,keyboard-interactive". */
+	const char *methods;
+	/* Of an INFO_REQUEST, NULL at the end; one that begins with '+' is echoed. */
+	const char *const *prompts;
 	enum server_verdict (*on_login)(
 	    void *arg, struct server *s, const struct server_login *login);
 

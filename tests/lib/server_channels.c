@@ -54,7 +54,8 @@ static void send_back(struct server *s, struct channel_end *c)
 {
 	size_t n;
 
-	while ((n = evbuffer_get_length(c->pending)) > 0 && c->their_window > 0) {
+	while ((n = evbuffer_get_length(c->pending)) > 0 && c->their_window > 0 &&
+	       !kex_blocks_sending(s->kex)) {
 		struct wr w = WR_INIT;
 
 		n = smaller((uint32_t)n, smaller(c->their_window, c->their_maximum_packet));
@@ -70,6 +71,15 @@ static void send_back(struct server *s, struct channel_end *c)
 		c->eof_is_owed = false;
 		send_u32(s, SSH_MSG_CHANNEL_EOF, c->id);
 	}
+}
+
+void server_channels_resume(struct server *s)
+{
+	struct channel_end *c;
+	size_t cursor = 0;
+
+	while ((c = map_next(s->channels, &cursor)))
+		send_back(s, c);
 }
 
 static void confirm(struct server *s, struct rd *r)

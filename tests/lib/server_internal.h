@@ -33,6 +33,8 @@ void server_complain(struct server *s, const char *format, ...) PRINTF_LIKE(2, 3
 /* True: it was a message of the login. */
 bool server_login_input(struct server *s, struct span payload);
 bool server_channel_input(struct server *s, struct span payload);
+/* A key exchange is over: data may go out again. */
+void server_channels_resume(struct server *s);
 void server_channels_clear(struct server *s);
 
 #endif

@@ -188,6 +188,8 @@ bool server_login_input(struct server *s, struct span payload)
 
 	switch (payload.p[0]) {
 	case SSH_MSG_SERVICE_REQUEST:
+		if (s->script.service == SERVER_HOLDS_SERVICE)
+			return true;
 		wr_u8(&w, SSH_MSG_SERVICE_ACCEPT);
 		wr_cstring(&w, "ssh-userauth");
 		server_send(s, wr_span(&w));

@@ -121,3 +121,22 @@ tests_unit_ssh_pump_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/exec_test
 tests_unit_ssh_exec_test_SOURCES = tests/unit/ssh/exec_test.c $(CONNECTION_RIG)
 tests_unit_ssh_exec_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+# Those with the scripted server of tests/lib.
+SERVER_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+SERVER_LIBS = libtestserver.a $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/transport_test
+tests_unit_ssh_transport_test_SOURCES = tests/unit/ssh/transport_test.c tests/unit/ssh/transport_rig.h
+tests_unit_ssh_transport_test_CPPFLAGS = $(SERVER_CPPFLAGS)
+tests_unit_ssh_transport_test_LDADD = $(SERVER_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/protocol_handshake_test
+tests_unit_ssh_protocol_handshake_test_SOURCES = tests/unit/ssh/protocol_handshake_test.c tests/unit/ssh/transport_rig.h
+tests_unit_ssh_protocol_handshake_test_CPPFLAGS = $(SERVER_CPPFLAGS)
+tests_unit_ssh_protocol_handshake_test_LDADD = $(SERVER_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/protocol_packets_test
+tests_unit_ssh_protocol_packets_test_SOURCES = tests/unit/ssh/protocol_packets_test.c tests/unit/ssh/transport_rig.h
+tests_unit_ssh_protocol_packets_test_CPPFLAGS = $(SERVER_CPPFLAGS)
+tests_unit_ssh_protocol_packets_test_LDADD = $(SERVER_LIBS)
