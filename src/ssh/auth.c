@@ -36,9 +36,11 @@ static const char *methods_in_words(const struct auth *auth)
 	return auth->methods[0] ? auth->methods : "nothing more";
 }
 
-/* "offered ...; not offered: ...; the server takes: ..." */
+/* "accepted ...; offered ...; not offered: ...; the server takes: ..." */
 static void describe(const struct auth *auth, struct strbuf *text)
 {
+	if (auth->accepted.n)
+		strbuf_addf(text, "accepted %s; ", strbuf_text(&auth->accepted));
 	strbuf_addf(text, "%s%s", auth->refused.n ? "offered " : "offered nothing",
 	    strbuf_text(&auth->refused));
 	if (auth->keys.left_out.n)
@@ -47,11 +49,11 @@ static void describe(const struct auth *auth, struct strbuf *text)
 		strbuf_addf(text, "; the server takes: %s", methods_in_words(auth));
 }
 
-static void note_refused(struct auth *auth, const char *what)
+static void note(struct strbuf *list, const char *what)
 {
-	if (auth->refused.n)
-		strbuf_add(&auth->refused, ", ");
-	strbuf_add(&auth->refused, what);
+	if (list->n)
+		strbuf_add(list, ", ");
+	strbuf_add(list, what);
 }
 
 /* The last thing its callers do. */
@@ -269,16 +271,20 @@ static const char *request_name(const struct auth *auth)
 	return "nothing";
 }
 
-/* The method went wrong, or only so far: either way it is not tried with the same key again. */
-static void end_request(struct auth *auth, bool partial_success)
+enum outcome { OUTCOME_REFUSED, OUTCOME_STEP /* partial success: there is more to do */ };
+
+/* Either way the same is not tried again with the same key. */
+static void end_request(struct auth *auth, enum outcome outcome)
 {
 	bool is_key = auth->request == REQUEST_ASK || auth->request == REQUEST_SIGNED;
-	bool is_guess = is_key && !partial_success && auth->certainty == AUTH_ALGORITHM_GUESS;
+	bool is_guess = is_key && auth->certainty == AUTH_ALGORITHM_GUESS;
 
-	if (is_guess && auth_key_guess_again(auth->current))
+	if (outcome == OUTCOME_STEP)
+		note(&auth->accepted, request_name(auth));
+	else if (is_guess && auth_key_guess_again(auth->current))
 		is_key = false; /* this offer is not through yet */
-	else if (!partial_success && auth->request != REQUEST_NONE)
-		note_refused(auth, request_name(auth));
+	else if (auth->request != REQUEST_NONE)
+		note(&auth->refused, request_name(auth));
 	if (is_key)
 		auth->current->spent = true;
 	auth->current = NULL;
@@ -300,7 +306,7 @@ static int handle_failure(struct auth *auth, struct span payload, struct err *e)
 	    request_name(auth));
 	free(auth->methods);
 	auth->methods = span_strdup(methods);
-	end_request(auth, partial_success);
+	end_request(auth, partial_success ? OUTCOME_STEP : OUTCOME_REFUSED);
 	auth_advance(auth);
 	return 0;
 }
@@ -324,7 +330,7 @@ static int handle_password_change(struct auth *auth, struct span payload, struct
 	(void)payload;
 	(void)e;
 	auth_keys_leave_out(&auth->keys, "password", "it has expired, the server wants a new one");
-	end_request(auth, false);
+	end_request(auth, OUTCOME_REFUSED);
 	/* The server waits for the new password; another request tells it that there is none. */
 	auth_advance(auth);
 	return 0;
@@ -344,7 +350,7 @@ static int handle_info_request(struct auth *auth, struct span payload, struct er
 
 		auth_keys_leave_out(&auth->keys, "keyboard-interactive", why);
 		free(why);
-		end_request(auth, false);
+		end_request(auth, OUTCOME_REFUSED);
 		auth_advance(auth); /* another request abandons this one (RFC 4256 §3.1) */
 	}
 	strbuf_clear(&question);
@@ -512,6 +518,7 @@ static void destroy(void *object)
 	wr_clear(&auth->signed_data);
 	secret_clear(&auth->password);
 	strbuf_clear(&auth->refused);
+	strbuf_clear(&auth->accepted);
 	free(auth->methods);
 	free(auth->method);
 	free(auth->user);

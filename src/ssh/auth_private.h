@@ -63,8 +63,9 @@ struct auth {
 	bool none_was_tried, password_was_tried, interactive_was_tried;
 	char *methods; /* that the server would take; NULL: it did not say yet */
 
-	struct strbuf refused; /* what it refused, in words */
-	char *method;          /* what let us in */
+	struct strbuf refused;  /* what it refused, in words */
+	struct strbuf accepted; /* steps that went well, with more to do */
+	char *method;           /* what let us in */
 	unsigned banners;
 	struct log_repeat banner_repeat;
 };

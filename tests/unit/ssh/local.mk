@@ -140,3 +140,8 @@ UNIT_TESTS_SSH += tests/unit/ssh/protocol_packets_test
 tests_unit_ssh_protocol_packets_test_SOURCES = tests/unit/ssh/protocol_packets_test.c tests/unit/ssh/transport_rig.h
 tests_unit_ssh_protocol_packets_test_CPPFLAGS = $(SERVER_CPPFLAGS)
 tests_unit_ssh_protocol_packets_test_LDADD = $(SERVER_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/auth_test
+tests_unit_ssh_auth_test_SOURCES = tests/unit/ssh/auth_test.c tests/unit/ssh/transport_rig.h tests/unit/ssh/auth_agent.h
+tests_unit_ssh_auth_test_CPPFLAGS = $(SERVER_CPPFLAGS)
+tests_unit_ssh_auth_test_LDADD = $(SERVER_LIBS)
