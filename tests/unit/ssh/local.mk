@@ -145,3 +145,8 @@ UNIT_TESTS_SSH += tests/unit/ssh/auth_test
 tests_unit_ssh_auth_test_SOURCES = tests/unit/ssh/auth_test.c tests/unit/ssh/transport_rig.h tests/unit/ssh/auth_agent.h
 tests_unit_ssh_auth_test_CPPFLAGS = $(SERVER_CPPFLAGS)
 tests_unit_ssh_auth_test_LDADD = $(SERVER_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/client_test
+tests_unit_ssh_client_test_SOURCES = tests/unit/ssh/client_test.c tests/unit/ssh/transport_rig.h tests/unit/ssh/auth_agent.h
+tests_unit_ssh_client_test_CPPFLAGS = $(SERVER_CPPFLAGS)
+tests_unit_ssh_client_test_LDADD = $(SERVER_LIBS)
