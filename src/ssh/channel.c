@@ -267,10 +267,20 @@ void channel_eof(struct channel *c)
 	pump_channel(c);
 }
 
+static void owe_refusal(struct channel *c, enum channel_open_failure code, const char *text)
+{
+	assert(c->state == CHANNEL_PENDING);
+	wr_u32(&c->opening, code);     /* reason code */
+	wr_cstring(&c->opening, text); /* description */
+	wr_cstring(&c->opening, "");   /* language tag */
+	c->state = CHANNEL_REFUSED;
+	pump_channel(c);
+}
+
 void channel_close(struct channel *c)
 {
-	if (c->state == CHANNEL_PENDING) {
-		channel_refuse(c, OPEN_CONNECT_FAILED, "closed");
+	if (c->state == CHANNEL_PENDING) { /* whoever was to answer hears it by on_close */
+		owe_refusal(c, OPEN_CONNECT_FAILED, "closed");
 		return;
 	}
 	c->eof_wanted = true;
@@ -283,7 +293,7 @@ void channel_abandon(struct channel *c, enum channel_leaving how)
 	bool complete = channel_output_length(c) == 0;
 
 	if (c->state == CHANNEL_PENDING)
-		channel_refuse(c, OPEN_CONNECT_FAILED, "closed");
+		owe_refusal(c, OPEN_CONNECT_FAILED, "closed");
 	c->abandoned = true;
 	channel_requests_drop(c);
 	drop_output(c);
@@ -324,21 +334,20 @@ void channel_wait(struct channel *c)
 
 void channel_accept(struct channel *c, const struct channel_callbacks *callbacks, void *arg)
 {
-	assert(c->state == CHANNEL_PENDING);
 	(void)channel_set_callbacks(c, callbacks, arg);
+	if (c->state == CHANNEL_REFUSED) /* by session_close(): on_close is on its way */
+		return;
+	assert(c->state == CHANNEL_PENDING);
 	c->state = CHANNEL_ACCEPTED;
 	pump_channel(c);
 }
 
 void channel_refuse(struct channel *c, enum channel_open_failure code, const char *text)
 {
-	assert(c->state == CHANNEL_PENDING);
-	wr_u32(&c->opening, code);                    /* reason code */
-	wr_cstring(&c->opening, text);                /* description */
-	wr_cstring(&c->opening, "");                  /* language tag */
-	c->callbacks = (struct channel_callbacks){0}; /* it is gone for whoever refuses it */
-	c->state = CHANNEL_REFUSED;
-	pump_channel(c);
+	(void)channel_set_callbacks(c, NULL, NULL); /* it is gone for whoever refuses it */
+	if (c->state == CHANNEL_REFUSED)
+		return;
+	owe_refusal(c, code, text);
 }
 
 /* ---- what comes from the peer ---- */

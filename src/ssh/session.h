@@ -79,7 +79,7 @@ struct channel *session_open_channel(struct session *s, const char *type, struct
 
 /* The peer opens one. The handler looks at the type's part of the message (extra) and either accepts now or later with
  * channel_accept(), or refuses with channel_refuse(). Until then the channel is pending and nothing is sent. Who answers later
- * sets an on_close with channel_set_callbacks() first: it says when the session has ended meanwhile. */
+ * sets an on_close with channel_set_callbacks() first: it says when the session was closed or ended meanwhile. */
 typedef void session_open_handler(
     void *arg, struct session *s, struct channel *channel, struct span extra);
 struct session_open_registration {

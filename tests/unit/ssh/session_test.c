@@ -378,6 +378,32 @@ static void test_a_pending_channel_that_is_closed_is_refused(void **state)
 	rig_free(rig);
 }
 
+static void test_who_was_to_answer_hears_that_it_is_too_late(void **state)
+{
+	(void)state;
+	for (int refuses = 0; refuses < 2; refuses++) {
+		struct inbound in = {.answer = INBOUND_WAIT};
+		struct rig *rig = rig_with_inbound(&in);
+
+		rig_feed(rig, "bsuuu", SSH_MSG_CHANNEL_OPEN, "inbound", 5, 1000, 1000);
+		(void)channel_set_callbacks(in.channel, &watched_callbacks, &in.watched);
+		fake_transport_shut(rig->transport);
+		session_close(rig->session, 5000);
+		/* It may answer before it hears. */
+		if (refuses)
+			channel_refuse(in.channel, OPEN_CONNECT_FAILED, "too late");
+		else
+			channel_accept(in.channel, &watched_callbacks, &in.watched);
+		assert_int_equal(in.watched.closed, 0);
+		fake_transport_open(rig->transport);
+		rig_expect(rig, "buuss", SSH_MSG_CHANNEL_OPEN_FAILURE, 5, OPEN_CONNECT_FAILED,
+		    "closed", "");
+		assert_int_equal(in.watched.closed, refuses ? 0 : 1);
+		assert_int_equal(rig->closed, 1);
+		rig_free(rig);
+	}
+}
+
 static void test_inbound_opens_beyond_the_limit_are_refused(void **state)
 {
 	struct inbound in = {.answer = INBOUND_ACCEPT};
@@ -974,6 +1000,7 @@ int main(void)
 	    cmocka_unit_test(test_inbound_open_may_be_answered_later),
 	    cmocka_unit_test(test_a_pending_channel_hears_of_the_end),
 	    cmocka_unit_test(test_a_pending_channel_that_is_closed_is_refused),
+	    cmocka_unit_test(test_who_was_to_answer_hears_that_it_is_too_late),
 	    cmocka_unit_test(test_inbound_opens_beyond_the_limit_are_refused),
 	    cmocka_unit_test(test_opens_without_end_whose_refusals_are_not_taken_are_an_error),
 	    cmocka_unit_test(test_handlers_of_opens_and_their_old_values),
