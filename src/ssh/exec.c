@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "ssh/agent_forward.h"
 
 enum { EXTENDED_DATA_STDERR = 1 };
 
@@ -54,6 +55,7 @@ static void on_open(void *arg, struct channel *c)
 	struct exec *x = arg;
 	struct wr command = WR_INIT;
 
+	agent_forward_request(c);
 	wr_cstring(&command, x->command);
 	channel_send_request(c, "exec", wr_span(&command), on_exec_reply, x);
 	wr_clear(&command);

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libssh.a
 libssh_a_SOURCES = \
+	src/ssh/agent_forward.c src/ssh/agent_forward.h \
 	src/ssh/disconnect.h src/ssh/disconnect.c \
 	src/ssh/kept.h src/ssh/kept.c \
 	src/ssh/rekey.h src/ssh/rekey.c \
@@ -48,5 +49,6 @@ libssh_a_SOURCES = \
 	src/ssh/known_hosts_update.c \
 	src/ssh/mac.c src/ssh/mac.h \
 	src/ssh/packet.c src/ssh/packet.h \
+	src/ssh/session_hostkeys.c src/ssh/session_hostkeys.h \
 	src/ssh/session.c src/ssh/session.h src/ssh/session_keepalive.c src/ssh/session_loop.c src/ssh/session_requests.c \
 	src/ssh/transport.h

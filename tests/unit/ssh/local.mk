@@ -150,3 +150,11 @@ UNIT_TESTS_SSH += tests/unit/ssh/client_test
 tests_unit_ssh_client_test_SOURCES = tests/unit/ssh/client_test.c tests/unit/ssh/transport_rig.h tests/unit/ssh/auth_agent.h
 tests_unit_ssh_client_test_CPPFLAGS = $(SERVER_CPPFLAGS)
 tests_unit_ssh_client_test_LDADD = $(SERVER_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/agent_forward_test
+tests_unit_ssh_agent_forward_test_SOURCES = tests/unit/ssh/agent_forward_test.c $(CONNECTION_RIG)
+tests_unit_ssh_agent_forward_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/session_hostkeys_test
+tests_unit_ssh_session_hostkeys_test_SOURCES = tests/unit/ssh/session_hostkeys_test.c tests/unit/ssh/test_keys.h $(CONNECTION_RIG)
+tests_unit_ssh_session_hostkeys_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
