@@ -33,6 +33,10 @@ tests_fuzz_ident_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/kex_fuzz
 tests_fuzz_kex_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/connection_fuzz
+tests_fuzz_connection_fuzz_SOURCES = tests/fuzz/connection_fuzz.c tests/lib/fake_transport.h tests/lib/fake_transport.c
+tests_fuzz_connection_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
 if FUZZ
 FUZZ_LIBS = $(THIRD_PARTY) $(LIBFUZZER)
 noinst_PROGRAMS += $(FUZZ_TARGETS)
