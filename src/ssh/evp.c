@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 
 void evp_must(int ok)
@@ -26,4 +27,9 @@ void *evp_must_have(void *object)
 void evp_forget_errors(void)
 {
 	ERR_clear_error();
+}
+
+const char *evp_library_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
 }

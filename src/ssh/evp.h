@@ -1,5 +1,5 @@
 /*
- * Two small things that everyone who calls OpenSSL's EVP needs.
+ * Small things that everyone needs who calls OpenSSL's EVP.
  */
 #ifndef ADIT_SSH_EVP_H
 #define ADIT_SSH_EVP_H
@@ -12,5 +12,8 @@ void *evp_must_have(void *object);
 
 /* An OpenSSL call failed and the failure was dealt with: empties the thread's error queue, which would else grow. */
 void evp_forget_errors(void);
+
+/* "OpenSSL 3.0.15 3 Sep 2024": of the library that runs, not of the one that was compiled against. Static. */
+const char *evp_library_version(void);
 
 #endif

@@ -1,0 +1,196 @@
+#include "command/ask.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "command/socket_path.h"
+#include "net/addr.h"
+
+enum { HEAD_MAX = 16 * 1024 };
+
+/* ---- the connection ---- */
+
+static int connect_to(const char *path, struct err *e)
+{
+	struct addr at;
+	int result = addr_from_path(path, &at, e);
+
+	if (result)
+		return result;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, &at.sa, at.length) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	if (errno == EACCES || errno == EPERM)
+		return err_set_errno(e, ERR_LOCAL, errno, "the control socket %s", path);
+	if (errno == ENOENT)
+		return err_set(
+		    e, ERR_NETWORK, "no adit is running here: there is no control socket %s", path);
+	return err_set_errno(
+	    e, ERR_NETWORK, errno, "no adit answers on the control socket %s", path);
+}
+
+/* More bytes into buffer; 0 at the end. deadline_ms: clock_now_ms() scale, 0 for none. */
+static int read_more(int fd, struct strbuf *buffer, uint64_t deadline_ms, struct err *e)
+{
+	struct pollfd watched = {.fd = fd, .events = POLLIN};
+	char bytes[4096];
+	uint64_t now = clock_now_ms();
+	int wait_ms = -1;
+
+	if (deadline_ms)
+		wait_ms = deadline_ms > now ? (int)(deadline_ms - now) : 0;
+	int ready = poll(&watched, 1, wait_ms);
+	if (ready == 0)
+		return err_set(e, ERR_TIMEOUT, "timed out");
+	ssize_t n = ready < 0 ? -1 : read(fd, bytes, sizeof(bytes));
+	if (n < 0)
+		return err_set_errno(e, ERR_NETWORK, errno, "reading from the control socket");
+	strbuf_add_n(buffer, bytes, (size_t)n);
+	return n > 0;
+}
+
+static int send_request(int fd, const char *method, const char *path, struct err *e)
+{
+	/* HTTP/1.0: the answer ends with the connection, and is not chunked. */
+	char *text =
+	    str_format("%s %s HTTP/1.0\r\nHost: adit\r\nContent-Length: 0\r\n\r\n", method, path);
+	size_t length = strlen(text), sent = 0;
+
+	while (sent < length) {
+		ssize_t n = send(fd, text + sent, length - sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	free(text);
+	return sent == length
+		   ? 0
+		   : err_set_errno(e, ERR_NETWORK, errno, "writing to the control socket");
+}
+
+/* ---- the answer ---- */
+
+/* Reads up to the empty line; what follows it stays in buffer. */
+static int read_head(
+    int fd, struct strbuf *buffer, uint64_t deadline_ms, int *ret_code, struct err *e)
+{
+	const char *end;
+
+	while (!(end = strstr(strbuf_text(buffer), "\r\n\r\n"))) {
+		int got = read_more(fd, buffer, deadline_ms, e);
+
+		if (got < 0)
+			return got;
+		if (got == 0 || buffer->n > HEAD_MAX)
+			return err_set(
+			    e, ERR_PEER, "what answers on the control socket is not adit");
+	}
+	if (sscanf(strbuf_text(buffer), "HTTP/1.%*d %d", ret_code) != 1)
+		return err_set(e, ERR_PEER, "what answers on the control socket is not adit");
+	char *rest = mem_strdup(end + 4);
+	strbuf_clear(buffer);
+	strbuf_add(buffer, rest);
+	free(rest);
+	return 0;
+}
+
+static void give_lines(
+    struct strbuf *buffer, void (*on_line)(void *arg, struct span line), void *arg)
+{
+	const char *start = strbuf_text(buffer), *newline;
+
+	while ((newline = strchr(start, '\n'))) {
+		on_line(arg, SPAN(start, (size_t)(newline - start)));
+		start = newline + 1;
+	}
+	char *rest = mem_strdup(start);
+	strbuf_clear(buffer);
+	strbuf_add(buffer, rest);
+	free(rest);
+}
+
+int ask(const struct ask_options *options, const char *method, const char *path,
+    uint64_t timeout_ms, void (*on_line)(void *arg, struct span line), void *arg,
+    struct ask_answer *ret_answer, struct err *e)
+{
+	char *socket_path = socket_path_for_client(options->socket, options->config);
+	uint64_t deadline_ms = timeout_ms ? clock_now_ms() + timeout_ms : 0;
+	struct strbuf buffer = {0};
+	int code = 0;
+	int fd = connect_to(socket_path, e);
+	int result = fd < 0 ? fd : send_request(fd, method, path, e);
+
+	free(socket_path);
+	if (result == 0)
+		result = read_head(fd, &buffer, deadline_ms, &code, e);
+	if (result == 0) {
+		do {
+			if (on_line && code == 200)
+				give_lines(&buffer, on_line, arg);
+			result = read_more(fd, &buffer, deadline_ms, e);
+		} while (result > 0);
+	}
+	if (fd >= 0)
+		close(fd);
+	ret_answer->code = code;
+	ret_answer->body = buffer;
+	return result;
+}
+
+int ask_failed(const struct err *e)
+{
+	int code = command_fail(e);
+
+	return e->class == ERR_LOCAL ? EXIT_NOT_PERMITTED : code;
+}
+
+int ask_refused(const struct ask_answer *answer)
+{
+	static const char key[] = "{\"error\":\"";
+	const char *text = strbuf_text(&answer->body);
+
+	/* The daemon's own words, without the JSON around them. */
+	if (strncmp(text, key, sizeof(key) - 1) == 0) {
+		text += sizeof(key) - 1;
+		fprintf(stderr, "adit: %.*s\n", (int)strcspn(text, "\""), text);
+	} else {
+		fprintf(stderr, "adit: the daemon answered %d\n%s", answer->code, text);
+	}
+	return EXIT_OTHER;
+}
+
+/* ---- paths ---- */
+
+void ask_add_encoded(struct strbuf *path, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (isalnum(c) || strchr("-._~", c))
+			strbuf_add_n(path, text, 1);
+		else
+			strbuf_addf(path, "%%%02X", c);
+	}
+}
+
+void ask_add_names(struct strbuf *path, int count, char *const *names)
+{
+	for (int i = 0; i < count; i++) {
+		strbuf_add(path, strchr(strbuf_text(path), '?') ? "&" : "?");
+		strbuf_add(path, "name=");
+		ask_add_encoded(path, names[i]);
+	}
+}

@@ -1,0 +1,47 @@
+/*
+ * adit check: reads the configuration as run would, prints every error, connects to nothing.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command/command.h"
+#include "command/load.h"
+
+static int check(const struct command *command, int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	const char *file = NULL;
+	char *path;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+		if (option == 'h') {
+			command_print_help(command);
+			return EXIT_DONE;
+		}
+		if (option != 'c')
+			return command_usage_error(command, NULL);
+		file = optarg;
+	}
+	if (optind < argc)
+		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
+	struct config *config = load_config(file, &path);
+	if (config)
+		printf("%s: good: %zu hosts, %zu tunnels\n", path, config->host_count,
+		    config->tunnel_count);
+	free(path);
+	if (!config)
+		return EXIT_CONFIG;
+	config_unref(config);
+	return EXIT_DONE;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .arguments = "[-c FILE]",
+    .summary = "Reads the configuration and prints every error in it; connects to nothing",
+    .help = "  -c, --config FILE   the configuration file\n",
+    .run = check,
+};

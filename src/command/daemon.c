@@ -1,0 +1,254 @@
+#include "command/daemon.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/control.h"
+#include "admin/events.h"
+#include "admin/notify.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "command/command.h"
+#include "command/reloader.h"
+#include "command/socket_path.h"
+#include "net/change.h"
+#include "net/resolver.h"
+#include "tunnel/manager.h"
+
+enum { EXTRA_STOP_MS = 5000 /* for DISCONNECT to go out, after the streams */ };
+
+struct daemon {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct manager *manager;
+	struct reloader *reloader;
+	struct notify *notify;
+	struct net_watch *net_watch;
+	struct events *events;
+	struct control *control;
+	bool ready;
+	bool stopping;
+	struct event *signals[4];
+};
+
+/* ---- reload ---- */
+
+static void follow_config(struct daemon *d)
+{
+	const struct config_endpoint *at = &manager_config(d->manager)->http_listen;
+	struct endpoint endpoint = {.host = at->host, .port = at->port, .path = at->path};
+	struct err e = ERR_INIT;
+
+	if (control_listen_tcp(d->control, at->text ? &endpoint : NULL, &e))
+		log_error(NULL, "listen-failed", "reason=%s", e.text);
+}
+
+static void on_change(void *arg);
+
+static void reload(void *arg, enum control_reload how, struct config_strings *changes,
+    struct config_errors *errors)
+{
+	struct daemon *d = arg;
+
+	if (how == CONTROL_RELOAD_APPLY)
+		notify_reloading(d->notify);
+	reloader_reload(d->reloader, how, changes, errors);
+	if (how == CONTROL_RELOAD_DRY_RUN)
+		return;
+	if (errors->n == 0)
+		follow_config(d);
+	/* A reload ends when the new configuration is in force; whether all is up by then is another question. */
+	notify_ready(d->notify);
+	on_change(d);
+}
+
+static void reload_by_signal(struct daemon *d)
+{
+	notify_reloading(d->notify);
+	reloader_reload_and_log(d->reloader);
+	follow_config(d);
+	notify_ready(d->notify);
+}
+
+/* ---- signals ---- */
+
+static void stop(struct daemon *d)
+{
+	uint64_t drain_ms = d->stopping ? 0 : manager_config(d->manager)->drain_timeout_ms;
+
+	log_info(NULL, "stopping", "drain_ms=%lu", (unsigned long)drain_ms);
+	d->stopping = true;
+	notify_stopping(d->notify);
+	notify_extend_timeout(d->notify, drain_ms + EXTRA_STOP_MS);
+	manager_shutdown(d->manager, drain_ms);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	switch (number) {
+	case SIGHUP:
+		if (!d->stopping)
+			reload_by_signal(d);
+		break;
+	case SIGUSR1:
+		manager_retry_now(d->manager);
+		break;
+	default:
+		stop(d);
+		break;
+	}
+}
+
+static void watch_signals(struct daemon *d)
+{
+	static const int numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		d->signals[i] = evsignal_new(loop_base(d->loop), numbers[i], on_signal, d);
+		event_add(d->signals[i], NULL);
+	}
+}
+
+/* ---- what systemd, clients and the network say and hear ---- */
+
+static void on_change(void *arg)
+{
+	struct daemon *d = arg;
+	struct manager_counts counts;
+
+	manager_get_counts(d->manager, &counts);
+	char *status = str_format(
+	    "%zu of %zu tunnels up", counts.up, counts.up + counts.degraded + counts.down);
+	notify_status(d->notify, status);
+	free(status);
+	d->ready = counts.required_not_up == 0 ||
+		   manager_config(d->manager)->ready == CONFIG_READY_STARTED;
+	if (d->ready)
+		notify_ready(d->notify);
+	control_changed(d->control);
+}
+
+static void on_net_change(void *arg, enum net_change change)
+{
+	struct daemon *d = arg;
+
+	log_debug(NULL, "network-changed", "change=%s", net_change_name(change));
+	manager_check_links(d->manager);
+}
+
+static size_t inherit(void *arg, const char *name, int fds[], size_t max)
+{
+	struct daemon *d = arg;
+
+	return notify_take_fds(d->notify, name, fds, max);
+}
+
+static void describe(void *arg, struct status_daemon *ret)
+{
+	struct daemon *d = arg;
+
+	reloader_describe(d->reloader, ret);
+	ret->ready = d->ready;
+}
+
+/* ---- life ---- */
+
+/* The directory of a default place may not be there yet. */
+static void make_directory_of(const char *path)
+{
+	char *copy = mem_strdup(path);
+
+	if (mkdir(dirname(copy), 0700) < 0 && errno != EEXIST)
+		log_debug(NULL, "mkdir-failed", "path=%s reason=%s", path, strerror(errno));
+	free(copy);
+}
+
+/* A daemon that two would control is no daemon: another one on the same socket ends this one. */
+static int open_control(struct daemon *d, const struct daemon_options *options, struct err *e)
+{
+	char *path = socket_path_for_daemon(options->socket, options->config);
+	int result = 0;
+
+	if (path) {
+		make_directory_of(path);
+		result = control_listen_unix(d->control, path, options->config->control_mode, e);
+	}
+	free(path);
+	return result;
+}
+
+static void on_shut_down(void *arg)
+{
+	struct daemon *d = arg;
+
+	loop_stop(d->loop);
+}
+
+static void daemon_init(struct daemon *d, const struct daemon_options *options)
+{
+	d->loop = loop_new();
+	d->resolver = resolver_new(d->loop, NULL, NULL);
+	d->notify = notify_new(d->loop);
+	d->events = events_new();
+	d->manager = manager_new(&(struct manager_options){.loop = d->loop,
+	    .resolver = d->resolver,
+	    .inherit = inherit,
+	    .inherit_arg = d,
+	    .on_change = on_change,
+	    .on_shut_down = on_shut_down,
+	    .arg = d});
+	d->reloader = reloader_new(d->manager, options->path);
+	d->control = control_new(&(struct control_options){.loop = d->loop,
+	    .manager = d->manager,
+	    .events = d->events,
+	    .hooks = {.get_daemon = describe, .reload = reload, .arg = d}});
+	d->net_watch = net_watch_new(d->loop, on_net_change, d);
+	watch_signals(d);
+}
+
+static void daemon_clear(struct daemon *d)
+{
+	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
+		event_free(d->signals[i]);
+	net_watch_free(d->net_watch);
+	control_free(d->control);
+	manager_free(d->manager);
+	reloader_free(d->reloader);
+	events_free(d->events);
+	notify_free(d->notify);
+	resolver_free(d->resolver);
+	loop_free(d->loop);
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+	struct daemon d = {0};
+	struct err e = ERR_INIT;
+	int code = EXIT_DONE;
+
+	mem_tune_allocator();
+	daemon_init(&d, options);
+	if (open_control(&d, options, &e)) {
+		code = command_fail(&e);
+	} else {
+		log_info(NULL, "started", "version=%s pid=%d path=%s", VERSION, (int)getpid(),
+		    options->path ? options->path : "");
+		reloader_start(d.reloader, options->config);
+		follow_config(&d);
+		loop_run(d.loop);
+		log_info(NULL, "stopped", "pid=%d", (int)getpid());
+	}
+	daemon_clear(&d);
+	return code;
+}

@@ -1,0 +1,56 @@
+/*
+ * adit events: what happens, as it happens.
+ */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "command/ask.h"
+
+static void print_line(void *arg, struct span line)
+{
+	(void)arg;
+	printf("%.*s\n", (int)line.n, (const char *)line.p);
+	fflush(stdout);
+}
+
+static int events(const struct command *command, int argc, char **argv)
+{
+	static const struct option list[] = {
+	    ASK_OPTION_LIST, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	struct ask_options options = {0};
+	struct ask_answer answer = {0};
+	struct err e = ERR_INIT;
+	int option, code = EXIT_DONE;
+
+	while ((option = getopt_long(argc, argv, "c:s:", list, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 's':
+			options.socket = optarg;
+			break;
+		case 'h':
+			command_print_help(command);
+			return EXIT_DONE;
+		default:
+			return command_usage_error(command, NULL);
+		}
+	}
+	if (optind < argc)
+		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
+	if (ask(&options, "GET", "/v1/events", 0, print_line, NULL, &answer, &e))
+		code = ask_failed(&e);
+	else if (answer.code != 200)
+		code = ask_refused(&answer);
+	strbuf_clear(&answer.body);
+	return code;
+}
+
+const struct command command_events = {
+    .name = "events",
+    .arguments = "[-c FILE | -s SOCKET]",
+    .summary = "Prints what happens, one JSON object a line, until interrupted",
+    .help = ASK_OPTION_HELP,
+    .run = events,
+};

@@ -1,0 +1,90 @@
+#include "command/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "ssh/algorithms.h"
+
+/* ---- the algorithms' names: config asks, ssh knows ---- */
+
+static enum algorithm_kind kind_of_key(const char *key)
+{
+	if (strcmp(key, "kex") == 0)
+		return ALGORITHM_KEX;
+	if (strcmp(key, "ciphers") == 0)
+		return ALGORITHM_CIPHER;
+	if (strcmp(key, "macs") == 0)
+		return ALGORITHM_MAC;
+	return ALGORITHM_HOST_KEY;
+}
+
+static bool algorithm_known(const char *key, const char *name)
+{
+	return name_list_has(span_of(algorithms_known(kind_of_key(key))), name);
+}
+
+enum { NAMES_MAX = 64 };
+
+static const char *algorithm_nearest(const char *key, const char *name)
+{
+	static char found[64];
+	char *names[NAMES_MAX];
+	struct span list = span_of(algorithms_known(kind_of_key(key))), one;
+	size_t count = 0;
+
+	while (count < NAMES_MAX && name_list_next(&list, &one))
+		names[count++] = span_strdup(one);
+	const char *nearest = str_nearest(name, (const char *const *)names, count);
+	if (nearest)
+		snprintf(found, sizeof(found), "%s", nearest);
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	return nearest ? found : NULL;
+}
+
+const struct config_algorithms load_algorithms = {
+    .known = algorithm_known, .nearest = algorithm_nearest};
+
+/* ---- files ---- */
+
+struct config *load_config_file(const char *path, struct config_errors *errors)
+{
+	struct config *config = config_read(path, errors);
+
+	if (!config)
+		return NULL;
+	config_check_algorithms(config, &load_algorithms, errors);
+	if (errors->n == 0)
+		return config;
+	config_unref(config);
+	return NULL;
+}
+
+struct config *load_config(const char *option, char **ret_path)
+{
+	struct config_errors errors = {0};
+	char *path = config_default_path(option);
+	struct config *config = load_config_file(path, &errors);
+
+	for (size_t i = 0; i < errors.n; i++) {
+		char *text = config_error_text(&errors.v[i]);
+
+		fprintf(stderr, "%s\n", text);
+		free(text);
+	}
+	for (size_t i = 0; config && i < config->warnings.n; i++) {
+		char *text = config_error_text(&config->warnings.v[i]);
+
+		fprintf(stderr, "%s (a warning)\n", text);
+		free(text);
+	}
+	config_errors_clear(&errors);
+	if (ret_path)
+		*ret_path = path;
+	else
+		free(path);
+	return config;
+}

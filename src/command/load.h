@@ -1,0 +1,20 @@
+/*
+ * Reading the configuration for a command: the file that it means, and the errors printed as a person reads them.
+ */
+#ifndef ADIT_COMMAND_LOAD_H
+#define ADIT_COMMAND_LOAD_H
+
+#include "config/check.h"
+#include "config/config.h"
+#include "config/read.h"
+
+/* option: from -c, or NULL. Gives a snapshot; NULL when there are errors, which have been printed to stderr, each as
+ * "FILE:LINE: message". ret_path (may be NULL): the file that was meant; gives. */
+struct config *load_config(const char *option, char **ret_path);
+/* The algorithms' names: config asks, ssh knows. */
+extern const struct config_algorithms load_algorithms;
+
+/* The same for a known path, with the errors given instead of printed. */
+struct config *load_config_file(const char *path, struct config_errors *errors);
+
+#endif

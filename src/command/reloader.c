@@ -1,0 +1,137 @@
+#include "command/reloader.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "command/load.h"
+#include "config/diff.h"
+
+struct reloader {
+	struct manager *manager;
+	char *path;
+	unsigned generation;
+	uint64_t loaded_at_ms, tried_at_ms;
+	char *error; /* of the last try; "" when it was good */
+};
+
+struct reloader *reloader_new(struct manager *manager, const char *path)
+{
+	struct reloader *r = NEW(struct reloader);
+
+	r->manager = manager;
+	r->path = mem_strdup(path);
+	r->error = mem_strdup("");
+	return r;
+}
+
+void reloader_free(struct reloader *r)
+{
+	if (!r)
+		return;
+	free(r->path);
+	free(r->error);
+	free(r);
+}
+
+static void log_warnings(const struct config *config)
+{
+	for (size_t i = 0; i < config->warnings.n; i++) {
+		char *text = config_error_text(&config->warnings.v[i]);
+
+		log_warning(NULL, "config-warning", "warning=%s", text);
+		free(text);
+	}
+}
+
+static void apply(struct reloader *r, struct config *next, const struct config_plan *plan)
+{
+	log_set_level(next->log_level);
+	log_warnings(next);
+	manager_apply(r->manager, next, plan);
+	r->generation++;
+	r->loaded_at_ms = clock_wall_ms();
+}
+
+void reloader_start(struct reloader *r, struct config *first)
+{
+	struct config_plan *plan = config_diff(NULL, first);
+
+	r->tried_at_ms = clock_wall_ms();
+	apply(r, first, plan);
+	config_plan_free(plan);
+}
+
+static void remember_errors(struct reloader *r, const struct config_errors *errors)
+{
+	struct strbuf all = {0};
+
+	for (size_t i = 0; i < errors->n; i++) {
+		char *text = config_error_text(&errors->v[i]);
+
+		strbuf_addf(&all, "%s%s", i ? "\n" : "", text);
+		free(text);
+	}
+	free(r->error);
+	r->error = strbuf_take(&all);
+}
+
+void reloader_reload(struct reloader *r, enum control_reload how, struct config_strings *changes,
+    struct config_errors *errors)
+{
+	if (!r->path) {
+		config_errors_add(
+		    errors, NULL, 0, "adit open has no configuration file to read again");
+		return;
+	}
+	struct config *next = load_config_file(r->path, errors);
+	if (how == CONTROL_RELOAD_APPLY) {
+		r->tried_at_ms = clock_wall_ms();
+		remember_errors(r, errors);
+	}
+	if (!next)
+		return;
+	/* The plan points into both; the manager lets the old one go. */
+	struct config *before = config_ref(manager_config(r->manager));
+	struct config_plan *plan = config_diff(before, next);
+	config_plan_lines(plan, changes);
+	if (how == CONTROL_RELOAD_APPLY)
+		apply(r, next, plan);
+	config_plan_free(plan);
+	config_unref(before);
+	config_unref(next);
+}
+
+void reloader_reload_and_log(struct reloader *r)
+{
+	struct config_strings changes = {0};
+	struct config_errors errors = {0};
+
+	reloader_reload(r, CONTROL_RELOAD_APPLY, &changes, &errors);
+	for (size_t i = 0; i < errors.n; i++) {
+		char *text = config_error_text(&errors.v[i]);
+
+		log_error(NULL, "config-error", "error=%s", text);
+		free(text);
+	}
+	for (size_t i = 0; i < changes.n; i++)
+		log_info(NULL, "config-change", "change=%s", changes.v[i]);
+	if (errors.n)
+		log_error(NULL, "reload-failed", "path=%s errors=%zu kept=%s",
+		    r->path ? r->path : "", errors.n, "the configuration before");
+	else
+		log_info(NULL, "reloaded", "path=%s generation=%u", r->path, r->generation);
+	config_lines_clear(&changes);
+	config_errors_clear(&errors);
+}
+
+void reloader_describe(const struct reloader *r, struct status_daemon *ret)
+{
+	ret->config_path = r->path ? r->path : "";
+	ret->generation = r->generation;
+	ret->loaded_at_ms = r->loaded_at_ms;
+	ret->tried_at_ms = r->tried_at_ms;
+	ret->config_error = r->error;
+}

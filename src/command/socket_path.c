@@ -1,0 +1,84 @@
+#include "command/socket_path.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/read.h"
+
+static const char system_path[] = "/run/adit/control.sock";
+
+/* What was said in so many words; NULL: nothing was. */
+static char *explicit_path(const char *option, const struct config *config)
+{
+	const char *environment = getenv("ADIT_SOCKET");
+
+	if (option)
+		return mem_strdup(option);
+	if (environment && *environment)
+		return mem_strdup(environment);
+	return config && config->control_socket ? mem_strdup(config->control_socket) : NULL;
+}
+
+static char *below(const char *variable, const char *name)
+{
+	const char *directory = getenv(variable);
+
+	if (!directory || *directory != '/')
+		return NULL;
+	/* systemd gives several, separated by colons; the first is ours. */
+	char *first = mem_strndup(directory, strcspn(directory, ":"));
+	char *path = str_format("%s/%s", first, name);
+	free(first);
+	return path;
+}
+
+char *socket_path_for_daemon(const char *option, const struct config *config)
+{
+	char *path = explicit_path(option, config);
+
+	if (!path)
+		path = below("RUNTIME_DIRECTORY", "control.sock");
+	if (!path)
+		path = below("XDG_RUNTIME_DIR", "adit/control.sock");
+	if (!path)
+		path = mem_strdup(system_path);
+	if (*path)
+		return path;
+	free(path);
+	return NULL;
+}
+
+static char *configured_path(const char *option, const char *config_option)
+{
+	struct config_errors errors = {0};
+	char *config_path = config_default_path(config_option);
+	struct config *config =
+	    access(config_path, R_OK) == 0 ? config_read(config_path, &errors) : NULL;
+	char *path = explicit_path(option, config);
+
+	config_unref(config);
+	config_errors_clear(&errors);
+	free(config_path);
+	return path;
+}
+
+char *socket_path_for_client(const char *option, const char *config_option)
+{
+	char *path = configured_path(option, config_option);
+
+	if (path && *path)
+		return path;
+	free(path);
+	path = below("RUNTIME_DIRECTORY", "control.sock");
+	if (path && access(path, F_OK) == 0)
+		return path;
+	free(path);
+	path = below("XDG_RUNTIME_DIR", "adit/control.sock");
+	if (path && (access(path, F_OK) == 0 || access(system_path, F_OK) != 0))
+		return path;
+	free(path);
+	return mem_strdup(system_path);
+}

@@ -1,0 +1,16 @@
+/*
+ * Where the control socket is: -s, $ADIT_SOCKET, the configuration's control_socket, $RUNTIME_DIRECTORY/control.sock,
+ * $XDG_RUNTIME_DIR/adit/control.sock, /run/adit/control.sock.
+ */
+#ifndef ADIT_COMMAND_SOCKET_PATH_H
+#define ADIT_COMMAND_SOCKET_PATH_H
+
+#include "config/config.h"
+
+/* For the daemon. Gives; NULL when the configuration wants none. */
+char *socket_path_for_daemon(const char *option, const struct config *config);
+/* For its clients: of the places by default the first where there is one. config_option is -c's; a configuration that cannot be
+ * read is as good as none here. Gives. */
+char *socket_path_for_client(const char *option, const char *config_option);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * adit status: what is up, and why the rest is not.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "command/ask.h"
+
+enum { WATCH_INTERVAL_S = 1 };
+
+static unsigned terminal_width(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+		return size.ws_col;
+	return 80;
+}
+
+static char *make_path(bool json, int count, char *const *names)
+{
+	struct strbuf path = {0};
+
+	strbuf_add(&path, "/v1/status");
+	if (!json) {
+		strbuf_addf(&path, "?format=table&width=%u", terminal_width());
+		if (isatty(STDOUT_FILENO) && !getenv("NO_COLOR"))
+			strbuf_add(&path, "&colour=1");
+	}
+	ask_add_names(&path, count, names);
+	return strbuf_take(&path);
+}
+
+static int print_once(const struct ask_options *options, const char *path, bool clear)
+{
+	struct ask_answer answer = {0};
+	struct err e = ERR_INIT;
+	int code = EXIT_DONE;
+
+	if (ask(options, "GET", path, 0, NULL, NULL, &answer, &e))
+		code = ask_failed(&e);
+	else if (answer.code != 200)
+		code = ask_refused(&answer);
+	else
+		printf("%s%s", clear ? "\x1b[H\x1b[2J" : "", strbuf_text(&answer.body));
+	strbuf_clear(&answer.body);
+	return code;
+}
+
+static int status(const struct command *command, int argc, char **argv)
+{
+	static const struct option list[] = {ASK_OPTION_LIST, {"json", no_argument, NULL, 'j'},
+	    {"watch", no_argument, NULL, 'w'}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
+	struct ask_options options = {0};
+	bool json = false, watch = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:s:w", list, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 's':
+			options.socket = optarg;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'w':
+			watch = true;
+			break;
+		case 'h':
+			command_print_help(command);
+			return EXIT_DONE;
+		default:
+			return command_usage_error(command, NULL);
+		}
+	}
+	char *path = make_path(json, argc - optind, argv + optind);
+	int code;
+	while ((code = print_once(&options, path, watch && isatty(STDOUT_FILENO))) == EXIT_DONE &&
+	       watch) {
+		fflush(stdout);
+		sleep(WATCH_INTERVAL_S);
+	}
+	free(path);
+	return code;
+}
+
+const struct command command_status = {
+    .name = "status",
+    .arguments = "[--json] [--watch] [-c FILE | -s SOCKET] [NAME...]",
+    .summary = "Shows tunnels and forwards, and why what is not up is not",
+    .help = "      --json          everything, as one JSON document\n"
+	    "  -w, --watch         again every second\n" ASK_OPTION_HELP
+	    "\nNAME may have the shell's * and ?.\n",
+    .run = status,
+};

@@ -1,0 +1,72 @@
+/*
+ * adit wait: until the named tunnels are up.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+
+#include "command/ask.h"
+
+/* Seconds, whole or with a fraction. */
+static bool read_seconds(const char *text, uint64_t *ret_ms)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= 0) || value > 1e9)
+		return false;
+	*ret_ms = (uint64_t)(value * 1000);
+	return true;
+}
+
+static int wait_command(const struct command *command, int argc, char **argv)
+{
+	static const struct option list[] = {ASK_OPTION_LIST,
+	    {"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
+	struct ask_options options = {0};
+	struct ask_answer answer = {0};
+	struct strbuf path = {0};
+	struct err e = ERR_INIT;
+	uint64_t timeout_ms = 0;
+	int option, code;
+
+	while ((option = getopt_long(argc, argv, "c:s:t:", list, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 's':
+			options.socket = optarg;
+			break;
+		case 't':
+			if (!read_seconds(optarg, &timeout_ms))
+				return command_usage_error(
+				    command, "\"%s\" is no number of seconds", optarg);
+			timeout_ms = timeout_ms ? timeout_ms : 1;
+			break;
+		case 'h':
+			command_print_help(command);
+			return EXIT_DONE;
+		default:
+			return command_usage_error(command, NULL);
+		}
+	}
+	strbuf_add(&path, "/v1/wait");
+	ask_add_names(&path, argc - optind, argv + optind);
+	if (ask(&options, "GET", strbuf_text(&path), timeout_ms, NULL, NULL, &answer, &e))
+		code = ask_failed(&e);
+	else
+		code = answer.code == 204 ? EXIT_DONE : ask_refused(&answer);
+	strbuf_clear(&answer.body);
+	strbuf_clear(&path);
+	return code;
+}
+
+const struct command command_wait = {
+    .name = "wait",
+    .arguments = "[-t SECONDS] [-c FILE | -s SOCKET] [NAME...]",
+    .summary = "Returns as soon as the named tunnels (all, if none is named) are up",
+    .help = "  -t, --timeout SECONDS   give up after that long, with exit code 75\n" ASK_OPTION_HELP
+	    "\nNAME may have the shell's * and ?.\n",
+    .run = wait_command,
+};
