@@ -11,13 +11,18 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 
 enum {
 	BURST_MS = 200, /* changes come in bursts: the address, its routes, the default route */
 	SLEEP_CHECK_MS = 2000,
-	SLEPT_MS = 1500 /* more than the two clocks drift between two looks */
+	SLEPT_MS =
+	    1500 /* more than the two clocks drift between two looks, or a busy loop is late */
 };
+
+/* Of an interface, as the kernel said last. Values of a map, so never NULL. */
+static char is_running, is_not_running;
 
 struct net_watch {
 	struct loop *loop;
@@ -27,7 +32,9 @@ struct net_watch {
 	struct event *readable;
 	struct timer burst, sleep_check;
 	bool gone, came;
-	uint64_t slept_ms; /* CLOCK_BOOTTIME minus CLOCK_MONOTONIC, last seen */
+	struct map *interfaces;
+	uint64_t slept_ms;  /* CLOCK_BOOTTIME minus CLOCK_MONOTONIC, last seen */
+	uint64_t looked_ms; /* when that was */
 };
 
 const char *net_change_name(enum net_change change)
@@ -43,28 +50,57 @@ const char *net_change_name(enum net_change change)
 	return "";
 }
 
+/* A cable that is pulled is a link without a carrier, not a link that is gone. Wireless drivers tell of much else. */
+static void note_link(struct net_watch *watch, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(message);
+
+	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
+		return;
+	char *now = link->ifi_flags & IFF_RUNNING ? &is_running : &is_not_running;
+	const char *before = map_put_u32(watch->interfaces, (uint32_t)link->ifi_index, now);
+
+	if (before == now)
+		return;
+	if (now == &is_running)
+		watch->came = true;
+	else
+		watch->gone = true;
+}
+
+/* What the kernel only remembers of a path is no change of one. */
+static bool is_real_route(const struct nlmsghdr *message)
+{
+	const struct rtmsg *route = NLMSG_DATA(message);
+
+	return message->nlmsg_len >= NLMSG_LENGTH(sizeof(*route)) &&
+	       !(route->rtm_flags & RTM_F_CLONED);
+}
+
 static void note(struct net_watch *watch, const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type) {
 	case RTM_DELADDR:
-	case RTM_DELROUTE:
-	case RTM_DELLINK:
 		watch->gone = true;
 		break;
 	case RTM_NEWADDR:
-	case RTM_NEWROUTE:
 		watch->came = true;
 		break;
-	case RTM_NEWLINK: {
+	case RTM_DELROUTE:
+		watch->gone |= is_real_route(message);
+		break;
+	case RTM_NEWROUTE:
+		watch->came |= is_real_route(message);
+		break;
+	case RTM_NEWLINK:
+		note_link(watch, message);
+		break;
+	case RTM_DELLINK: {
 		const struct ifinfomsg *link = NLMSG_DATA(message);
 
-		/* A cable that is pulled is a link without a carrier, not a link that is gone. */
-		if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(*link))) {
-			if (link->ifi_flags & IFF_RUNNING)
-				watch->came = true;
-			else
-				watch->gone = true;
-		}
+		watch->gone = true;
+		if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(*link)))
+			(void)map_remove_u32(watch->interfaces, (uint32_t)link->ifi_index);
 		break;
 	}
 	default:
@@ -76,12 +112,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct net_watch *watch = arg;
 	_Alignas(struct nlmsghdr) char buffer[16384];
+	struct sockaddr_nl from = {0};
+	socklen_t from_size = sizeof(from);
 	ssize_t n;
 
 	(void)what;
-	while ((n = recv(fd, buffer, sizeof(buffer), 0)) > 0) {
+	while ((n = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &from_size)) >
+	       0) {
 		size_t left = (size_t)n;
 
+		/* Another process may write here, too. */
+		if (from.nl_pid != 0)
+			continue;
 		for (struct nlmsghdr *message = (struct nlmsghdr *)buffer; NLMSG_OK(message, left);
 		     message = NLMSG_NEXT(message, left))
 			note(watch, message);
@@ -89,7 +131,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	/* More came than the kernel keeps for us: whatever it was, look at everything. */
 	if (n < 0 && errno == ENOBUFS)
 		watch->gone = true;
-	if (watch->gone || watch->came)
+	/* From the first: where changes never cease, each burst has an end. */
+	if ((watch->gone || watch->came) && !timer_is_running(&watch->burst))
 		timer_start(&watch->burst, BURST_MS);
 }
 
@@ -113,9 +156,14 @@ static void on_sleep_check(void *arg)
 {
 	struct net_watch *watch = arg;
 	uint64_t slept = slept_so_far_ms();
+	uint64_t now = clock_now_ms();
 	bool resumed = slept > watch->slept_ms + SLEPT_MS;
 
+	/* Only this process was stopped: for its connections it is the same. */
+	if (now > watch->looked_ms + SLEEP_CHECK_MS + SLEPT_MS)
+		resumed = true;
 	watch->slept_ms = slept;
+	watch->looked_ms = now;
 	timer_start(&watch->sleep_check, SLEEP_CHECK_MS);
 	if (resumed)
 		watch->on_change(watch->arg, NET_CHANGE_RESUMED);
@@ -144,6 +192,8 @@ struct net_watch *net_watch_new(
 	watch->on_change = on_change;
 	watch->arg = arg;
 	watch->slept_ms = slept_so_far_ms();
+	watch->looked_ms = clock_now_ms();
+	watch->interfaces = map_new();
 	timer_init(&watch->burst, loop, on_burst_end, watch);
 	timer_init(&watch->sleep_check, loop, on_sleep_check, watch);
 	timer_start(&watch->sleep_check, SLEEP_CHECK_MS);
@@ -168,5 +218,6 @@ void net_watch_free(struct net_watch *watch)
 		event_free(watch->readable);
 	if (watch->fd >= 0)
 		close(watch->fd);
+	map_free(watch->interfaces);
 	free(watch);
 }

@@ -59,6 +59,21 @@ static void test_a_suspend_is_noticed(void **state)
 	net_watch_free(watch);
 }
 
+static void test_a_process_that_was_stopped_hears_of_it_as_of_a_suspend(void **state)
+{
+	struct net_watch *watch = net_watch_new(loop, on_change, NULL);
+
+	(void)state;
+	loop_fake_advance(loop, 10000);
+	clock_fake_advance(60000); /* and nobody looked */
+	loop_fake_advance(loop, 2000);
+	assert_int_equal(calls, 1);
+	assert_int_equal(last, NET_CHANGE_RESUMED);
+	loop_fake_advance(loop, 60000);
+	assert_int_equal(calls, 1);
+	net_watch_free(watch);
+}
+
 static void set_loopback(short flags)
 {
 	struct ifreq request = {.ifr_flags = flags};
@@ -92,10 +107,28 @@ static void test_addresses_that_come_and_go_are_noticed_once_a_burst(void **stat
 	net_watch_free(watch);
 }
 
+static void test_changes_that_never_cease_are_told_all_the_same(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	struct net_watch *watch = net_watch_new(loop, on_change, NULL);
+	for (int i = 0; i < 20; i++) {
+		set_loopback(i % 2 ? 0 : IFF_UP | IFF_RUNNING);
+		loop_fake_advance(loop, 100);
+	}
+	assert_in_range(calls, 5, 10);
+	net_watch_free(watch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_a_suspend_is_noticed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_process_that_was_stopped_hears_of_it_as_of_a_suspend, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_changes_that_never_cease_are_told_all_the_same, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_addresses_that_come_and_go_are_noticed_once_a_burst, setup, teardown),
 	};
