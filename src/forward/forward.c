@@ -316,3 +316,8 @@ size_t forward_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX])
 {
 	return f->kind->listen_fds(f, fds);
 }
+
+size_t forward_hand_over(struct forward *f, int fds[LISTENER_FDS_MAX])
+{
+	return f->kind->hand_over ? f->kind->hand_over(f, fds) : 0;
+}

@@ -22,6 +22,8 @@ struct forward_kind {
 	void (*refuse_held)(struct forward *f, const char *reason);
 	void (*config_changed)(struct forward *f);
 	size_t (*listen_fds)(const struct forward *f, int fds[LISTENER_FDS_MAX]);
+	size_t (*hand_over)(
+	    struct forward *f, int fds[LISTENER_FDS_MAX]); /* NULL: nothing listens here */
 	/* NULL: a client that comes now reaches the target's side; else why not. */
 	const char *(*not_up)(const struct forward *f);
 	/* A stream has its target and wants to be connected; client (a bufferevent, or a channel that is pending) is there. */

@@ -342,6 +342,11 @@ static size_t local_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX
 	return f->local->listener ? listener_fds(f->local->listener, fds) : 0;
 }
 
+static size_t local_hand_over(struct forward *f, int fds[LISTENER_FDS_MAX])
+{
+	return f->local->listener ? listener_hand_over(f->local->listener, fds) : 0;
+}
+
 static void local_free(struct forward *f)
 {
 	task_cancel(&f->local->release);
@@ -380,6 +385,7 @@ const struct forward_kind local_kind = {
     .refuse_held = local_refuse_held,
     .config_changed = local_config_changed,
     .listen_fds = local_listen_fds,
+    .hand_over = local_hand_over,
     .not_up = local_not_up,
     .connect = connect_in_turn,
 };

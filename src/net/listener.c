@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -525,5 +526,20 @@ size_t listener_fds(const struct listener *l, int ret_fds[LISTENER_FDS_MAX])
 {
 	for (size_t i = 0; i < l->count; i++)
 		ret_fds[i] = l->watches[i].fd;
+	return l->count;
+}
+
+size_t listener_hand_over(struct listener *l, int ret_fds[LISTENER_FDS_MAX])
+{
+	for (size_t i = 0; i < l->count; i++) {
+		ret_fds[i] = fcntl(l->watches[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (ret_fds[i] >= 0)
+			continue;
+		while (i > 0)
+			close(ret_fds[--i]);
+		return 0;
+	}
+	free(l->path);
+	l->path = NULL;
 	return l->count;
 }

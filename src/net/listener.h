@@ -42,4 +42,8 @@ const struct addr *listener_addr(const struct listener *listener);
 /* Its descriptors, still its own, for the FD store; returns how many. */
 size_t listener_fds(const struct listener *listener, int ret_fds[LISTENER_FDS_MAX]);
 
+/* Copies of its descriptors (gives; close-on-exec) for who listens here next. A Unix socket's file is not removed any more when this
+ * listener is freed. 0 when there are no descriptors left for them. */
+size_t listener_hand_over(struct listener *listener, int ret_fds[LISTENER_FDS_MAX]);
+
 #endif
