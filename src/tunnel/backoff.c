@@ -9,7 +9,7 @@ void backoff_init(struct backoff *b, uint64_t min_ms, uint64_t max_ms)
 	b->failures = 0;
 }
 
-bool backoff_is_fast_class(enum error_class class)
+bool backoff_is_network(enum error_class class)
 {
 	switch (class) {
 	case ERR_NETWORK:
@@ -27,6 +27,12 @@ bool backoff_is_fast_class(enum error_class class)
 	return false;
 }
 
+/* What only a person can mend. A peer that broke the protocol may be a proxy in front of a server that is away. */
+static bool is_slow(enum error_class class)
+{
+	return !backoff_is_network(class) && class != ERR_PEER;
+}
+
 static uint64_t between(uint64_t low, uint64_t high)
 {
 	return low + (high > low ? random_below((uint32_t)(high - low + 1)) : 0);
@@ -36,8 +42,8 @@ uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_
 {
 	uint64_t ceiling = b->min_ms;
 
-	/* What only a person can mend starts at the maximum: OpenSSH's PerSourcePenalties lock out whoever hammers. */
-	if (!backoff_is_fast_class(class)) {
+	/* Starts at the maximum: OpenSSH's PerSourcePenalties lock out whoever hammers. */
+	if (is_slow(class)) {
 		b->failures++;
 		return between(b->max_ms / 2, b->max_ms);
 	}
@@ -47,7 +53,7 @@ uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_
 		ceiling = b->max_ms;
 	b->failures++;
 	uint64_t wait = between(b->min_ms / 2, ceiling);
-	if (held == BACKOFF_CLIENT_HELD && wait > BACKOFF_HELD_MAX_MS)
+	if (held == BACKOFF_CLIENT_HELD && backoff_is_network(class) && wait > BACKOFF_HELD_MAX_MS)
 		wait = BACKOFF_HELD_MAX_MS;
 	return wait;
 }
@@ -55,7 +61,9 @@ uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_
 uint64_t backoff_lost(
     struct backoff *b, uint64_t lived_ms, enum error_class class, enum backoff_held held)
 {
-	if (lived_ms < BACKOFF_LIVED_MS || !backoff_is_fast_class(class))
+	uint64_t needed_ms = backoff_is_network(class) ? BACKOFF_LIVED_MS : b->max_ms;
+
+	if (is_slow(class) || lived_ms < needed_ms)
 		return backoff_failed(b, class, held);
 	b->failures = 0;
 	return 0;

@@ -16,8 +16,9 @@ struct backoff {
 
 /* While a client is held and the network was at fault, nobody waits longer than this. */
 #define BACKOFF_HELD_MAX_MS 1000
-/* A link that lived this long was good: its loss is followed by an immediate try. One that did not counts as a failure, so
- * that a server which logs us in and throws us out is not hammered. */
+/* A link that lived this long was good: when the network takes it, the next try is at once. One that did not live counts as a
+ * failure, so that a server which logs us in and throws us out is not hammered; what ends because a peer broke the protocol must have
+ * lived for the maximum. */
 #define BACKOFF_LIVED_MS 1000
 
 void backoff_init(struct backoff *b, uint64_t min_ms, uint64_t max_ms);
@@ -27,7 +28,8 @@ uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_
 /* The link was up for that long and is lost: 0 ms if it lived, else as backoff_failed(). */
 uint64_t backoff_lost(
     struct backoff *b, uint64_t lived_ms, enum error_class class, enum backoff_held held);
-/* Would another try in a moment help? Not when the server does not take our login or is not who it should be. */
-bool backoff_is_fast_class(enum error_class class);
+/* Was it the network, or something else that passes by itself? Not when the server does not take our login, is not who it should be or
+ * does not speak as it should. */
+bool backoff_is_network(enum error_class class);
 
 #endif

@@ -7,18 +7,22 @@
 #include "base/mem.h"
 
 enum {
-	ALL_MAX = 64,     /* handshakes at once, of all servers */
+	ALL_MAX = 256, /* at once, of all servers: those that do not even answer are among them */
 	SERVER_START = 8, /* below sshd's default of 10, where it begins to drop */
 	SERVER_MAX = 10,
-	SERVER_MIN = 2
+	SERVER_MIN = 2,
+	FORGET_AFTER = 64 /* times the limit: so many successes until a higher one is tried again */
 };
 
 struct gate_server {
 	char *name;
-	struct list queue;
+	struct list queue, resting;
 	unsigned running, waiting;
 	unsigned limit;
+	unsigned ceiling;   /* it dropped us above this */
 	unsigned successes; /* since the limit changed */
+	unsigned epoch;     /* counts the changes of the limit */
+	bool is_well;       /* who rests is to be woken */
 };
 
 struct gate {
@@ -39,7 +43,8 @@ static void pump_server(struct gate *gate, struct gate_server *server)
 		server->waiting--;
 		server->running++;
 		gate->running++;
-		ticket->runs = true;
+		ticket->place = GATE_TICKET_RUNS;
+		ticket->epoch = server->epoch;
 		ticket->enter(ticket->arg);
 	}
 }
@@ -56,11 +61,41 @@ static struct gate_server *next_ready(struct gate *gate)
 	return NULL;
 }
 
+/* wake() asks at once, or rests again: that is a later turn's. */
+static void wake_all(struct gate_server *server)
+{
+	struct list woken;
+	struct list *node;
+
+	list_init(&woken);
+	list_splice(&woken, &server->resting);
+	server->is_well = false;
+	while ((node = list_shift(&woken))) {
+		struct gate_ticket *ticket = CONTAINER_OF(node, struct gate_ticket, node);
+
+		ticket->server = NULL;
+		ticket->wake(ticket->arg);
+	}
+}
+
+static struct gate_server *next_well(struct gate *gate)
+{
+	struct gate_server *server;
+	size_t cursor = 0;
+
+	while ((server = map_next(gate->servers, &cursor)))
+		if (server->is_well)
+			return server;
+	return NULL;
+}
+
 static void pump(void *arg)
 {
 	struct gate *gate = arg;
 	struct gate_server *server;
 
+	while ((server = next_well(gate)))
+		wake_all(server);
 	while (gate->running < ALL_MAX && (server = next_ready(gate)))
 		pump_server(gate, server);
 }
@@ -91,15 +126,11 @@ void gate_free(struct gate *gate)
 	free(gate);
 }
 
-void gate_ticket_init(
-    struct gate_ticket *ticket, struct gate *gate, void (*enter)(void *arg), void *arg)
+void gate_ticket_init(struct gate_ticket *ticket, struct gate *gate, void (*enter)(void *arg),
+    void (*wake)(void *arg), void *arg)
 {
+	*ticket = (struct gate_ticket){.gate = gate, .enter = enter, .wake = wake, .arg = arg};
 	list_init(&ticket->node);
-	ticket->gate = gate;
-	ticket->server = NULL;
-	ticket->runs = false;
-	ticket->enter = enter;
-	ticket->arg = arg;
 }
 
 /* What was learnt about a server's limit stays for the life of the process: servers are as many as the configuration names. */
@@ -112,28 +143,72 @@ static struct gate_server *server_of(struct gate *gate, const char *name)
 	server = NEW(struct gate_server);
 	server->name = mem_strdup(name);
 	server->limit = SERVER_START;
+	server->ceiling = SERVER_MAX;
 	list_init(&server->queue);
+	list_init(&server->resting);
 	map_put(gate->servers, name, server);
 	return server;
 }
 
 void gate_ask(struct gate_ticket *ticket, const char *name)
 {
-	gate_leave(ticket, GATE_DONE);
+	gate_leave(ticket, GATE_FAILED);
 	ticket->server = server_of(ticket->gate, name);
+	ticket->place = GATE_TICKET_WAITS;
 	ticket->server->waiting++;
 	list_append(&ticket->server->queue, &ticket->node);
 	task_schedule(&ticket->gate->pump);
 }
 
-static void learn(struct gate_server *server, enum gate_result result)
+void gate_rest(struct gate_ticket *ticket, const char *name)
 {
-	if (result == GATE_DROPPED_BY_SERVER) {
-		server->limit = server->limit / 2 > SERVER_MIN ? server->limit / 2 : SERVER_MIN;
-		server->successes = 0;
-	} else if (++server->successes >= 4 * server->limit && server->limit < SERVER_MAX) {
-		server->limit++;
-		server->successes = 0;
+	gate_leave(ticket, GATE_FAILED);
+	ticket->server = server_of(ticket->gate, name);
+	ticket->place = GATE_TICKET_RESTS;
+	list_append(&ticket->server->resting, &ticket->node);
+}
+
+static void set_limit(struct gate_server *server, unsigned limit)
+{
+	server->limit = limit;
+	server->successes = 0;
+	server->epoch++;
+}
+
+/* Those that began together are dropped together: they are one sign, not many. */
+static void learn_drop(struct gate_server *server, const struct gate_ticket *ticket)
+{
+	if (ticket->epoch != server->epoch)
+		return;
+	server->ceiling = server->limit > SERVER_MIN ? server->limit - 1 : SERVER_MIN;
+	set_limit(server, server->limit / 2 > SERVER_MIN ? server->limit / 2 : SERVER_MIN);
+}
+
+static void learn_success(struct gate_server *server)
+{
+	server->successes++;
+	if (server->successes >= FORGET_AFTER * server->limit && server->ceiling < SERVER_MAX)
+		server->ceiling++;
+	if (server->successes >= 4 * server->limit && server->limit < server->ceiling)
+		set_limit(server, server->limit + 1);
+}
+
+static void stop_running(struct gate_ticket *ticket, enum gate_result result)
+{
+	struct gate_server *server = ticket->server;
+
+	server->running--;
+	ticket->gate->running--;
+	switch (result) {
+	case GATE_DONE:
+		learn_success(server);
+		server->is_well = !list_empty(&server->resting);
+		break;
+	case GATE_DROPPED_BY_SERVER:
+		learn_drop(server, ticket);
+		break;
+	case GATE_FAILED:
+		break;
 	}
 }
 
@@ -143,20 +218,17 @@ void gate_leave(struct gate_ticket *ticket, enum gate_result result)
 
 	if (!server)
 		return;
-	if (ticket->runs) {
-		learn(server, result);
-		server->running--;
-		ticket->gate->running--;
-	} else {
+	if (ticket->place == GATE_TICKET_RUNS)
+		stop_running(ticket, result);
+	else
 		list_remove(&ticket->node);
+	if (ticket->place == GATE_TICKET_WAITS)
 		server->waiting--;
-	}
 	ticket->server = NULL;
-	ticket->runs = false;
 	task_schedule(&ticket->gate->pump);
 }
 
 bool gate_is_waiting(const struct gate_ticket *ticket)
 {
-	return ticket->server && !ticket->runs;
+	return ticket->server && ticket->place == GATE_TICKET_WAITS;
 }

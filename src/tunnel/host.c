@@ -3,16 +3,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
-/* A link and the snapshot that its configuration stands in. */
+enum { DRAIN_EXPIRING_MAX_MS = 600000 };
+
+/* A link and the snapshot that its configuration stands in. It wants the jump host for itself, so that what runs below an old link
+ * stays until that has ended. */
 struct slot {
 	struct list node; /* in old */
 	struct host *host;
 	struct link *link;
 	struct config *snapshot;
-	bool
-	    old; /* replaced: it serves until its successor is up, then it drains, and is never tried again */
+	struct host *via;
+	struct host_user via_user;
+	/* Replaced: it serves until its successor is up, then it drains, and is never tried again. */
+	bool old;
+};
+
+/* Over the users, whose callbacks may take any of them out. */
+struct walk {
+	struct walk *outer;
+	struct list *next;
 };
 
 struct host {
@@ -25,52 +37,132 @@ struct host {
 	size_t slot_count;
 	struct list old;
 	struct list users;
-	struct host *via;
-	struct host_user via_user;
+	struct walk *walks;
+	struct host *via;  /* of new links */
 	uint64_t drain_ms; /* for old links */
-	struct task sweep; /* frees old links that have stopped */
+	struct task sweep; /* what has ended */
 	void (*on_rest)(void *arg);
 	void *rest_arg;
 };
 
-static void slot_free(struct slot *slot)
+/* ---- users ---- */
+
+static bool is_wanted(const struct host *host)
 {
-	link_free(slot->link);
-	list_remove(&slot->node);
-	config_unref(slot->snapshot);
-	free(slot);
+	return !list_empty(&host->users);
 }
 
-/* ---- what links say ---- */
+static void walk_begin(struct host *host, struct walk *walk)
+{
+	walk->next = host->users.next;
+	walk->outer = host->walks;
+	host->walks = walk;
+}
+
+static struct host_user *walk_next(struct host *host, struct walk *walk)
+{
+	struct list *node = walk->next;
+
+	if (node == &host->users)
+		return NULL;
+	walk->next = node->next;
+	return CONTAINER_OF(node, struct host_user, node);
+}
+
+static void walk_end(struct host *host, struct walk *walk)
+{
+	host->walks = walk->outer;
+}
+
+static void add_user(struct host *host, struct host_user *user)
+{
+	user->host = host;
+	list_append(&host->users, &user->node);
+}
+
+static void remove_user(struct host *host, struct host_user *user)
+{
+	for (struct walk *walk = host->walks; walk; walk = walk->outer)
+		if (walk->next == &user->node)
+			walk->next = user->node.next;
+	user->host = NULL;
+	list_remove(&user->node);
+}
 
 static void tell_change(struct host *host)
 {
-	LIST_FOREACH(node, &host->users)
-	{
-		struct host_user *user = CONTAINER_OF(node, struct host_user, node);
+	struct host_user *user;
+	struct walk walk;
 
+	walk_begin(host, &walk);
+	while ((user = walk_next(host, &walk)))
 		user->on_change(user->arg);
-	}
+	walk_end(host, &walk);
 }
+
+static void tell_session_up(struct host *host, struct session *s)
+{
+	struct host_user *user;
+	struct walk walk;
+
+	walk_begin(host, &walk);
+	while ((user = walk_next(host, &walk)))
+		user->on_session_up(user->arg, s);
+	walk_end(host, &walk);
+}
+
+static void tell_session_down(struct host *host, struct session *s)
+{
+	struct host_user *user;
+	struct walk walk;
+
+	walk_begin(host, &walk);
+	while ((user = walk_next(host, &walk)))
+		user->on_session_down(user->arg, s);
+	walk_end(host, &walk);
+}
+
+/* ---- what links say ---- */
 
 static void on_link_change(void *arg, struct link *link)
 {
 	struct slot *slot = arg;
 	struct host *host = slot->host;
+	enum link_state state = link_state(link);
 
-	if (slot->old && (link_state(link) == LINK_WAITING || link_state(link) == LINK_STOPPED))
+	if (slot->old || state == LINK_IDLE)
 		task_schedule(&host->sweep);
 	tell_change(host);
-	if (link_state(link) == LINK_IDLE && host_is_at_rest(host))
-		host->on_rest(host->rest_arg);
 }
 
 static bool all_present_up(const struct host *host)
 {
 	for (size_t i = 0; i < host->slot_count; i++)
-		if (link_state(host->slots[i]->link) != LINK_UP)
+		if (!link_takes_streams(host->slots[i]->link))
 			return false;
 	return true;
+}
+
+/* Streams of a link that makes room for a newer certificate may stay as long as the old one is good. */
+static uint64_t old_drain_ms(const struct slot *slot)
+{
+	uint64_t end = link_expires(slot->link), now = (uint64_t)clock_wall();
+	uint64_t left_ms = end != UINT64_MAX && end > now ? (end - now) * 1000 : 0;
+
+	return left_ms > slot->host->drain_ms && left_ms <= DRAIN_EXPIRING_MAX_MS
+		   ? left_ms
+		   : slot->host->drain_ms;
+}
+
+static void drain_old(struct host *host)
+{
+	LIST_FOREACH(node, &host->old)
+	{
+		struct slot *slot = CONTAINER_OF(node, struct slot, node);
+
+		if (link_state(slot->link) == LINK_UP)
+			link_drain(slot->link, old_drain_ms(slot), LINK_STOPPED);
+	}
 }
 
 static void on_session_up(void *arg, struct session *s)
@@ -78,43 +170,32 @@ static void on_session_up(void *arg, struct session *s)
 	struct slot *slot = arg;
 	struct host *host = slot->host;
 
-	LIST_FOREACH(node, &host->users)
-	{
-		struct host_user *user = CONTAINER_OF(node, struct host_user, node);
-
-		user->on_session_up(user->arg, s);
-	}
-	if (!all_present_up(host))
-		return;
-	LIST_FOREACH(node, &host->old)
-	{
-		link_drain(
-		    CONTAINER_OF(node, struct slot, node)->link, host->drain_ms, LINK_STOPPED);
-	}
+	tell_session_up(host, s);
+	if (all_present_up(host))
+		drain_old(host);
 }
 
 static void on_session_down(void *arg, struct session *s)
 {
 	struct slot *slot = arg;
 
-	LIST_FOREACH(node, &slot->host->users)
-	{
-		struct host_user *user = CONTAINER_OF(node, struct host_user, node);
-
-		user->on_session_down(user->arg, s);
-	}
+	tell_session_down(slot->host, s);
 }
 
+static struct session *pick_present_session(const struct host *host);
+static int say_why_not_up(const struct host *host, struct err *reason);
+
+/* Not an old one: what begins on that would have to move again. */
 static struct session *via_session(void *arg, struct err *reason)
 {
 	struct slot *slot = arg;
-	struct host *via = slot->host->via;
+	struct session *s = slot->via ? pick_present_session(slot->via) : NULL;
 
-	if (!via) {
+	if (!s && slot->via)
+		say_why_not_up(slot->via, reason);
+	else if (!s)
 		err_set(reason, ERR_CONFIG, "it is not defined any more");
-		return NULL;
-	}
-	return host_pick_session(via, reason);
+	return s;
 }
 
 static bool is_client_held(void *arg)
@@ -133,17 +214,41 @@ static bool is_client_held(void *arg)
 
 /* ---- links ---- */
 
-static void replace(struct host *host, size_t index);
+static void replace(struct slot *slot);
 
 static void on_expiring(void *arg, struct link *link)
 {
 	struct slot *slot = arg;
-	struct host *host = slot->host;
 
 	(void)link;
-	for (size_t i = 0; i < host->slot_count; i++)
-		if (host->slots[i] == slot)
-			replace(host, i);
+	if (!slot->old)
+		replace(slot);
+}
+
+static void on_via_up(void *arg, struct session *s)
+{
+	struct slot *slot = arg;
+
+	(void)s;
+	if (!slot->old)
+		link_via_up(slot->link);
+}
+
+/* One that is lost we notice by our channel. One that drains is left before it goes. */
+static void on_via_down(void *arg, struct session *s)
+{
+	struct slot *slot = arg;
+
+	if (!slot->old && link_via(slot->link) == s && !session_closed(s, NULL))
+		replace(slot);
+}
+
+static void on_via_change(void *arg)
+{
+	struct slot *slot = arg;
+
+	if (!slot->old)
+		link_via_changed(slot->link);
 }
 
 static struct slot *slot_new(struct host *host)
@@ -160,32 +265,64 @@ static struct slot *slot_new(struct host *host)
 	slot->host = host;
 	slot->snapshot = config_ref(host->snapshot);
 	slot->link = link_new(&host->env, host->config, &host->log, &callbacks, slot);
+	slot->via = host->via;
+	slot->via_user = (struct host_user){.on_session_up = on_via_up,
+	    .on_session_down = on_via_down,
+	    .on_change = on_via_change,
+	    .is_client_held = is_client_held,
+	    .arg = slot};
+	list_init(&slot->via_user.node);
 	return slot;
 }
 
-static bool is_wanted(const struct host *host)
+static void slot_free(struct slot *slot)
 {
-	return !list_empty(&host->users);
+	link_free(slot->link);
+	host_unwant(&slot->via_user, slot->host->drain_ms);
+	list_remove(&slot->node);
+	config_unref(slot->snapshot);
+	free(slot);
 }
 
-static void retire(struct host *host, struct slot *slot)
+static void slot_start(struct slot *slot)
 {
+	if (slot->via)
+		host_want(slot->via, &slot->via_user);
+	link_start(slot->link);
+}
+
+static void retire(struct slot *slot)
+{
+	struct host *host = slot->host;
+
 	slot->old = true;
 	list_append(&host->old, &slot->node);
-	if (link_state(slot->link) != LINK_UP)
-		link_drain(slot->link, 0, LINK_STOPPED);
+	if (link_state(slot->link) != LINK_UP || !is_wanted(host))
+		link_drain(slot->link, host->drain_ms, LINK_STOPPED);
 	task_schedule(&host->sweep);
 }
 
 /* A new link in the place of the present one, which serves until the new one is up. */
-static void replace(struct host *host, size_t index)
+static void replace(struct slot *before)
 {
-	struct slot *before = host->slots[index];
+	struct host *host = before->host;
 
-	host->slots[index] = slot_new(host);
-	retire(host, before);
-	if (is_wanted(host))
-		link_start(host->slots[index]->link);
+	for (size_t i = 0; i < host->slot_count; i++) {
+		if (host->slots[i] != before)
+			continue;
+		host->slots[i] = slot_new(host);
+		retire(before);
+		if (is_wanted(host))
+			slot_start(host->slots[i]);
+		return;
+	}
+}
+
+static bool is_at_end(const struct slot *slot)
+{
+	enum link_state state = link_state(slot->link);
+
+	return state == LINK_STOPPED || state == LINK_IDLE;
 }
 
 static void sweep(void *arg)
@@ -195,12 +332,14 @@ static void sweep(void *arg)
 	LIST_FOREACH(node, &host->old)
 	{
 		struct slot *slot = CONTAINER_OF(node, struct slot, node);
-		enum link_state state = link_state(slot->link);
 
-		/* Lost while its successor was not up yet: the successor is tried, not this one. */
-		if (state == LINK_STOPPED || state == LINK_IDLE || state == LINK_WAITING)
+		/* One that was lost while its successor was not up yet: the successor is tried. */
+		if (is_at_end(slot) || link_state(slot->link) == LINK_WAITING)
 			slot_free(slot);
 	}
+	for (size_t i = 0; i < host->slot_count; i++)
+		if (is_at_end(host->slots[i]))
+			host_unwant(&host->slots[i]->via_user, host->drain_ms);
 	if (host_is_at_rest(host))
 		host->on_rest(host->rest_arg);
 }
@@ -208,42 +347,12 @@ static void sweep(void *arg)
 static void set_slot_count(struct host *host, size_t count)
 {
 	while (host->slot_count > count)
-		retire(host, host->slots[--host->slot_count]);
+		retire(host->slots[--host->slot_count]);
 	host->slots = mem_grow(host->slots, count, sizeof(*host->slots));
 	while (host->slot_count < count) {
 		host->slots[host->slot_count] = slot_new(host);
 		host->slot_count++;
 	}
-}
-
-/* ---- the jump host below is a host that we want ---- */
-
-static void on_via_up(void *arg, struct session *s)
-{
-	struct host *host = arg;
-
-	(void)s;
-	for (size_t i = 0; i < host->slot_count; i++)
-		link_via_up(host->slots[i]->link);
-}
-
-static void on_via_down(void *arg, struct session *s)
-{
-	/* Our links notice by themselves: their channel ends with the session. */
-	(void)arg;
-	(void)s;
-}
-
-static void on_via_change(void *arg)
-{
-	tell_change(arg); /* our reason names the state below */
-}
-
-static bool is_client_held_above(void *arg)
-{
-	struct host *host = arg;
-
-	return host->slot_count && is_client_held(host->slots[0]);
 }
 
 /* ---- from outside ---- */
@@ -261,14 +370,9 @@ struct host *host_new(const struct link_env *env, struct config *snapshot,
 	list_init(&host->old);
 	list_init(&host->users);
 	host->via = via;
+	host->drain_ms = snapshot->drain_timeout_ms;
 	host->on_rest = on_rest;
 	host->rest_arg = arg;
-	host->via_user = (struct host_user){.on_session_up = on_via_up,
-	    .on_session_down = on_via_down,
-	    .on_change = on_via_change,
-	    .is_client_held = is_client_held_above,
-	    .arg = host};
-	list_init(&host->via_user.node);
 	task_init(&host->sweep, env->loop, sweep, host);
 	set_slot_count(host, config->connections);
 	return host;
@@ -276,7 +380,6 @@ struct host *host_new(const struct link_env *env, struct config *snapshot,
 
 void host_stop(struct host *host)
 {
-	task_cancel(&host->sweep);
 	for (size_t i = 0; i < host->slot_count; i++)
 		slot_free(host->slots[i]);
 	host->slot_count = 0;
@@ -284,7 +387,7 @@ void host_stop(struct host *host)
 	{
 		slot_free(CONTAINER_OF(node, struct slot, node));
 	}
-	host_unwant(&host->via_user, 0);
+	task_cancel(&host->sweep);
 }
 
 void host_free(struct host *host)
@@ -292,6 +395,7 @@ void host_free(struct host *host)
 	if (!host)
 		return;
 	host_stop(host);
+	task_cancel(&host->sweep);
 	free(host->slots);
 	free(host->name);
 	config_unref(host->snapshot);
@@ -312,12 +416,9 @@ void host_want(struct host *host, struct host_user *user)
 {
 	if (user->host == host)
 		return;
-	user->host = host;
-	list_append(&host->users, &user->node);
-	if (host->via)
-		host_want(host->via, &host->via_user);
+	add_user(host, user);
 	for (size_t i = 0; i < host->slot_count; i++)
-		link_start(host->slots[i]->link);
+		slot_start(host->slots[i]);
 }
 
 void host_unwant(struct host_user *user, uint64_t drain_ms)
@@ -326,45 +427,48 @@ void host_unwant(struct host_user *user, uint64_t drain_ms)
 
 	if (!host)
 		return;
-	user->host = NULL;
-	list_remove(&user->node);
+	remove_user(host, user);
 	if (is_wanted(host))
 		return;
 	for (size_t i = 0; i < host->slot_count; i++)
 		link_drain(host->slots[i]->link, drain_ms, LINK_IDLE);
-	host_unwant(&host->via_user, drain_ms);
+	LIST_FOREACH(node, &host->old)
+	{
+		link_drain(CONTAINER_OF(node, struct slot, node)->link, drain_ms, LINK_STOPPED);
+	}
+	task_schedule(&host->sweep);
+}
+
+static void slot_set_config(struct slot *slot)
+{
+	struct config *before = slot->snapshot;
+
+	link_set_config(slot->link, slot->host->config);
+	slot->snapshot = config_ref(slot->host->snapshot);
+	config_unref(before);
 }
 
 void host_set_config(struct host *host, struct config *snapshot, const struct config_host *config,
-    struct host *via, enum host_change change, uint64_t drain_ms)
+    struct host *via, enum host_change change)
 {
 	struct config *before = host->snapshot;
+	size_t count = host->slot_count;
 
 	host->snapshot = config_ref(snapshot);
 	host->config = config;
-	host->drain_ms = drain_ms;
-	if (host->via != via) {
-		/* Old links keep their channel; new ones go through the new jump host. */
-		host_unwant(&host->via_user, drain_ms);
-		host->via = via;
-		if (via && is_wanted(host))
-			host_want(via, &host->via_user);
-	}
+	host->drain_ms = snapshot->drain_timeout_ms;
+	host->via = via;
 	for (size_t i = 0; i < host->slot_count; i++) {
-		struct slot *slot = host->slots[i];
-
-		if (change == HOST_CHANGE_RECONNECTS) {
-			replace(host, i);
-			continue;
-		}
-		link_set_config(slot->link, config);
-		config_unref(slot->snapshot);
-		slot->snapshot = config_ref(snapshot);
+		if (change == HOST_CHANGE_RECONNECTS)
+			replace(host->slots[i]);
+		else
+			slot_set_config(host->slots[i]);
 	}
-	size_t count = host->slot_count;
 	set_slot_count(host, config->connections);
 	for (size_t i = count; i < host->slot_count && is_wanted(host); i++)
-		link_start(host->slots[i]->link);
+		slot_start(host->slots[i]);
+	if (all_present_up(host))
+		drain_old(host);
 	config_unref(before);
 }
 
@@ -375,7 +479,7 @@ static struct session *usable_session(const struct slot *slot)
 	return link_takes_streams(slot->link) ? link_session(slot->link) : NULL;
 }
 
-struct session *host_pick_session(const struct host *host, struct err *reason)
+static struct session *pick_present_session(const struct host *host)
 {
 	struct session *best = NULL;
 
@@ -385,20 +489,32 @@ struct session *host_pick_session(const struct host *host, struct err *reason)
 		if (s && (!best || session_channel_count(s) < session_channel_count(best)))
 			best = s;
 	}
-	if (best)
-		return best;
+	return best;
+}
+
+static int say_why_not_up(const struct host *host, struct err *reason)
+{
+	const struct link *link = host_link(host);
+	const struct err *why = link_reason(link);
+
+	if (err_is_set(why))
+		return err_set(reason, why->class, "%s", why->text);
+	return err_set(reason, ERR_NETWORK, "its link is %s", link_state_name(link_state(link)));
+}
+
+struct session *host_pick_session(const struct host *host, struct err *reason)
+{
+	struct session *s = pick_present_session(host);
+
+	if (s)
+		return s;
 	LIST_FOREACH(node, &host->old)
 	{
-		best = usable_session(CONTAINER_OF(node, struct slot, node));
-		if (best)
-			return best;
+		s = usable_session(CONTAINER_OF(node, struct slot, node));
+		if (s)
+			return s;
 	}
-	const struct err *why = link_reason(host_link(host));
-	if (err_is_set(why))
-		err_set(reason, why->class, "%s: %s", host->name, why->text);
-	else
-		err_set(reason, ERR_NETWORK, "%s is %s", host->name,
-		    link_state_name(link_state(host_link(host))));
+	say_why_not_up(host, reason);
 	return NULL;
 }
 
@@ -409,13 +525,24 @@ bool host_is_up(const struct host *host)
 
 bool host_has_failed(const struct host *host)
 {
-	return !host_is_up(host) && err_is_set(link_reason(host_link(host)));
+	if (host_is_up(host))
+		return false;
+	for (size_t i = 0; i < host->slot_count; i++) {
+		const struct link *link = host->slots[i]->link;
+
+		if (link_has_failed(link) ||
+		    (link_waits_for_via(link) && host_has_failed(host->via)))
+			return true;
+	}
+	return false;
 }
 
 void host_retry_now(struct host *host)
 {
 	for (size_t i = 0; i < host->slot_count; i++)
 		link_retry_now(host->slots[i]->link);
+	if (host->via && is_wanted(host))
+		host_retry_now(host->via);
 }
 
 void host_hurry(struct host *host)

@@ -10,7 +10,7 @@
 
 struct host;
 
-/* Who wants a host; embedded. The callbacks come as link_callbacks' do. */
+/* Who wants a host; embedded. The callbacks come as link_callbacks' do; they may want and unwant hosts, this one too. */
 struct host_user {
 	struct list node;
 	struct host *host; /* NULL: wants none now */
@@ -36,15 +36,17 @@ void host_want(struct host *host, struct host_user *user);
 /* The last one who leaves lets the links drain: streams that are open get drain_ms. */
 void host_unwant(struct host_user *user, uint64_t drain_ms);
 
-/* Make before break: where the change needs new connections, they come up before the old ones drain. */
+/* Make before break: where the change needs new connections, they come up before the old ones drain, for the snapshot's
+ * drain_timeout. */
 enum host_change { HOST_CHANGE_LIVE, HOST_CHANGE_RECONNECTS };
 void host_set_config(struct host *host, struct config *snapshot, const struct config_host *config,
-    struct host *via, enum host_change change, uint64_t drain_ms);
+    struct host *via, enum host_change change);
 
 /* The session with the fewest channels that takes new streams; NULL when none is up, and then reason is filled. */
 struct session *host_pick_session(const struct host *host, struct err *reason);
 bool host_is_up(const struct host *host);
-/* Was it tried since it is wanted, without success so far? Then a route may look at its next choice. */
+/* Was it (or the host that it is reached through) tried since it is wanted, without success so far? Then a route may look at its
+ * next choice. */
 bool host_has_failed(const struct host *host);
 void host_retry_now(struct host *host);
 void host_hurry(struct host *host);                       /* a client is held */

@@ -3,24 +3,25 @@
  */
 #include "tunnel/link.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "net/bev.h"
-#include "net/connector.h"
 #include "tunnel/backoff.h"
 #include "tunnel/login.h"
+#include "tunnel/reach.h"
 
 enum {
 	DRAIN_POLL_MS = 100,
-	EXPIRY_MARGIN_S = 300 /* a new link is made this long before a certificate ends */
+	CLOSE_MS = 1000,       /* for the server to answer our CLOSEs */
+	EXPIRY_MARGIN_S = 300, /* a new link is made this long before a certificate ends */
+	EXPIRY_LOOK_S = 10,    /* has the file been renewed? Asked no more often than this */
+	REACH_STALE_MS =
+	    1000, /* a connect that began before a change of the network, and is not done by then, is begun anew */
+	SHORT_LIFE_MAX_MS = 600000 /* regular ends after more than this mean nothing */
 };
 
 struct link {
@@ -32,23 +33,31 @@ struct link {
 
 	enum link_state state;
 	time_t since;
-	uint64_t up_since_ms; /* of the present or last time that it was up */
+	struct task tell; /* on_change, once a pass */
 	struct err reason;
 	struct log_repeat repeat;
+	bool failed;        /* tried since it is wanted, and not up since */
+	bool waits_for_via; /* RESOLVING, and the jump host has no session for us */
+	bool closing;       /* DRAINING, and the end has been asked for */
+	bool wanted_again;  /* while it was closing */
 
 	struct gate_ticket ticket;
-	struct connector *connector;
-	struct channel *via_channel; /* while it is being opened */
+	struct reach *reach;
+	struct session
+	    *via; /* of the jump host: what the present connection runs over. Compared, not used */
 	struct client *client;
 	bool announced; /* its session, with on_session_up() */
 	struct login login;
-	char peer_address[ADDR_TEXT_MAX];
+	struct client_options options; /* made with login, until the client takes them */
+	char peer_address[ENDPOINT_TEXT_MAX];
 	char host_key[64];
 
 	struct backoff backoff;
 	struct timer retry, drain, expiry;
 	uint64_t drain_until_ms;
 	enum link_state drain_end;
+	uint64_t up_since_ms;  /* of the present or last time that it was up */
+	uint64_t last_life_ms; /* when the server ended it; else 0 */
 	unsigned times_up;
 	struct link_bytes bytes; /* of the connections that ended */
 };
@@ -78,16 +87,28 @@ const char *link_state_name(enum link_state state)
 #define TO_THE_END (TO(LINK_IDLE) | TO(LINK_STOPPED))
 
 static const unsigned allowed[] = {
-    [LINK_IDLE] = TO(LINK_RESOLVING) | TO(LINK_WAITING) | TO(LINK_STOPPED),
+    [LINK_IDLE] = TO(LINK_RESOLVING) | TO(LINK_STOPPED),
     [LINK_RESOLVING] = TO(LINK_CONNECTING) | TO(LINK_HANDSHAKE) | TO(LINK_WAITING) | TO_THE_END,
-    [LINK_CONNECTING] = TO(LINK_HANDSHAKE) | TO(LINK_WAITING) | TO_THE_END,
+    [LINK_CONNECTING] = TO(LINK_RESOLVING) | TO(LINK_HANDSHAKE) | TO(LINK_WAITING) | TO_THE_END,
     [LINK_HANDSHAKE] = TO(LINK_LOGIN) | TO(LINK_WAITING) | TO_THE_END,
     [LINK_LOGIN] = TO(LINK_UP) | TO(LINK_WAITING) | TO_THE_END,
-    [LINK_UP] = TO(LINK_WAITING) | TO(LINK_RESOLVING) | TO(LINK_DRAINING) | TO_THE_END,
+    [LINK_UP] = TO(LINK_WAITING) | TO(LINK_DRAINING),
     [LINK_WAITING] = TO(LINK_RESOLVING) | TO_THE_END,
     [LINK_DRAINING] = TO(LINK_UP) | TO_THE_END,
-    [LINK_STOPPED] = TO(LINK_RESOLVING) | TO(LINK_WAITING) | TO(LINK_IDLE),
+    [LINK_STOPPED] = TO(LINK_RESOLVING) | TO(LINK_IDLE),
 };
+
+static void on_tell(void *arg)
+{
+	struct link *link = arg;
+
+	link->callbacks.on_change(link->arg, link);
+}
+
+static void changed(struct link *link)
+{
+	task_schedule(&link->tell);
+}
 
 static void set_state(struct link *link, enum link_state state)
 {
@@ -101,7 +122,7 @@ static void set_state(struct link *link, enum link_state state)
 	link->state = state;
 	link->since = clock_wall();
 	log_debug(link->log, "link-state", "state=%s", link_state_name(state));
-	link->callbacks.on_change(link->arg, link);
+	changed(link);
 }
 
 static void announce_up(struct link *link)
@@ -118,7 +139,8 @@ static void announce_down(struct link *link)
 	link->callbacks.on_session_down(link->arg, link_session(link));
 }
 
-/* Everything of the present try, or of the link that was up, goes. */
+/* Everything of the present try, or of the link that was up, goes. The callback in here may start or drain this very link: the state is
+ * the new one already. */
 static void drop_connection(struct link *link)
 {
 	announce_down(link);
@@ -127,16 +149,32 @@ static void drop_connection(struct link *link)
 		client_free(link->client);
 		link->client = NULL;
 	}
-	if (link->via_channel) {
-		channel_set_callbacks(link->via_channel, &(struct channel_callbacks){0}, NULL);
-		channel_close(link->via_channel);
-		link->via_channel = NULL;
-	}
-	connector_cancel(link->connector);
-	link->connector = NULL;
+	reach_cancel(link->reach);
+	link->reach = NULL;
+	link->via = NULL;
+	login_discard_options(&link->options);
 	login_clear(&link->login);
 	timer_stop(&link->expiry);
 }
+
+/* It is not wanted any more, or it is freed. */
+static void give_up(struct link *link)
+{
+	gate_leave(&link->ticket, GATE_FAILED);
+	timer_stop(&link->retry);
+	timer_stop(&link->drain);
+	link->waits_for_via = link->closing = link->wanted_again = link->failed = false;
+	drop_connection(link);
+}
+
+static void go_to_rest(struct link *link)
+{
+	give_up(link);
+	err_clear(&link->reason);
+	set_state(link, link->drain_end);
+}
+
+/* ---- failures ---- */
 
 static bool server_dropped_us(const struct link *link, const struct err *e)
 {
@@ -150,47 +188,109 @@ static enum backoff_held held(const struct link *link)
 							 : BACKOFF_NOBODY_HELD;
 }
 
-static void log_failure(struct link *link, uint64_t wait_ms)
+/* Servers behind different jump hosts may have the same address. */
+static void server_name(const struct link *link, char name[ENDPOINT_TEXT_MAX])
 {
-	if (link->state == LINK_UP)
+	const struct config_host *config = link->config;
+
+	snprintf(name, ENDPOINT_TEXT_MAX, "%s:%u%s%s", config->address, config->port,
+	    config->via ? " via " : "", config->via ? config->via : "");
+}
+
+static void log_failure(struct link *link, enum link_state during, uint64_t wait_ms)
+{
+	if (during == LINK_UP)
 		log_info(link->log, "link-down", "reason=%s", link->reason.text);
 	else
 		log_unless_repeated(&link->repeat, LOG_LEVEL_WARNING, link->log, "link-failed",
-		    "during=%s class=%s reason=%s", link_state_name(link->state),
+		    "during=%s class=%s reason=%s", link_state_name(during),
 		    err_class_name(link->reason.class), link->reason.text);
 	log_debug(link->log, "link-retry", "after_ms=%lu", (unsigned long)wait_ms);
+}
+
+/* OpenSSH's UnusedConnectionTimeout closes a link without open channels, and a remote forward is none (protocol.md 53). It says
+ * nothing; but it is regular. */
+static void explain_regular_ends(struct link *link, uint64_t life_ms)
+{
+	uint64_t before_ms = link->last_life_ms;
+	uint64_t difference = before_ms > life_ms ? before_ms - life_ms : life_ms - before_ms;
+	struct err e = ERR_INIT;
+
+	link->last_life_ms = 0;
+	if (link->reason.class != ERR_NETWORK || life_ms > SHORT_LIFE_MAX_MS ||
+	    life_ms < BACKOFF_LIVED_MS || !transport_closed_by_peer(client_transport(link->client)))
+		return;
+	link->last_life_ms = life_ms;
+	if (before_ms == 0 || difference > 500 + life_ms / 20)
+		return;
+	err_set(&e, link->reason.class,
+	    "%s, as before after %.3g s: does the server have an UnusedConnectionTimeout? It ends "
+	    "connections without open streams",
+	    link->reason.text, (double)life_ms / 1000);
+	link->reason = e;
+}
+
+static uint64_t next_wait_ms(struct link *link, enum link_state during)
+{
+	enum error_class class = link->reason.class;
+	uint64_t life_ms = clock_now_ms() - link->up_since_ms;
+
+	if (during != LINK_UP)
+		return backoff_failed(&link->backoff, class, held(link));
+	explain_regular_ends(link, life_ms);
+	return backoff_lost(&link->backoff, life_ms, class, held(link));
 }
 
 /* The present try, or the link that was up, ended for this reason. */
 static void failed(struct link *link, const struct err *e)
 {
-	uint64_t wait_ms;
+	enum link_state during = link->state;
+	char server[ENDPOINT_TEXT_MAX];
 
-	gate_leave(&link->ticket, server_dropped_us(link, e) ? GATE_DROPPED_BY_SERVER : GATE_DONE);
+	gate_leave(
+	    &link->ticket, server_dropped_us(link, e) ? GATE_DROPPED_BY_SERVER : GATE_FAILED);
 	link->reason = *e;
-	if (link->state == LINK_UP)
-		wait_ms = backoff_lost(
-		    &link->backoff, clock_now_ms() - link->up_since_ms, e->class, held(link));
-	else
-		wait_ms = backoff_failed(&link->backoff, e->class, held(link));
-	log_failure(link, wait_ms);
-	drop_connection(link);
+	link->failed = true;
+	uint64_t wait_ms = next_wait_ms(link, during);
+	log_failure(link, during, wait_ms);
 	timer_start(&link->retry, wait_ms);
 	set_state(link, LINK_WAITING);
+	if (backoff_is_network(e->class)) {
+		server_name(link, server);
+		gate_rest(&link->ticket, server);
+	}
+	drop_connection(link);
 }
 
 /* ---- the client ---- */
 
 static void ended(struct link *link)
 {
-	timer_stop(&link->drain);
-	drop_connection(link);
-	set_state(link, link->drain_end);
+	bool again = link->wanted_again;
+
+	go_to_rest(link);
+	if (again)
+		try_now(link);
+}
+
+/* What broke below us is the reason, not what we saw of it. */
+static void blame_jump_host(const struct link *link, struct err *e)
+{
+	struct err below = ERR_INIT;
+
+	if (link->callbacks.via_session(link->arg, &below) == link->via)
+		return;
+	if (!err_is_set(&below))
+		err_set(&below, ERR_NETWORK, "its link was lost"); /* and is back already */
+	err_prefix(&below, "jump host %s", link->config->via);
+	below.class = e->class == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_NETWORK;
+	*e = below;
 }
 
 static void on_client_closed(void *arg, const struct err *e)
 {
 	struct link *link = arg;
+	struct err why = *e;
 
 	if (link->state == LINK_DRAINING) {
 		log_info(link->log, "link-closed", "reason=%s",
@@ -198,33 +298,47 @@ static void on_client_closed(void *arg, const struct err *e)
 		ended(link);
 		return;
 	}
-	struct err via_reason = ERR_INIT;
-	if (link->config->via && !link->callbacks.via_session(link->arg, &via_reason)) {
-		/* Not this host's fault: name the hop that broke. */
-		err_prefix(&via_reason, "jump host %s", link->config->via);
-		failed(link, &via_reason);
-		return;
-	}
-	failed(link, e);
+	if (link->via && backoff_is_network(why.class))
+		blame_jump_host(link, &why);
+	failed(link, &why);
 }
 
 static void watch_expiry(struct link *link)
 {
-	uint64_t now = (uint64_t)clock_wall();
+	uint64_t now = (uint64_t)clock_wall(), end = link->login.expires;
 
-	if (link->login.expires == UINT64_MAX || link->login.expires <= now)
+	if (end == UINT64_MAX || end <= now)
 		return;
-	uint64_t left = link->login.expires - now;
-	timer_start(
-	    &link->expiry, (left > 2 * EXPIRY_MARGIN_S ? left - EXPIRY_MARGIN_S : left / 2) * 1000);
+	uint64_t left = end - now;
+	/* Later on it looks more and more often whether somebody has renewed the certificate. */
+	uint64_t wait = left > 2 * EXPIRY_MARGIN_S ? left - EXPIRY_MARGIN_S : left / 2;
+	timer_start(&link->expiry, (wait > EXPIRY_LOOK_S ? wait : EXPIRY_LOOK_S) * 1000);
+}
+
+/* Would a new connection have a certificate that lasts longer? */
+static bool is_renewed(struct link *link)
+{
+	struct client_options options;
+	struct login login;
+
+	if (login_prepare(link->config, link->log, &login, &options, NULL))
+		return false;
+	bool longer = login.expires > link->login.expires;
+	login_discard_options(&options);
+	login_clear(&login);
+	return longer;
 }
 
 static void on_expiry(void *arg)
 {
 	struct link *link = arg;
 
-	if (link->state == LINK_UP)
+	if (link->state != LINK_UP)
+		return;
+	if (is_renewed(link))
 		link->callbacks.on_expiring(link->arg, link);
+	else
+		watch_expiry(link);
 }
 
 static void came_up(struct link *link)
@@ -233,6 +347,7 @@ static void came_up(struct link *link)
 
 	gate_leave(&link->ticket, GATE_DONE);
 	err_clear(&link->reason);
+	link->failed = false;
 	log_repeat_end(&link->repeat, link->log, "link-failed");
 	link->up_since_ms = clock_now_ms();
 	link->times_up++;
@@ -257,171 +372,98 @@ static void on_client_state(void *arg, enum client_state state)
 		came_up(link);
 }
 
-static void start_client(struct link *link, struct bufferevent *bev)
+static void on_reached(void *arg, struct bufferevent *bev, const char *address, const struct err *e)
 {
 	static const struct client_callbacks callbacks = {
 	    .on_state = on_client_state, .on_closed = on_client_closed};
-	struct client_options options;
-	struct err e = ERR_INIT;
-
-	if (login_prepare(link->config, link->log, &link->login, &options, &e)) {
-		bev_free(bev);
-		failed(link, &e);
-		return;
-	}
-	set_state(link, LINK_HANDSHAKE);
-	link->client = client_new(link->env.loop, bev, &options, &callbacks, link);
-}
-
-/* ---- by TCP ---- */
-
-/* The kernel gives up on unacknowledged data no later than our own probes do. */
-static void set_socket_options(const struct link *link, int fd)
-{
-	uint64_t ms = link->config->keepalive_interval_ms * (link->config->keepalive_count + 1u);
-	unsigned user_timeout = ms < UINT32_MAX ? (unsigned)ms : 0;
-	int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	if (user_timeout)
-		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof(user_timeout));
-}
-
-static void on_connected(void *arg, int fd, const struct addr *peer, const struct err *e)
-{
 	struct link *link = arg;
 
-	link->connector = NULL;
-	if (fd < 0) {
+	link->reach = NULL;
+	if (!bev) {
 		failed(link, e);
 		return;
 	}
-	addr_text(peer, link->peer_address);
-	set_socket_options(link, fd);
-	start_client(link, bev_socket_new(link->env.loop, fd));
-}
-
-static void on_resolved(void *arg)
-{
-	set_state(arg, LINK_CONNECTING);
-}
-
-static void connect_tcp(struct link *link)
-{
-	struct endpoint to = {.host = link->config->address, .port = link->config->port};
-	struct connector_options options = {.resolver = link->env.resolver,
-	    .bind_address = link->config->bind_address,
-	    .timeout_ms = link->config->connect_timeout_ms,
-	    .on_resolved = on_resolved};
-
-	link->connector = connector_start(link->env.loop, &to, &options, on_connected, link);
-}
-
-/* ---- through a jump host ---- */
-
-static void on_via_open(void *arg, struct channel *c)
-{
-	struct link *link = arg;
-
-	link->via_channel = NULL;
-	channel_set_callbacks(c, &(struct channel_callbacks){0}, NULL);
-	snprintf(link->peer_address, sizeof(link->peer_address), "%s:%u", link->config->address,
-	    link->config->port);
-	start_client(link, channel_bev(c));
-}
-
-static void on_via_failed(void *arg, struct channel *c, uint32_t code, struct span text)
-{
-	struct link *link = arg;
-	struct err e = ERR_INIT;
-	struct strbuf words = {0};
-
-	(void)c;
-	link->via_channel = NULL;
-	strbuf_add_escaped(&words, text);
-	err_set(&e, code == OPEN_ADMINISTRATIVELY_PROHIBITED ? ERR_LOGIN : ERR_NETWORK,
-	    "jump host %s cannot connect to %s:%u: %s", link->config->via, link->config->address,
-	    link->config->port, strbuf_text(&words));
-	strbuf_clear(&words);
-	failed(link, &e);
-}
-
-static void on_via_close(void *arg, struct channel *c, const struct err *why)
-{
-	struct link *link = arg;
-	struct err e = ERR_INIT;
-
-	(void)c;
-	link->via_channel = NULL;
-	err_set(&e, ERR_NETWORK, "jump host %s: %s", link->config->via,
-	    why ? why->text : "the channel was closed");
-	failed(link, &e);
-}
-
-static void connect_via(struct link *link, struct session *s)
-{
-	static const struct channel_callbacks callbacks = {
-	    .on_open = on_via_open, .on_open_failed = on_via_failed, .on_close = on_via_close};
-	struct wr extra = WR_INIT;
-	struct err e = ERR_INIT;
-
-	/* RFC 4254 §7.2: host, port, originator address, originator port */
-	wr_cstring(&extra, link->config->address);
-	wr_u32(&extra, link->config->port);
-	wr_cstring(&extra, "127.0.0.1");
-	wr_u32(&extra, 65535);
-	link->via_channel =
-	    session_open_channel(s, "direct-tcpip", wr_span(&extra), &callbacks, link, &e);
-	wr_clear(&extra);
-	if (!link->via_channel) {
-		err_prefix(&e, "jump host %s", link->config->via);
-		failed(link, &e);
-		return;
-	}
-	set_state(link, LINK_CONNECTING);
+	snprintf(link->peer_address, sizeof(link->peer_address), "%s", address);
+	set_state(link, LINK_HANDSHAKE);
+	link->client = client_new(link->env.loop, bev, &link->options, &callbacks, link);
+	link->options = (struct client_options){0};
 }
 
 /* ---- tries ---- */
 
+static void on_connecting(void *arg)
+{
+	set_state(arg, LINK_CONNECTING);
+}
+
+static void start_reach(struct link *link)
+{
+	static const struct reach_callbacks callbacks = {
+	    .on_connecting = on_connecting, .on_done = on_reached};
+
+	link->reach = reach_start(
+	    link->env.loop, link->env.resolver, link->config, link->via, &callbacks, link);
+}
+
+/* True when there is nothing below us, or it is up; else it waits, until link_via_changed(). */
+static bool has_way(struct link *link)
+{
+	struct err reason = ERR_INIT;
+
+	link->waits_for_via = false;
+	link->via = NULL;
+	if (!link->config->via)
+		return true;
+	link->via = link->callbacks.via_session(link->arg, &reason);
+	if (link->via)
+		return true;
+	link->waits_for_via = true;
+	err_prefix(&reason, "jump host %s", link->config->via);
+	if (strcmp(reason.text, link->reason.text) != 0)
+		changed(link);
+	link->reason = reason;
+	return false;
+}
+
 static void on_gate(void *arg)
 {
 	struct link *link = arg;
-	struct err reason = ERR_INIT;
+	struct err e = ERR_INIT;
 
-	if (!link->config->via) {
-		connect_tcp(link);
+	if (!has_way(link)) {
+		gate_leave(&link->ticket, GATE_FAILED);
 		return;
 	}
-	struct session *s = link->callbacks.via_session(link->arg, &reason);
-	if (s) {
-		connect_via(link, s);
+	/* Before the server is bothered: it would count a connection without a login against us. */
+	if (login_prepare(link->config, link->log, &link->login, &link->options, &e)) {
+		failed(link, &e);
 		return;
 	}
-	/* Until link_via_up(). */
-	gate_leave(&link->ticket, GATE_DONE);
-	err_prefix(&reason, "jump host %s", link->config->via);
-	link->reason = reason;
+	start_reach(link);
 }
 
 static void try_now(struct link *link)
 {
-	char server[320];
-	struct err reason = ERR_INIT;
+	char server[ENDPOINT_TEXT_MAX];
 
 	timer_stop(&link->retry);
+	gate_leave(&link->ticket, GATE_FAILED);
 	set_state(link, LINK_RESOLVING);
-	if (link->config->via && !link->callbacks.via_session(link->arg, &reason)) {
-		err_prefix(&reason, "jump host %s", link->config->via);
-		link->reason = reason;
-		return; /* until link_via_up() */
-	}
-	snprintf(server, sizeof(server), "%s:%u", link->config->address, link->config->port);
+	if (!has_way(link))
+		return;
+	server_name(link, server);
 	gate_ask(&link->ticket, server);
 }
 
 static void on_retry(void *arg)
 {
 	try_now(arg);
+}
+
+/* Another link to the same server got through. */
+static void on_wake(void *arg)
+{
+	link_retry_now(arg);
 }
 
 static void on_drain(void *arg)
@@ -434,7 +476,8 @@ static void on_drain(void *arg)
 		timer_start(&link->drain, DRAIN_POLL_MS);
 		return;
 	}
-	client_close(link->client, DRAIN_POLL_MS);
+	link->closing = true;
+	client_close(link->client, CLOSE_MS);
 }
 
 /* ---- from outside ---- */
@@ -453,7 +496,8 @@ struct link *link_new(const struct link_env *env, const struct config_host *conf
 	link->since = clock_wall();
 	link->login.expires = UINT64_MAX;
 	backoff_init(&link->backoff, config->reconnect_min_ms, config->reconnect_max_ms);
-	gate_ticket_init(&link->ticket, env->gate, on_gate, link);
+	task_init(&link->tell, env->loop, on_tell, link);
+	gate_ticket_init(&link->ticket, env->gate, on_gate, on_wake, link);
 	timer_init(&link->retry, env->loop, on_retry, link);
 	timer_init(&link->drain, env->loop, on_drain, link);
 	timer_init(&link->expiry, env->loop, on_expiry, link);
@@ -469,10 +513,9 @@ void link_free(struct link *link)
 {
 	if (!link)
 		return;
-	gate_leave(&link->ticket, GATE_DONE);
-	drop_connection(link);
-	timer_stop(&link->retry);
-	timer_stop(&link->drain);
+	link->announced = false;
+	give_up(link);
+	task_cancel(&link->tell);
 	loop_bury(link->env.loop, free_link, link);
 }
 
@@ -484,12 +527,14 @@ void link_start(struct link *link)
 		try_now(link);
 		break;
 	case LINK_DRAINING:
-		/* Wanted again before it ended, and it still works. */
-		if (client_state(link->client) == CLIENT_UP) {
-			timer_stop(&link->drain);
-			set_state(link, LINK_UP);
-			announce_up(link);
+		if (link->closing || client_state(link->client) != CLIENT_UP) {
+			link->wanted_again = true;
+			break;
 		}
+		/* Wanted again before it ended, and it still works. */
+		timer_stop(&link->drain);
+		set_state(link, LINK_UP);
+		announce_up(link);
 		break;
 	case LINK_RESOLVING:
 	case LINK_CONNECTING:
@@ -509,42 +554,77 @@ void link_retry_now(struct link *link)
 
 void link_via_up(struct link *link)
 {
-	if (link->state == LINK_WAITING || (link->state == LINK_RESOLVING && link->config->via &&
-					       !link->ticket.server && !link->via_channel))
+	if (link->waits_for_via ||
+	    (link->state == LINK_WAITING && backoff_is_network(link->reason.class)))
 		try_now(link);
+}
+
+void link_via_changed(struct link *link)
+{
+	if (link->waits_for_via)
+		try_now(link); /* it may only learn why not yet */
 }
 
 void link_hurry(struct link *link)
 {
-	if (link->state == LINK_WAITING && backoff_is_fast_class(link->reason.class) &&
+	if (link->state == LINK_WAITING && backoff_is_network(link->reason.class) &&
 	    timer_left_ms(&link->retry) > BACKOFF_HELD_MAX_MS)
 		timer_start(&link->retry, BACKOFF_HELD_MAX_MS);
 }
 
-void link_drain(struct link *link, uint64_t drain_ms, enum link_state end)
+static void start_draining(struct link *link, uint64_t until_ms)
 {
-	link->drain_end = end;
-	if (link->state == LINK_DRAINING)
-		return;
-	gate_leave(&link->ticket, GATE_DONE);
-	timer_stop(&link->retry);
-	if (link->state != LINK_UP) {
-		drop_connection(link);
-		set_state(link, end);
-		return;
-	}
-	link->drain_until_ms = clock_now_ms() + drain_ms;
+	link->drain_until_ms = until_ms;
+	link->closing = false;
 	timer_start(&link->drain, 0);
 	set_state(link, LINK_DRAINING);
 	announce_down(link);
 }
 
+void link_drain(struct link *link, uint64_t drain_ms, enum link_state end)
+{
+	uint64_t until_ms = clock_now_ms() + drain_ms;
+
+	link->drain_end = end;
+	if (link->state == LINK_UP) {
+		start_draining(link, until_ms);
+		return;
+	}
+	if (link->state != LINK_DRAINING) {
+		go_to_rest(link);
+		return;
+	}
+	link->wanted_again = false;
+	if (until_ms < link->drain_until_ms)
+		link->drain_until_ms = until_ms;
+}
+
 void link_check(struct link *link, uint64_t deadline_ms)
 {
-	if (link->state == LINK_UP)
+	switch (link->state) {
+	case LINK_UP:
+	case LINK_DRAINING:
 		session_probe(link_session(link), deadline_ms);
-	else if (link->state == LINK_WAITING && backoff_is_fast_class(link->reason.class))
-		try_now(link);
+		break;
+	case LINK_WAITING:
+		if (backoff_is_network(link->reason.class))
+			try_now(link);
+		break;
+	case LINK_RESOLVING:
+	case LINK_CONNECTING:
+		/* The kernel would send its next SYN in seconds; the way may be another by now. */
+		if (!link->reach || reach_age_ms(link->reach) < REACH_STALE_MS)
+			break;
+		reach_cancel(link->reach);
+		set_state(link, LINK_RESOLVING);
+		start_reach(link);
+		break;
+	case LINK_IDLE:
+	case LINK_HANDSHAKE:
+	case LINK_LOGIN:
+	case LINK_STOPPED:
+		break;
+	}
 }
 
 void link_set_config(struct link *link, const struct config_host *config)
@@ -569,6 +649,26 @@ struct session *link_session(const struct link *link)
 bool link_takes_streams(const struct link *link)
 {
 	return link->announced;
+}
+
+bool link_has_failed(const struct link *link)
+{
+	return link->failed;
+}
+
+bool link_waits_for_via(const struct link *link)
+{
+	return link->waits_for_via;
+}
+
+struct session *link_via(const struct link *link)
+{
+	return link->via;
+}
+
+uint64_t link_expires(const struct link *link)
+{
+	return link->login.expires;
 }
 
 struct client *link_client(const struct link *link)

@@ -2,7 +2,7 @@
  * A link: one SSH connection to a host, kept up as long as it is wanted.
  *
  *   idle        not wanted (on demand), nothing runs
- *   resolving   the name is being looked up, or the jump host below is not up yet
+ *   resolving   it waits for its turn at the server, the name is being looked up, or the jump host below is not up yet
  *   connecting  TCP, or the channel through the jump host
  *   handshake   key exchange          login   authentication
  *   up          link_session() carries streams
@@ -43,15 +43,16 @@ struct link_env {
 };
 
 struct link_callbacks {
-	/* The state or its reason changed. From the loop, or from inside a call of this header that changed it. */
+	/* The state or its reason changed. From a task of the loop, once a pass. */
 	void (*on_change)(void *arg, struct link *link);
 	/* A session can carry new streams from now on; and, once for each, it can not any more: it still exists during the call,
-	 * and goes on afterwards only while the link drains. */
+	 * and goes on afterwards only while the link drains. From the loop, or from inside link_start() and link_drain(). What is
+	 * called in there may start or drain this link. */
 	void (*on_session_up)(void *arg, struct session *s);
 	void (*on_session_down)(void *arg, struct session *s);
 	/* For a host with via: the session of the jump host for a channel now; NULL when it is not up (reason is filled). */
 	struct session *(*via_session)(void *arg, struct err *reason);
-	/* A certificate in use ends soon: make another link, then drain this one. Once a connection. */
+	/* A certificate in use ends soon, and there is a newer one: make another link, then drain this one. Once a connection. */
 	void (*on_expiring)(void *arg, struct link *link);
 	/* Is a client held that waits for this link? Asked when the next try is planned. */
 	bool (*is_client_held)(void *arg);
@@ -64,8 +65,9 @@ void link_free(struct link *link); /* at once; no callback. NULL is legal */
 
 void link_start(struct link *link);     /* wants it; connects now if it is idle or stopped */
 void link_retry_now(struct link *link); /* if it waits */
-/* The jump host came up: goes on if it waited for that. */
+/* The jump host came up: goes on if it waited for that, or for its next try. */
 void link_via_up(struct link *link);
+void link_via_changed(struct link *link); /* its state or reason, which is part of ours */
 /* A client is held now: shortens a wait that the network's failure caused. */
 void link_hurry(struct link *link);
 /* Unwanted: closed in order when its streams have ended, after drain_ms at the latest; then idle (or stopped). */
@@ -80,6 +82,13 @@ struct session *link_session(const struct link *link); /* NULL unless up or drai
 /* Between on_session_up and on_session_down. */
 bool link_takes_streams(const struct link *link);
 struct client *link_client(const struct link *link); /* NULL while there is no connection */
+/* Was it tried, since it is wanted, without coming up? */
+bool link_has_failed(const struct link *link);
+bool link_waits_for_via(const struct link *link); /* the jump host has no session for it */
+/* The jump host's session that it runs over; NULL: none. To be compared, not used. */
+struct session *link_via(const struct link *link);
+/* When the first certificate in use ends, seconds since 1970; UINT64_MAX: never. */
+uint64_t link_expires(const struct link *link);
 /* Why it is not up, in words; "" when it is. */
 const struct err *link_reason(const struct link *link);
 uint64_t link_next_try_ms(const struct link *link);     /* from now; 0 unless waiting */

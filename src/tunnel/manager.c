@@ -30,6 +30,7 @@ struct manager {
 	struct tunnel **going; /* removed, still draining */
 	size_t going_count;
 
+	struct handover handover;
 	bool shutting_down;
 	struct task tell, sweep;
 };
@@ -137,8 +138,8 @@ static void change_host(struct manager *m, const struct config_op *op)
 	enum host_change change =
 	    op->kind == CONFIG_HOST_RELINKED ? HOST_CHANGE_RECONNECTS : HOST_CHANGE_LIVE;
 
-	host_set_config(find_host(m, config->name), m->config, config, find_host(m, config->via),
-	    change, m->config->drain_timeout_ms);
+	host_set_config(
+	    find_host(m, config->name), m->config, config, find_host(m, config->via), change);
 }
 
 /* It goes when its links have ended: streams of removed tunnels may still drain through it. */
@@ -166,6 +167,7 @@ static void add_tunnel(struct manager *m, const struct config_op *op)
 	    .resolver = m->options.resolver,
 	    .inherit = m->options.inherit,
 	    .inherit_arg = m->options.inherit_arg,
+	    .handover = &m->handover,
 	    .on_change = on_tunnel_change,
 	    .on_removed = on_tunnel_removed,
 	    .arg = m};
@@ -184,7 +186,7 @@ static void change_tunnel(struct manager *m, const struct config_op *op)
 	if (tunnel_config(tunnel) == op->new_tunnel)
 		return;
 	struct host **hosts = hosts_of(m, op->new_tunnel);
-	tunnel_set_config(tunnel, m->config, op->new_tunnel, hosts, m->config->drain_timeout_ms);
+	tunnel_set_config(tunnel, m->config, op->new_tunnel, hosts);
 	free(hosts);
 }
 
@@ -197,6 +199,40 @@ static void let_go(struct manager *m, struct tunnel *tunnel, uint64_t drain_ms)
 }
 
 /* ---- plans ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+struct inheritance {
+	const struct config *next;
+	const struct config_op *op;
+};
+
+/* Does it go, and does somebody listen in the next configuration exactly as it does now? */
+static bool has_heir(void *arg, const struct config_forward *forward)
+{
+	const struct inheritance *i = arg;
+	const struct config_forward *gone = i->op->old_forward;
+	const struct config_forward *heir = config_find_listener(i->next, &forward->listen);
+
+	if (gone &&
+	    (gone->kind != forward->kind || strcmp(gone->listen.text, forward->listen.text) != 0))
+		return false;
+	return heir && heir->mode == forward->mode && same_text(heir->owner, forward->owner) &&
+	       same_text(heir->group, forward->group);
+}
+
+/* First of all, so that a listener can move from one tunnel to another. */
+static void offer_listeners(
+    struct manager *m, const struct config *next, const struct config_op *op)
+{
+	struct inheritance i = {.next = next, .op = op};
+
+	if (op->kind == CONFIG_TUNNEL_REMOVED || op->kind == CONFIG_FORWARD_REMOVED)
+		tunnel_offer_listeners(manager_find_tunnel(m, op->old_tunnel->name), has_heir, &i);
+}
 
 static void apply_op(struct manager *m, const struct config_op *op)
 {
@@ -246,8 +282,9 @@ void manager_apply(struct manager *m, struct config *next, const struct config_p
 {
 	struct config *before = m->config;
 
+	for (size_t i = 0; i < plan->n; i++)
+		offer_listeners(m, next, &plan->v[i]);
 	m->config = config_ref(next);
-	/* First of all, so that a listener can move from a removed tunnel to a new one. */
 	for (size_t i = 0; i < plan->n; i++)
 		if (plan->v[i].kind == CONFIG_TUNNEL_REMOVED)
 			let_go(m, manager_find_tunnel(m, plan->v[i].old_tunnel->name),
@@ -255,6 +292,7 @@ void manager_apply(struct manager *m, struct config *next, const struct config_p
 	for (size_t i = 0; i < plan->n; i++)
 		apply_op(m, &plan->v[i]);
 	put_in_order(m);
+	handover_clear(&m->handover);
 	config_unref(before);
 	task_schedule(&m->tell);
 	task_schedule(&m->sweep);
@@ -271,6 +309,7 @@ struct manager *manager_new(const struct manager_options *options)
 	    .loop = options->loop, .resolver = options->resolver, .gate = gate_new(options->loop)};
 	m->hosts_by_name = map_new();
 	m->tunnels_by_name = map_new();
+	handover_init(&m->handover);
 	task_init(&m->tell, options->loop, on_tell, m);
 	task_init(&m->sweep, options->loop, on_sweep, m);
 	return m;
@@ -323,6 +362,8 @@ void manager_check_links(struct manager *m)
 {
 	for (size_t i = 0; i < m->host_count; i++)
 		host_check(m->hosts[i], CHECK_DEADLINE_MS);
+	for (size_t i = 0; i < m->old_host_count; i++)
+		host_check(m->old_hosts[i], CHECK_DEADLINE_MS);
 }
 
 void manager_shutdown(struct manager *m, uint64_t drain_ms)
@@ -377,6 +418,6 @@ void manager_get_counts(const struct manager *m, struct manager_counts *ret)
 		ret->down += state == TUNNEL_DOWN;
 		ret->stopped += state == TUNNEL_STOPPED;
 		ret->required_not_up += tunnel_config(m->tunnels[i])->required &&
-					state != TUNNEL_UP && state != TUNNEL_STOPPED;
+					state != TUNNEL_STOPPED && !tunnel_is_ready(m->tunnels[i]);
 	}
 }

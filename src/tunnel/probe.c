@@ -139,18 +139,35 @@ void probe_free(struct probe *probe)
 	free(probe);
 }
 
-void probe_session(struct probe *probe, struct session *s)
+static void start_anew(struct probe *probe)
 {
-	if (probe->session == s)
-		return;
 	timer_stop(&probe->timer);
 	let_go(probe);
 	free(probe->error);
 	probe->error = NULL;
 	probe->answered = false;
-	probe->session = s;
-	if (s)
+	if (probe->session)
 		timer_start(&probe->timer, 0);
+}
+
+void probe_session(struct probe *probe, struct session *s)
+{
+	if (probe->session == s)
+		return;
+	probe->session = s;
+	start_anew(probe);
+}
+
+void probe_set_target(struct probe *probe, const struct config_endpoint *to, uint64_t interval_ms)
+{
+	bool same = strcmp(probe->to->text, to->text) == 0;
+
+	probe->to = to;
+	probe->interval_ms = interval_ms;
+	if (!same)
+		start_anew(probe);
+	else if (timer_left_ms(&probe->timer) > interval_ms)
+		timer_start(&probe->timer, interval_ms);
 }
 
 bool probe_has_answer(const struct probe *probe)

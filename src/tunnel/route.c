@@ -12,11 +12,11 @@ struct choice {
 	struct route *route;
 	struct host *host;
 	struct host_user user;
-	uint64_t up_since_ms; /* 0: not up */
+	bool up;
+	uint64_t up_since_ms;
 };
 
 struct route {
-	struct loop *loop;
 	struct choice *choices;
 	size_t count;
 	struct route_callbacks callbacks;
@@ -60,15 +60,27 @@ static void want_what_is_needed(struct route *route)
 	}
 }
 
+/* A host that somebody else wanted before us is up already. */
+static struct session *session_of(struct choice *choice, uint64_t now)
+{
+	struct session *s = choice->user.host ? host_pick_session(choice->host, NULL) : NULL;
+
+	if (s && !choice->up) {
+		choice->up = true;
+		choice->up_since_ms = now;
+	}
+	return s;
+}
+
 /* The best that is up: at once if nothing else is, or after it has settled. */
 static void decide(struct route *route)
 {
 	uint64_t now = clock_now_ms();
 
-	for (size_t i = 0; i < route->count; i++) {
+	timer_stop(&route->settle);
+	for (size_t i = 0; i < route->count && route->open; i++) {
 		struct choice *choice = &route->choices[i];
-		struct session *s =
-		    choice->user.host ? host_pick_session(choice->host, NULL) : NULL;
+		struct session *s = session_of(choice, now);
 
 		if (!s)
 			continue;
@@ -94,8 +106,9 @@ static void on_session_up(void *arg, struct session *s)
 	struct choice *choice = arg;
 
 	(void)s;
-	if (choice->up_since_ms == 0)
+	if (!choice->up)
 		choice->up_since_ms = clock_now_ms();
+	choice->up = true;
 	decide(choice->route);
 }
 
@@ -105,7 +118,7 @@ static void on_session_down(void *arg, struct session *s)
 	struct route *route = choice->route;
 
 	if (!host_is_up(choice->host))
-		choice->up_since_ms = 0;
+		choice->up = false;
 	if (route->session != s)
 		return;
 	/* Another link of the same host, or another host, or none. */
@@ -131,11 +144,11 @@ static bool is_client_held(void *arg)
 }
 
 struct route *route_new(struct loop *loop, struct host *const *hosts, size_t count,
-    const struct route_callbacks *callbacks, void *arg)
+    uint64_t drain_ms, const struct route_callbacks *callbacks, void *arg)
 {
 	struct route *route = NEW(struct route);
 
-	route->loop = loop;
+	route->drain_ms = drain_ms;
 	route->callbacks = *callbacks;
 	route->arg = arg;
 	route->count = count;
@@ -172,8 +185,8 @@ void route_open(struct route *route)
 	if (route->open)
 		return;
 	route->open = true;
-	want_what_is_needed(route);
-	decide(route);
+	decide(route); /* wants the first */
+	decide(route); /* which may be up for another's sake */
 }
 
 void route_close(struct route *route, uint64_t drain_ms)
@@ -186,12 +199,22 @@ void route_close(struct route *route, uint64_t drain_ms)
 	use(route, NULL, NULL);
 	want_what_is_needed(route);
 	for (size_t i = 0; i < route->count; i++)
-		route->choices[i].up_since_ms = 0;
+		route->choices[i].up = false;
 }
 
 bool route_is_open(const struct route *route)
 {
 	return route->open;
+}
+
+struct session *route_session(const struct route *route)
+{
+	return route->session;
+}
+
+void route_set_drain(struct route *route, uint64_t drain_ms)
+{
+	route->drain_ms = drain_ms;
 }
 
 struct session *route_pick_session(const struct route *route, struct err *reason)

@@ -19,9 +19,9 @@ struct route_callbacks {
 	bool (*is_client_held)(void *arg);
 };
 
-/* hosts: kept, at least one; the array is copied. */
+/* hosts: kept, at least one; the array is copied. drain_ms: what streams get on a host that is left for a better one. */
 struct route *route_new(struct loop *loop, struct host *const *hosts, size_t count,
-    const struct route_callbacks *callbacks, void *arg);
+    uint64_t drain_ms, const struct route_callbacks *callbacks, void *arg);
 void route_free(struct route *route); /* unwants; no callback. NULL is legal */
 
 void route_open(struct route *route);
@@ -29,6 +29,9 @@ void route_close(
     struct route *route, uint64_t drain_ms); /* on_down comes, from inside the call, if it was up */
 bool route_is_open(const struct route *route);
 
+/* What on_up() was told last, NULL after on_down(). */
+struct session *route_session(const struct route *route);
+void route_set_drain(struct route *route, uint64_t drain_ms);
 /* The session for a stream that begins now; NULL and the reason. */
 struct session *route_pick_session(const struct route *route, struct err *reason);
 void route_hurry(struct route *route);

@@ -30,7 +30,8 @@ struct tunnel {
 	struct log_context log;
 
 	struct route *route;
-	struct session *session; /* the route's */
+	struct route *old_route; /* carries on until the new one is up; NULL: none */
+	struct session *session; /* of one of them */
 	struct slot **slots;
 	size_t slot_count;
 	struct list going; /* forwards that accept nothing any more and drain */
@@ -107,6 +108,18 @@ enum tunnel_state tunnel_state(const struct tunnel *tunnel)
 	return up ? TUNNEL_DEGRADED : TUNNEL_DOWN;
 }
 
+bool tunnel_is_ready(const struct tunnel *tunnel)
+{
+	if (tunnel_state(tunnel) == TUNNEL_UP)
+		return true;
+	if (!tunnel->running || !waits_for_demand(tunnel))
+		return false;
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		if (!tunnel->slots[i]->forward)
+			return false;
+	return true;
+}
+
 const char *tunnel_reason(const struct tunnel *tunnel)
 {
 	if (!tunnel->running)
@@ -125,11 +138,15 @@ const char *tunnel_reason(const struct tunnel *tunnel)
 }
 
 static void sweep(struct tunnel *tunnel);
+static void watch_idle(struct tunnel *tunnel);
+static void look_at_routes(struct tunnel *tunnel);
 
 /* Says a change of state once, with the reason; a flapping link is counted, not repeated. */
 static void look(void *arg)
 {
 	struct tunnel *tunnel = arg;
+
+	look_at_routes(tunnel);
 	enum tunnel_state state = tunnel_state(tunnel);
 
 	if (state != tunnel->said) {
@@ -149,6 +166,7 @@ static void look(void *arg)
 		}
 	}
 	sweep(tunnel);
+	watch_idle(tunnel);
 	tunnel->env.on_change(tunnel->env.arg, tunnel);
 	if (tunnel->removed && list_empty(&tunnel->going))
 		tunnel->env.on_removed(tunnel->env.arg, tunnel);
@@ -218,9 +236,10 @@ static void watch_idle(struct tunnel *tunnel)
 
 static struct session *pick_session(void *arg)
 {
-	struct slot *slot = arg;
+	const struct tunnel *tunnel = ((struct slot *)arg)->tunnel;
+	struct session *s = route_pick_session(tunnel->route, NULL);
 
-	return route_pick_session(slot->tunnel->route, NULL);
+	return s || !tunnel->old_route ? s : route_pick_session(tunnel->old_route, NULL);
 }
 
 static void on_held(void *arg)
@@ -269,22 +288,48 @@ static void slot_free(struct slot *slot)
 	free(slot);
 }
 
+/* Nothing says up that was not so a moment ago. */
+static void target_is_unknown(struct slot *slot)
+{
+	forward_set_target_error(slot->forward, "the target has not been tried yet");
+}
+
+static bool wants_probe(const struct slot *slot)
+{
+	return slot->forward && slot->tunnel->config->probe == CONFIG_PROBE_TCP &&
+	       slot->config->kind == CONFIG_FORWARD_LOCAL;
+}
+
 static void set_probe(struct slot *slot)
 {
 	struct tunnel *tunnel = slot->tunnel;
+	uint64_t interval_ms = tunnel->config->probe_interval_ms;
 
-	probe_free(slot->probe);
-	slot->probe = NULL;
-	if (slot->forward)
-		forward_set_target_error(slot->forward, NULL);
-	if (tunnel->config->probe != CONFIG_PROBE_TCP ||
-	    slot->config->kind != CONFIG_FORWARD_LOCAL || !slot->forward)
+	if (!wants_probe(slot)) {
+		probe_free(slot->probe);
+		slot->probe = NULL;
+		if (slot->forward)
+			forward_set_target_error(slot->forward, NULL);
 		return;
-	slot->probe = probe_new(tunnel->env.loop, &slot->config->to,
-	    tunnel->config->probe_interval_ms, on_probe_result, slot);
-	/* Nothing says up that was not so a moment ago. */
-	forward_set_target_error(slot->forward, "the target has not been tried yet");
+	}
+	if (slot->probe) {
+		probe_set_target(slot->probe, &slot->config->to, interval_ms);
+		if (!probe_has_answer(slot->probe))
+			target_is_unknown(slot);
+		return;
+	}
+	slot->probe =
+	    probe_new(tunnel->env.loop, &slot->config->to, interval_ms, on_probe_result, slot);
+	target_is_unknown(slot);
 	probe_session(slot->probe, tunnel->session);
+}
+
+static size_t inherit(void *arg, const char *name, int fds[], size_t max)
+{
+	const struct tunnel_env *env = &((struct tunnel *)arg)->env;
+	size_t count = handover_take(env->handover, name, fds, max);
+
+	return count || !env->inherit ? count : env->inherit(env->inherit_arg, name, fds, max);
 }
 
 static void slot_open(struct slot *slot)
@@ -297,8 +342,8 @@ static void slot_open(struct slot *slot)
 	struct forward_env env = {.loop = tunnel->env.loop,
 	    .resolver = tunnel->env.resolver,
 	    .log = &tunnel->log,
-	    .inherit = tunnel->env.inherit,
-	    .inherit_arg = tunnel->env.inherit_arg};
+	    .inherit = inherit,
+	    .inherit_arg = tunnel};
 	struct err e = ERR_INIT;
 
 	slot->forward =
@@ -381,42 +426,46 @@ static void on_listen_retry(void *arg)
 
 /* ---- what the route says ---- */
 
-static void each_slot_session(struct tunnel *tunnel, struct session *s)
-{
-	for (size_t i = 0; i < tunnel->slot_count; i++)
-		if (tunnel->slots[i]->probe)
-			probe_session(tunnel->slots[i]->probe, s);
-}
-
 static void on_route_up(void *arg, struct session *s)
 {
 	struct tunnel *tunnel = arg;
 
+	if (tunnel->session == s)
+		return;
 	tunnel->session = s;
-	for (size_t i = 0; i < tunnel->slot_count; i++)
-		if (tunnel->slots[i]->forward)
-			forward_session_up(tunnel->slots[i]->forward, s);
-	each_slot_session(tunnel, s);
-	watch_idle(tunnel);
+	for (size_t i = 0; i < tunnel->slot_count; i++) {
+		struct slot *slot = tunnel->slots[i];
+
+		if (slot->forward)
+			forward_session_up(slot->forward, s);
+		if (slot->probe)
+			probe_session(slot->probe, s);
+	}
 	changed(tunnel);
+}
+
+static void no_session(struct tunnel *tunnel)
+{
+	tunnel->session = NULL;
+	for (size_t i = 0; i < tunnel->slot_count; i++) {
+		struct slot *slot = tunnel->slots[i];
+
+		if (!slot->probe)
+			continue;
+		probe_session(slot->probe, NULL);
+		target_is_unknown(slot);
+	}
 }
 
 static void on_route_down(void *arg, struct session *s)
 {
 	struct tunnel *tunnel = arg;
 
-	tunnel->session = NULL;
-	each_slot_session(tunnel, NULL);
-	for (size_t i = 0; i < tunnel->slot_count; i++) {
-		struct slot *slot = tunnel->slots[i];
-
-		if (!slot->forward)
-			continue;
-		forward_session_down(slot->forward, s);
-		if (slot->probe)
-			forward_set_target_error(
-			    slot->forward, "the target has not been tried yet");
-	}
+	if (tunnel->session == s)
+		no_session(tunnel);
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		if (tunnel->slots[i]->forward)
+			forward_session_down(tunnel->slots[i]->forward, s);
 	LIST_FOREACH(node, &tunnel->going)
 	{
 		forward_session_down(CONTAINER_OF(node, struct slot, node)->forward, s);
@@ -451,7 +500,31 @@ static struct route *make_route(struct tunnel *tunnel, struct host *const *hosts
 	    .on_change = on_route_change,
 	    .is_client_held = is_client_held};
 
-	return route_new(tunnel->env.loop, hosts, tunnel->config->via.n, &callbacks, tunnel);
+	return route_new(tunnel->env.loop, hosts, tunnel->config->via.n,
+	    tunnel->snapshot->drain_timeout_ms, &callbacks, tunnel);
+}
+
+/* The session that both routes run over goes on unnoticed. */
+static void close_old_route(struct tunnel *tunnel, uint64_t drain_ms)
+{
+	struct route *old = tunnel->old_route;
+
+	if (!old)
+		return;
+	tunnel->old_route = NULL;
+	if (route_session(old) && route_session(old) == route_session(tunnel->route))
+		route_set_drain(old, drain_ms);
+	else
+		route_close(old, drain_ms);
+	route_free(old);
+}
+
+/* The old route goes when the new one is up, or when there is nothing that it could carry on. */
+static void look_at_routes(struct tunnel *tunnel)
+{
+	if (tunnel->old_route &&
+	    (route_session(tunnel->route) || !route_session(tunnel->old_route)))
+		close_old_route(tunnel, tunnel->snapshot->drain_timeout_ms);
 }
 
 /* ---- from outside ---- */
@@ -501,6 +574,7 @@ void tunnel_free(struct tunnel *tunnel)
 	{
 		slot_free(CONTAINER_OF(node, struct slot, node));
 	}
+	route_free(tunnel->old_route);
 	route_free(tunnel->route);
 	task_cancel(&tunnel->look);
 	free(tunnel->slots);
@@ -534,15 +608,36 @@ void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms)
 	free(tunnel->slots);
 	make_slots(tunnel);
 	/* Other tunnels may share the link; if not, it drains along with the streams. */
+	close_old_route(tunnel, drain_ms);
 	route_close(tunnel->route, drain_ms);
 	changed(tunnel);
 }
 
+static bool every_forward(void *arg, const struct config_forward *forward)
+{
+	(void)arg;
+	(void)forward;
+	return true;
+}
+
 void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms)
 {
+	tunnel_offer_listeners(tunnel, every_forward, NULL);
 	tunnel_stop(tunnel, drain_ms);
 	tunnel_start(tunnel);
+	handover_clear(tunnel->env.handover);
 	tunnel_retry_now(tunnel);
+}
+
+void tunnel_offer_listeners(struct tunnel *tunnel,
+    bool (*is_wanted)(void *arg, const struct config_forward *forward), void *arg)
+{
+	for (size_t i = 0; i < tunnel->slot_count; i++) {
+		struct slot *slot = tunnel->slots[i];
+
+		if (slot->forward && is_wanted(arg, slot->config))
+			handover_offer(tunnel->env.handover, slot->forward);
+	}
 }
 
 void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms)
@@ -649,34 +744,32 @@ static bool same_hosts(const struct config_tunnel *a, const struct config_tunnel
 	return true;
 }
 
-static void set_route(struct tunnel *tunnel, struct host *const *hosts, uint64_t drain_ms)
+/* The hosts that both routes have keep their link: wanted by the new one before the old one lets go. */
+static void set_route(struct tunnel *tunnel, struct host *const *hosts)
 {
-	struct route *before = tunnel->route;
-	bool was_open = route_is_open(before);
+	bool was_open = route_is_open(tunnel->route);
 
-	/* The hosts that both routes have keep their link: wanted by the new one before the old one lets go. */
+	close_old_route(tunnel, tunnel->snapshot->drain_timeout_ms);
+	tunnel->old_route = tunnel->route;
 	tunnel->route = make_route(tunnel, hosts);
 	if (was_open)
 		route_open(tunnel->route);
-	route_close(before, drain_ms);
-	route_free(before);
-	/* on_down() of the old route came after on_up() of the new one. */
-	struct session *s = route_pick_session(tunnel->route, NULL);
-	if (s && !tunnel->session)
-		on_route_up(tunnel, s);
+	look_at_routes(tunnel);
 }
 
 void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
-    const struct config_tunnel *config, struct host *const *hosts, uint64_t drain_ms)
+    const struct config_tunnel *config, struct host *const *hosts)
 {
 	struct config *before = tunnel->snapshot;
 	bool route_changed = !same_hosts(tunnel->config, config);
 	bool was_enabled = tunnel->config->enabled;
+	uint64_t drain_ms = snapshot->drain_timeout_ms;
 
 	tunnel->snapshot = config_ref(snapshot);
 	tunnel->config = config;
+	route_set_drain(tunnel->route, drain_ms);
 	if (route_changed)
-		set_route(tunnel, hosts, drain_ms);
+		set_route(tunnel, hosts);
 	set_slots(tunnel, drain_ms);
 	/* `adit stop` and `adit start` hold until the file itself says something else. */
 	if (config->enabled && !was_enabled)
@@ -685,6 +778,7 @@ void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
 		tunnel_stop(tunnel, drain_ms);
 	if (tunnel->running && needs_link_always(tunnel))
 		route_open(tunnel->route);
+	timer_stop(&tunnel->idle); /* its time may have changed */
 	watch_idle(tunnel);
 	config_unref(before);
 	changed(tunnel);

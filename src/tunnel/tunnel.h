@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "forward/forward.h"
+#include "tunnel/handover.h"
 #include "tunnel/route.h"
 
 enum tunnel_state {
@@ -23,6 +24,7 @@ struct tunnel_env {
 	struct resolver *resolver;
 	size_t (*inherit)(void *arg, const char *name, int fds[], size_t max); /* see forward_env */
 	void *inherit_arg;
+	struct handover *handover; /* keeps; asked before inherit */
 	/* The state, a reason, a stream count: something that one can see. May come often. */
 	void (*on_change)(void *arg, struct tunnel *tunnel);
 	/* After tunnel_remove(): everything has ended; it may be freed. */
@@ -39,14 +41,21 @@ void tunnel_free(struct tunnel *tunnel); /* at once: streams are reset. NULL is 
 void tunnel_start(struct tunnel *tunnel);
 /* Accepts no more; open streams get drain_ms, then they are reset. */
 void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms);
-void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms); /* the link's next try is now */
+/* Open streams get drain_ms, the listeners stay, and the link's next try is now. */
+void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms);
 /* The same as stop, for good: on_removed comes when the last stream has ended. */
 void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms);
 /* Touches what changed: forwards keep their listener and streams when kind and listener stay. hosts as in tunnel_new();
- * a route that changed is opened before the old one is closed. */
+ * a route that changed carries new streams until the new one is up. What goes gets the snapshot's drain_timeout. */
 void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
-    const struct config_tunnel *config, struct host *const *hosts, uint64_t drain_ms);
+    const struct config_tunnel *config, struct host *const *hosts);
+/* Offers the listeners of those of its forwards for which is_wanted() says yes to the env's handover. */
+void tunnel_offer_listeners(struct tunnel *tunnel,
+    bool (*is_wanted)(void *arg, const struct config_forward *forward), void *arg);
 void tunnel_retry_now(struct tunnel *tunnel);
+
+/* Up; or on demand, with nobody who demands it and nothing that failed. */
+bool tunnel_is_ready(const struct tunnel *tunnel);
 
 const char *tunnel_name(const struct tunnel *tunnel);
 const struct config_tunnel *tunnel_config(const struct tunnel *tunnel);

@@ -61,7 +61,7 @@ static void test_a_held_client_shortens_a_networks_failure(void **state)
 
 static void test_what_a_person_must_mend_starts_at_the_maximum(void **state)
 {
-	static const enum error_class classes[] = {ERR_LOGIN, ERR_HOST_KEY, ERR_CONFIG, ERR_PEER};
+	static const enum error_class classes[] = {ERR_LOGIN, ERR_HOST_KEY, ERR_CONFIG};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
@@ -91,6 +91,38 @@ static void test_a_link_that_did_not_live_counts_as_a_failure(void **state)
 	assert_int_equal(b.failures, 6);
 }
 
+static void test_a_peer_that_breaks_the_protocol_backs_off_like_a_network_but_is_not_hurried(
+    void **state)
+{
+	struct backoff b = fresh();
+	bool waited = false;
+
+	(void)state;
+	assert_in_range(backoff_failed(&b, ERR_PEER, BACKOFF_CLIENT_HELD), 250, 500);
+	b.failures = 20;
+	for (int i = 0; i < 50; i++)
+		waited |= backoff_failed(&b, ERR_PEER, BACKOFF_CLIENT_HELD) > BACKOFF_HELD_MAX_MS;
+	assert_true(waited);
+}
+
+static void test_a_peer_that_breaks_the_protocol_is_tried_at_once_after_a_long_life_only(
+    void **state)
+{
+	struct backoff b = fresh();
+
+	(void)state;
+	assert_true(backoff_lost(&b, BACKOFF_LIVED_MS, ERR_PEER, BACKOFF_NOBODY_HELD) > 0);
+	assert_int_equal(backoff_lost(&b, 30000, ERR_PEER, BACKOFF_NOBODY_HELD), 0);
+}
+
+static void test_a_host_key_that_changed_under_a_link_is_no_reason_to_hurry(void **state)
+{
+	struct backoff b = fresh();
+
+	(void)state;
+	assert_in_range(backoff_lost(&b, 3600000, ERR_HOST_KEY, BACKOFF_CLIENT_HELD), 15000, 30000);
+}
+
 static void test_equal_bounds_give_a_steady_wait(void **state)
 {
 	struct backoff b;
@@ -110,6 +142,11 @@ int main(void)
 	    cmocka_unit_test(test_what_a_person_must_mend_starts_at_the_maximum),
 	    cmocka_unit_test(test_a_link_that_lived_is_tried_again_at_once),
 	    cmocka_unit_test(test_a_link_that_did_not_live_counts_as_a_failure),
+	    cmocka_unit_test(
+		test_a_peer_that_breaks_the_protocol_backs_off_like_a_network_but_is_not_hurried),
+	    cmocka_unit_test(
+		test_a_peer_that_breaks_the_protocol_is_tried_at_once_after_a_long_life_only),
+	    cmocka_unit_test(test_a_host_key_that_changed_under_a_link_is_no_reason_to_hurry),
 	    cmocka_unit_test(test_equal_bounds_give_a_steady_wait),
 	};
 

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "tunnel/gate.h"
 
-enum { TICKETS = 100 };
+enum { TICKETS = 300 };
 
 static struct loop *loop;
 static struct gate *gate;
@@ -18,6 +18,13 @@ static int entered[TICKETS], entered_count;
 static void enter(void *arg)
 {
 	entered[entered_count++] = (int)((struct gate_ticket *)arg - tickets);
+}
+
+static int woken[TICKETS], woken_count;
+
+static void wake(void *arg)
+{
+	woken[woken_count++] = (int)((struct gate_ticket *)arg - tickets);
 }
 
 static void settle(void)
@@ -31,9 +38,9 @@ static int setup(void **state)
 	(void)state;
 	loop = loop_new();
 	gate = gate_new(loop);
-	entered_count = 0;
+	entered_count = woken_count = 0;
 	for (int i = 0; i < TICKETS; i++)
-		gate_ticket_init(&tickets[i], gate, enter, &tickets[i]);
+		gate_ticket_init(&tickets[i], gate, enter, wake, &tickets[i]);
 	return 0;
 }
 
@@ -102,10 +109,10 @@ static void test_all_together_have_a_limit(void **state)
 		gate_ask(&tickets[i], server);
 	}
 	settle();
-	assert_int_equal(entered_count, 64);
-	gate_leave(&tickets[entered[0]], GATE_DONE);
+	assert_int_equal(entered_count, 256);
+	gate_leave(&tickets[entered[0]], GATE_FAILED);
 	settle();
-	assert_int_equal(entered_count, 65);
+	assert_int_equal(entered_count, 257);
 }
 
 static void test_a_server_that_drops_us_gets_fewer(void **state)
@@ -118,7 +125,7 @@ static void test_a_server_that_drops_us_gets_fewer(void **state)
 	for (int i = 0; i < before; i++)
 		gate_leave(&tickets[entered[i]], GATE_DROPPED_BY_SERVER);
 	settle();
-	assert_int_equal(entered_count - before, 2);
+	assert_int_equal(entered_count - before, 4);
 }
 
 static void test_a_place_in_the_queue_can_be_given_up(void **state)
@@ -126,7 +133,7 @@ static void test_a_place_in_the_queue_can_be_given_up(void **state)
 	(void)state;
 	for (int i = 0; i < 50; i++)
 		gate_ask(&tickets[i], "a:22");
-	gate_leave(&tickets[0], GATE_DONE);
+	gate_leave(&tickets[0], GATE_FAILED);
 	settle();
 	assert_int_equal(entered[0], 1);
 }
@@ -145,6 +152,130 @@ static void test_asking_twice_is_asking_anew(void **state)
 	assert_in_range(entered_count, 3, 10); /* the first pass was given back */
 }
 
+/* ---- what is learnt ---- */
+
+/* One after another, as often as that. */
+static void succeed(int times)
+{
+	for (int i = 0; i < times; i++) {
+		entered_count = 0;
+		gate_ask(&tickets[0], "a:22");
+		settle();
+		gate_leave(&tickets[0], GATE_DONE);
+	}
+}
+
+/* How many are let in at once? */
+static int width(void)
+{
+	entered_count = 0;
+	for (int i = 0; i < 50; i++)
+		gate_ask(&tickets[i], "a:22");
+	settle();
+	int n = entered_count;
+	for (int i = 0; i < 50; i++)
+		gate_leave(&tickets[i], GATE_FAILED);
+	settle();
+	return n;
+}
+
+static void drop_all_at_once(void)
+{
+	entered_count = 0;
+	for (int i = 0; i < 50; i++)
+		gate_ask(&tickets[i], "a:22");
+	settle();
+	int n = entered_count;
+	for (int i = 0; i < n; i++)
+		gate_leave(&tickets[entered[i]], GATE_DROPPED_BY_SERVER);
+	for (int i = 0; i < 50; i++)
+		gate_leave(&tickets[i], GATE_FAILED);
+	settle();
+}
+
+static void test_those_who_are_dropped_together_are_one_sign(void **state)
+{
+	(void)state;
+	assert_int_equal(width(), 8);
+	drop_all_at_once();
+	assert_int_equal(width(), 4);
+	drop_all_at_once();
+	drop_all_at_once();
+	assert_int_equal(width(), 2); /* never fewer */
+}
+
+static void test_failures_that_say_nothing_about_the_number_change_nothing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(width(), 8);
+}
+
+static void test_successes_widen_it_but_not_to_where_it_was_dropped(void **state)
+{
+	(void)state;
+	succeed(100);
+	assert_int_equal(width(), 10);
+	drop_all_at_once();
+	drop_all_at_once();
+	assert_int_equal(width(), 2);
+	succeed(50);
+	assert_int_equal(width(), 4); /* 5 at once were too many */
+}
+
+static void test_what_was_learnt_long_ago_is_doubted(void **state)
+{
+	(void)state;
+	drop_all_at_once();
+	drop_all_at_once();
+	assert_int_equal(width(), 2);
+	succeed(5000);
+	assert_int_equal(width(), 10);
+}
+
+static void test_who_rests_is_woken_when_another_gets_through(void **state)
+{
+	(void)state;
+	gate_rest(&tickets[1], "a:22");
+	gate_rest(&tickets[2], "a:22");
+	gate_rest(&tickets[3], "b:22");
+	gate_ask(&tickets[0], "a:22");
+	settle();
+	assert_int_equal(woken_count, 0);
+	gate_leave(&tickets[0], GATE_DONE);
+	assert_int_equal(woken_count, 0); /* from the loop */
+	settle();
+	assert_int_equal(woken_count, 2);
+	assert_int_equal(woken[0], 1);
+	assert_int_equal(woken[1], 2);
+	succeed(1);
+	settle();
+	assert_int_equal(woken_count, 2); /* once */
+}
+
+static void test_a_failure_wakes_nobody(void **state)
+{
+	(void)state;
+	gate_rest(&tickets[1], "a:22");
+	gate_ask(&tickets[0], "a:22");
+	settle();
+	gate_leave(&tickets[0], GATE_FAILED);
+	settle();
+	assert_int_equal(woken_count, 0);
+}
+
+static void test_who_stopped_resting_is_not_woken(void **state)
+{
+	(void)state;
+	gate_rest(&tickets[1], "a:22");
+	gate_rest(&tickets[2], "a:22");
+	succeed(1);
+	gate_leave(&tickets[1], GATE_FAILED);
+	settle();
+	assert_int_equal(woken_count, 1);
+	assert_int_equal(woken[0], 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +291,18 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_a_place_in_the_queue_can_be_given_up, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_asking_twice_is_asking_anew, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_those_who_are_dropped_together_are_one_sign, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_failures_that_say_nothing_about_the_number_change_nothing, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_successes_widen_it_but_not_to_where_it_was_dropped, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_what_was_learnt_long_ago_is_doubted, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_who_rests_is_woken_when_another_gets_through, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_failure_wakes_nobody, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_who_stopped_resting_is_not_woken, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
