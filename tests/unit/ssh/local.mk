@@ -12,6 +12,15 @@ UNIT_TESTS_SSH += tests/unit/ssh/cert_test
 tests_unit_ssh_cert_test_SOURCES = tests/unit/ssh/cert_test.c tests/unit/ssh/test_certs.h tests/unit/ssh/test_keys.h
 tests_unit_ssh_cert_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 
+UNIT_TESTS_SSH += tests/unit/ssh/revoked_test
+tests_unit_ssh_revoked_test_SOURCES = tests/unit/ssh/revoked_test.c tests/unit/ssh/made_cert.h tests/unit/ssh/test_krls.h \
+	tests/unit/ssh/test_certs.h tests/unit/ssh/test_keys.h
+tests_unit_ssh_revoked_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
+UNIT_TESTS_SSH += tests/unit/ssh/hostkey_test
+tests_unit_ssh_hostkey_test_SOURCES = tests/unit/ssh/hostkey_test.c tests/unit/ssh/made_cert.h tests/unit/ssh/test_keys.h
+tests_unit_ssh_hostkey_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
 UNIT_TESTS_SSH += tests/unit/ssh/agent_test
 tests_unit_ssh_agent_test_SOURCES = tests/unit/ssh/agent_test.c
 tests_unit_ssh_agent_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
