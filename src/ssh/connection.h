@@ -14,7 +14,13 @@
 #include "base/map.h"
 #include "ssh/channel.h"
 #include "ssh/messages.h"
+#include "ssh/packet.h"
 #include "ssh/session.h"
+
+/* Of a data message's bytes we send at most so many: below what everybody must take (RFC 4253 §6.1), and such that two messages
+ * share a chain of the transport's output, CHANNEL_EXTENDED_DATA's longer head included. */
+#define DATA_HEAD_MAX ((size_t)13)
+#define DATA_MAX (PACKET_PAYLOAD_GOOD - DATA_HEAD_MAX)
 
 /* ---- the session ---- */
 

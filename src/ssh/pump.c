@@ -9,13 +9,7 @@
 #include "base/clock.h"
 #include "ssh/connection.h"
 
-enum {
-	PASS_PACKETS = 64,
-	PASS_BYTES = 256 * 1024,
-	/* What everybody must take (RFC 4253 §6.1). More would only make others wait longer. */
-	DATA_MAX = 32768,
-	DATA_PIECES = 32
-};
+enum { PASS_PACKETS = 64, PASS_BYTES = 256 * 1024, DATA_PIECES = 32 };
 
 /* ---- who has something ---- */
 
@@ -214,8 +208,8 @@ static size_t send_data(struct channel *c)
 {
 	struct extended_output *extended = c->extended;
 	struct evbuffer *output = extended ? extended->data : channel_output(c);
-	uint8_t head[13];
-	size_t head_length = extended ? 13 : 9, count, before = channel_output_length(c);
+	uint8_t head[DATA_HEAD_MAX];
+	size_t head_length = extended ? DATA_HEAD_MAX : 9, count, before = channel_output_length(c);
 	struct iovec pieces[1 + DATA_PIECES];
 	size_t limit = min(DATA_MAX, min(c->remote_window, c->remote_maximum_packet));
 	size_t n = peek(output, limit, pieces + 1, &count);

@@ -36,7 +36,7 @@ static void test_bulk_channels_take_turns(void **state)
 	for (int i = 0; i < 3; i++)
 		rig_open(rig, &w[i]);
 	for (int i = 0; i < 3; i++)
-		send_bulk(&w[i], 5 * RIG_PACKET);
+		send_bulk(&w[i], 5 * DATA_MAX);
 	rig_settle(rig);
 	for (int round = 0; round < 5; round++) {
 		for (uint32_t i = 0; i < 3; i++)
@@ -75,7 +75,7 @@ static void test_a_channel_without_window_stops_nobody(void **state)
 	rig_open_with(rig, &stuck, 10, 1000);
 	rig_open(rig, &other);
 	send_bulk(&stuck, 100000);
-	send_bulk(&other, 3 * RIG_PACKET);
+	send_bulk(&other, 3 * DATA_MAX);
 	rig_settle(rig);
 	assert_int_equal(next_recipient(rig), 100);
 	for (int i = 0; i < 3; i++)
@@ -134,7 +134,7 @@ static void test_a_shut_transport_gets_nothing_and_then_everything(void **state)
 
 	(void)state;
 	rig_open(rig, &w);
-	send_bulk(&w, 10 * RIG_PACKET);
+	send_bulk(&w, 10 * DATA_MAX);
 	fake_transport_shut_after(rig->transport, 3);
 	rig_settle(rig);
 	assert_int_equal(fake_transport_sent_count(rig->transport), 3);
