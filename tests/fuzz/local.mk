@@ -37,6 +37,12 @@ FUZZ_TARGETS += tests/fuzz/connection_fuzz
 tests_fuzz_connection_fuzz_SOURCES = tests/fuzz/connection_fuzz.c tests/lib/fake_transport.h tests/lib/fake_transport.c
 tests_fuzz_connection_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/transport_fuzz
+tests_fuzz_transport_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/auth_fuzz
+tests_fuzz_auth_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
 if FUZZ
 FUZZ_LIBS = $(THIRD_PARTY) $(LIBFUZZER)
 noinst_PROGRAMS += $(FUZZ_TARGETS)
