@@ -304,11 +304,8 @@ static void on_readable(struct bufferevent *bev, void *arg)
 
 static void on_writable(struct bufferevent *bev, void *arg)
 {
-	struct transport *t = arg;
-
 	(void)bev;
-	t->unimplemented = 0;
-	transport_watch_gate(t);
+	transport_watch_gate(arg);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)

@@ -12,7 +12,7 @@
 #include "ssh/disconnect.h"
 
 enum {
-	/* Answers to messages that we do not know, since the output was last drained. */
+	/* Answers to messages that we do not know, since the output was last seen empty. */
 	UNIMPLEMENTED_MAX = 1024,
 	PEER_TEXT_MAX = 512,
 	HINTS_MAX = 64
@@ -52,8 +52,7 @@ static int handle_unimplemented(struct transport *t, struct span payload, struct
 	uint32_t sequence = rd_u32(&r);
 	if (rd_end(&r) < 0)
 		return err_set(e, ERR_PEER, "the server sent a malformed UNIMPLEMENTED message");
-	log_unless_repeated(
-	    &t->debug_repeat, LOG_LEVEL_DEBUG, t->log, "unimplemented", "packet=%u", sequence);
+	log_debug(t->log, "unimplemented", "packet=%u", sequence);
 	return 0;
 }
 
@@ -73,8 +72,7 @@ static int handle_debug(struct transport *t, struct span payload, struct err *e)
 	if (strstr(text, "Forwarding listen address") && t->hints++ < HINTS_MAX)
 		log_warning(t->log, "server-hint", "text=%s", text);
 	else
-		log_unless_repeated(
-		    &t->debug_repeat, LOG_LEVEL_DEBUG, t->log, "server-debug", "text=%s", text);
+		log_debug(t->log, "server-debug", "text=%s", text);
 	free(text);
 	return 0;
 }
@@ -102,7 +100,9 @@ static int answer_unimplemented(struct transport *t, struct err *e)
 {
 	uint8_t message[5] = {SSH_MSG_UNIMPLEMENTED};
 
-	/* Who sends those and does not read the answers is not one of the protocol. */
+	/* Who sends those and does not read the answers would fill our memory. */
+	if (evbuffer_get_length(bufferevent_get_output(t->bev)) == 0)
+		t->unimplemented = 0;
 	if (t->unimplemented++ == UNIMPLEMENTED_MAX)
 		return err_set(e, ERR_PEER, "the server sent too many messages that are unknown");
 	put_u32(message + 1, packet_opener_sequence(t->opener));
@@ -117,8 +117,7 @@ static int hand_up(struct transport *t, struct span payload, struct err *e)
 
 	if (t->state == STATE_CLOSED || r <= 0)
 		return r;
-	log_unless_repeated(
-	    &t->debug_repeat, LOG_LEVEL_DEBUG, t->log, "unknown-message", "type=%u", payload.p[0]);
+	log_debug(t->log, "unknown-message", "type=%u", payload.p[0]);
 	return answer_unimplemented(t, e);
 }
 
@@ -195,7 +194,6 @@ int transport_dispatch(struct transport *t, struct span payload, struct err *e)
 		    type, phase_name(now));
 	if (rule)
 		return rule->handle(t, payload, e);
-	log_unless_repeated(
-	    &t->debug_repeat, LOG_LEVEL_DEBUG, t->log, "unknown-message", "type=%u", type);
+	log_debug(t->log, "unknown-message", "type=%u", type);
 	return answer_unimplemented(t, e);
 }

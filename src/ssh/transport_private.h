@@ -64,7 +64,6 @@ struct transport {
 	struct err failure; /* found in a call from above; end_task reports it */
 	struct task end_task;
 	unsigned hints;
-	struct log_repeat debug_repeat;
 };
 
 /* Appends one packet to the output, whatever the gate says. */

@@ -132,6 +132,21 @@ static void test_a_flood_of_unknown_messages_ends_it(void **state)
 	rig_stop(&rig);
 }
 
+static void test_as_many_of_them_over_time_are_answered(void **state)
+{
+	(void)state;
+	struct rig rig = {0};
+
+	rig_handshake(&rig);
+	for (int i = 0; i < 300; i++) {
+		for (int j = 0; j < 10; j++)
+			server_send_message(rig.server, 0xf0);
+		rig_settle(&rig);
+	}
+	assert_int_equal(rig.closed, 0);
+	rig_stop(&rig);
+}
+
 static void test_service_request_is_not_for_a_server_to_send(void **state)
 {
 	(void)state;
@@ -307,6 +322,7 @@ int main(void)
 	    cmocka_unit_test(test_the_largest_packet_fits_into_the_input),
 	    cmocka_unit_test(test_malformed_messages_of_the_transport_are_refused),
 	    cmocka_unit_test(test_a_flood_of_unknown_messages_ends_it),
+	    cmocka_unit_test(test_as_many_of_them_over_time_are_answered),
 	    cmocka_unit_test(test_service_request_is_not_for_a_server_to_send),
 	    cmocka_unit_test(test_messages_between_the_servers_kexinit_and_its_newkeys_are_refused),
 	    cmocka_unit_test(test_a_kexinit_in_a_running_rekey_is_refused),
