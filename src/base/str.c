@@ -134,7 +134,9 @@ static bool utf8_moves_terminal(const uint8_t *p, size_t length)
 	return false;
 }
 
-void strbuf_add_escaped(struct strbuf *b, struct span text)
+enum escape_quotes { ESCAPE_QUOTES, KEEP_QUOTES };
+
+static void add_escaped(struct strbuf *b, struct span text, enum escape_quotes quotes)
 {
 	for (size_t i = 0; i < text.n;) {
 		uint8_t c = text.p[i];
@@ -151,7 +153,7 @@ void strbuf_add_escaped(struct strbuf *b, struct span text)
 			strbuf_add(b, "\\r");
 		else if (c == '\t')
 			strbuf_add(b, "\\t");
-		else if (c == '"' || c == '\\')
+		else if ((c == '"' || c == '\\') && quotes == ESCAPE_QUOTES)
 			strbuf_addf(b, "\\%c", c);
 		else if (c < 0x20 || c >= 0x7f)
 			strbuf_addf(b, "\\x%02x", c);
@@ -159,6 +161,16 @@ void strbuf_add_escaped(struct strbuf *b, struct span text)
 			strbuf_add_n(b, &text.p[i], 1);
 		i++;
 	}
+}
+
+void strbuf_add_escaped(struct strbuf *b, struct span text)
+{
+	add_escaped(b, text, ESCAPE_QUOTES);
+}
+
+void strbuf_add_printable(struct strbuf *b, struct span text)
+{
+	add_escaped(b, text, KEEP_QUOTES);
 }
 
 void strbuf_add_json(struct strbuf *b, struct span text)

@@ -24,6 +24,8 @@ void strbuf_addf(struct strbuf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Adds text that somebody else chose so that it stays on one line and moves no cursor: control bytes, backslashes, quotes
  * and invalid UTF-8 as \xNN, \n and the like. */
 void strbuf_add_escaped(struct strbuf *b, struct span text);
+/* The same for a person's eyes: backslashes and quotes stay, so it cannot be read back. */
+void strbuf_add_printable(struct strbuf *b, struct span text);
 void strbuf_add_json(
     struct strbuf *b, struct span text); /* with the quotes; invalid UTF-8 becomes U+FFFD */
 const char *strbuf_text(const struct strbuf *b);

@@ -81,6 +81,16 @@ static void test_what_moves_a_cursor_is_escaped(void **state)
 	    SPAN_LITERAL("\xe2\x80\x99"), "\xe2\x80\x99"); /* an apostrophe is none of these */
 }
 
+static void test_what_is_printable_keeps_its_quotes(void **state)
+{
+	struct strbuf b = {0};
+
+	(void)state;
+	strbuf_add_printable(&b, SPAN_LITERAL("\"a\\b\" \x1b[2J\xff\xc3\xa4\n"));
+	assert_string_equal(strbuf_text(&b), "\"a\\b\" \\x1b[2J\\xff\xc3\xa4\\n");
+	strbuf_clear(&b);
+}
+
 static void test_what_is_no_utf8_is_escaped(void **state)
 {
 	static const char *const bad[] = {
@@ -288,6 +298,7 @@ int main(void)
 	    cmocka_unit_test(test_taking_leaves_an_empty_buffer),
 	    cmocka_unit_test(test_plain_text_is_left_alone),
 	    cmocka_unit_test(test_what_moves_a_cursor_is_escaped),
+	    cmocka_unit_test(test_what_is_printable_keeps_its_quotes),
 	    cmocka_unit_test(test_what_is_no_utf8_is_escaped),
 	    cmocka_unit_test(test_json_strings_are_valid_whatever_is_in_them),
 	    cmocka_unit_test(test_globs_match_whole_texts),
