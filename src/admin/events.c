@@ -1,5 +1,6 @@
 #include "admin/events.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,28 @@ struct events {
 	bool busy; /* a listener's own log line is not an event for it */
 };
 
+/* What one escape of base/log means; p is behind the backslash. Returns what follows it. */
+static const char *read_escape(const char *p, struct strbuf *value)
+{
+	static const char letters[] = "nrt", bytes[] = "\n\r\t";
+	const char *letter = *p ? strchr(letters, *p) : NULL;
+	char hex[3] = {0};
+
+	if (letter) {
+		strbuf_add_n(value, &bytes[letter - letters], 1);
+		return p + 1;
+	}
+	if (*p == 'x' && isxdigit((unsigned char)p[1]) && isxdigit((unsigned char)p[2])) {
+		memcpy(hex, p + 1, 2);
+		char byte = (char)strtoul(hex, NULL, 16);
+		strbuf_add_n(value, &byte, 1);
+		return p + 3;
+	}
+	if (*p)
+		strbuf_add_n(value, p++, 1);
+	return p;
+}
+
 /* The value that begins at p, quoted as base/log quotes; returns what follows it. */
 static const char *read_value(const char *p, struct strbuf *value)
 {
@@ -21,11 +44,12 @@ static const char *read_value(const char *p, struct strbuf *value)
 		strbuf_add_n(value, p, n);
 		return p + n;
 	}
-	for (p++; *p && *p != '"'; p++) {
-		/* Other escapes (\n, \x1b) stay as they are: they tell what the peer sent. */
-		if (*p == '\\' && (p[1] == '"' || p[1] == '\\'))
-			p++;
-		strbuf_add_n(value, p, 1);
+	for (p++; *p && *p != '"';) {
+		if (*p == '\\') {
+			p = read_escape(p + 1, value);
+			continue;
+		}
+		strbuf_add_n(value, p++, 1);
 	}
 	return *p ? p + 1 : p;
 }
@@ -48,7 +72,7 @@ char *events_json(enum log_level level, uint64_t wall_ms, const char *line)
 			break;
 		char *key = mem_strndup(p, n);
 		p = read_value(p + n + 1, &value);
-		json_string(&j, key, strbuf_text(&value));
+		json_span(&j, key, SPAN(strbuf_text(&value), value.n));
 		strbuf_clear(&value);
 		free(key);
 	}

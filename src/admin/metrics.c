@@ -182,6 +182,8 @@ static void add_daemon(struct strbuf *out, const struct status_daemon *daemon)
 	    "When the configuration was last read with success.");
 	strbuf_addf(out, "adit_config_last_reload_success_timestamp_seconds %.3f\n",
 	    (double)daemon->loaded_at_ms / 1000.0);
+	head(out, "adit_config_generation", "gauge", "How many configurations were applied.");
+	strbuf_addf(out, "adit_config_generation %u\n", daemon->generation);
 	head(out, "adit_ready", "gauge", "Whether every required tunnel is up.");
 	strbuf_addf(out, "adit_ready %d\n", daemon->ready);
 	head(out, "adit_build_info", "gauge", "The version, as a label.");

@@ -26,12 +26,12 @@ bool status_filter_matches(const struct status_filter *filter, const char *name)
 
 /* Each gives a text. */
 char *status_json(const struct manager *m, const struct status_daemon *daemon);
-char *status_streams_json(const struct manager *m);
+char *status_streams_json(const struct manager *m, const struct status_filter *filter);
 /* For people: a line a tunnel, a line a forward, at most width columns; the reason where one is not up. Names that match
- * nothing are said. */
+ * nothing are said, and so is a configuration that was refused. */
 enum status_colour { STATUS_PLAIN, STATUS_COLOUR };
-char *status_table(const struct manager *m, const struct status_filter *filter, size_t width,
-    enum status_colour colour);
+char *status_table(const struct manager *m, const struct status_daemon *daemon,
+    const struct status_filter *filter, size_t width, enum status_colour colour);
 char *status_streams_table(const struct manager *m, const struct status_filter *filter);
 /* Why it is not ready, a line each ("tunnel orders-db: ..."); "" when it is. */
 char *status_unready_reasons(const struct manager *m);

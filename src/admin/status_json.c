@@ -135,7 +135,7 @@ static void add_stream(void *arg, const struct forward_stream_info *info)
 	json_close_object(j);
 }
 
-char *status_streams_json(const struct manager *m)
+char *status_streams_json(const struct manager *m, const struct status_filter *filter)
 {
 	struct json j = {0};
 
@@ -144,6 +144,8 @@ char *status_streams_json(const struct manager *m)
 	for (size_t t = 0; t < manager_tunnel_count(m); t++) {
 		const struct tunnel *tunnel = manager_tunnel(m, t);
 
+		if (!status_filter_matches(filter, tunnel_name(tunnel)))
+			continue;
 		for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
 			struct forward_status status;
 			struct stream_walk walk = {.j = &j, .tunnel = tunnel};

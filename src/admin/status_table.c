@@ -10,10 +10,12 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/status.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 bool status_filter_matches(const struct status_filter *filter, const char *name)
 {
@@ -138,7 +140,10 @@ static struct columns measure(
 static void add_wrapped(struct strbuf *out, const char *text, size_t indent, size_t width)
 {
 	size_t room = width > indent + 20 ? width - indent : 20;
+	struct strbuf printable = {0};
 
+	strbuf_add_printable(&printable, span_of(text));
+	text = strbuf_text(&printable);
 	while (*text) {
 		size_t n = strlen(text);
 
@@ -147,27 +152,68 @@ static void add_wrapped(struct strbuf *out, const char *text, size_t indent, siz
 			while (n > 0 && text[n] != ' ')
 				n--;
 			if (n == 0)
-				n = strcspn(text, " ");
+				n = room; /* a word as long as a line: a path */
 		}
-		strbuf_addf(out, "%*s", (int)indent, "");
-		strbuf_add_escaped(out, SPAN(text, n));
-		strbuf_add(out, "\n");
+		strbuf_addf(out, "%*s%.*s\n", (int)indent, "", (int)n, text);
 		text += n;
 		text += strspn(text, " ");
 	}
+	strbuf_clear(&printable);
 }
 
-static void add_forward(
-    struct strbuf *out, const struct forward_status *status, enum status_colour colour)
+/* Text that fits, its middle left out if it must be. */
+static void add_shortened(struct strbuf *out, const char *text, size_t room)
 {
-	strbuf_addf(out, "  %s %s", config_forward_kind_name(status->kind), status->listen);
-	if (*status->to)
-		strbuf_addf(out, " -> %s", status->to);
-	strbuf_add(out, "  ");
-	add_state(out, forward_state_name(status->state), 0, colour);
+	static const char gap[] = "..";
+	struct strbuf whole = {0};
+
+	strbuf_add_printable(&whole, span_of(text));
+	if (whole.n <= room || room < 8) {
+		strbuf_add(out, strbuf_text(&whole));
+	} else {
+		size_t head = (room - 2) / 2, tail = room - 2 - head;
+
+		strbuf_add_n(out, whole.text, head);
+		strbuf_add(out, gap);
+		strbuf_add(out, whole.text + whole.n - tail);
+	}
+	strbuf_clear(&whole);
+}
+
+static size_t width_left(size_t width, size_t used)
+{
+	return width > used + 8 ? width - used : 8;
+}
+
+/* On one line where it fits, else the target on the next. */
+static void add_forward(struct strbuf *out, const struct forward_status *status, size_t width,
+    enum status_colour colour)
+{
+	const char *kind = config_forward_kind_name(status->kind);
+	const char *state = forward_state_name(status->state);
+	char held[40] = "";
+
 	if (status->held)
-		strbuf_addf(out, "  %" PRIu64 " held", status->held);
-	strbuf_add(out, "\n");
+		snprintf(held, sizeof(held), "  %" PRIu64 " held", status->held);
+	size_t fixed = 2 + strlen(kind) + 1 + 2 + strlen(state) + strlen(held);
+	size_t arrow = *status->to ? 4 : 0;
+	bool one_line =
+	    fixed + strlen(status->listen) + arrow + strlen(status->to) <= width || !arrow;
+
+	strbuf_addf(out, "  %s ", kind);
+	add_shortened(out, status->listen, one_line && arrow ? width : width_left(width, fixed));
+	if (arrow && one_line) {
+		strbuf_add(out, " -> ");
+		add_shortened(out, status->to, width);
+	}
+	strbuf_add(out, "  ");
+	add_state(out, state, 0, colour);
+	strbuf_addf(out, "%s\n", held);
+	if (arrow && !one_line) {
+		strbuf_add(out, "    -> ");
+		add_shortened(out, status->to, width_left(width, 7));
+		strbuf_add(out, "\n");
+	}
 }
 
 static void add_reason(
@@ -185,6 +231,14 @@ static void add_reason(
 	strbuf_clear(&text);
 }
 
+static void add_column(struct strbuf *out, const char *text, int width)
+{
+	size_t start = out->n;
+
+	add_shortened(out, text, (size_t)width);
+	strbuf_addf(out, "%*s", width - (int)(out->n - start) + 2, "");
+}
+
 static void add_tunnel(struct strbuf *out, const struct tunnel *tunnel, const struct columns *c,
     size_t width, enum status_colour colour)
 {
@@ -200,17 +254,18 @@ static void add_tunnel(struct strbuf *out, const struct tunnel *tunnel, const st
 		sent += status.bytes_out;
 		streams += status.streams;
 	}
-	strbuf_addf(out, "%-*.*s  ", c->name, c->name, tunnel_name(tunnel));
+	add_column(out, tunnel_name(tunnel), c->name);
 	add_state(out, tunnel_state_name(tunnel_state(tunnel)), 8, colour);
-	strbuf_addf(out, "  %-*.*s  %7" PRIu64 "  %6s  %6s  %6s  %s\n", c->via, c->via,
-	    host_name(tunnel_host(tunnel)), streams, short_bytes(in, texts[0]),
+	strbuf_add(out, "  ");
+	add_column(out, host_name(tunnel_host(tunnel)), c->via);
+	strbuf_addf(out, "%7" PRIu64 "  %6s  %6s  %6s  %s\n", streams, short_bytes(in, texts[0]),
 	    short_bytes(sent, texts[1]), short_rtt(tunnel, texts[2]),
 	    short_age(tunnel_since(tunnel), texts[3]));
 	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
 		struct forward_status status;
 
 		tunnel_forward_status(tunnel, i, &status);
-		add_forward(out, &status, colour);
+		add_forward(out, &status, width, colour);
 		/* Forwards that wait for the same thing say it once. */
 		if (tunnel_state(tunnel) != TUNNEL_STOPPED && strcmp(said, status.reason) != 0)
 			add_reason(out, tunnel, status.reason, width);
@@ -218,13 +273,30 @@ static void add_tunnel(struct strbuf *out, const struct tunnel *tunnel, const st
 	}
 }
 
-char *status_table(const struct manager *m, const struct status_filter *filter, size_t width,
-    enum status_colour colour)
+static void add_config_error(struct strbuf *out, const char *error, size_t width)
+{
+	if (!*error)
+		return;
+	strbuf_add(out, "the configuration could not be read again; the one before is in force:\n");
+	while (*error) {
+		size_t n = strcspn(error, "\n");
+		char *line = mem_strndup(error, n);
+
+		add_wrapped(out, line, 2, width);
+		free(line);
+		error += n + (error[n] == '\n');
+	}
+	strbuf_add(out, "\n");
+}
+
+char *status_table(const struct manager *m, const struct status_daemon *daemon,
+    const struct status_filter *filter, size_t width, enum status_colour colour)
 {
 	struct columns c = measure(m, filter, width);
 	struct strbuf out = {0};
 	size_t shown = 0;
 
+	add_config_error(&out, daemon->config_error, width);
 	strbuf_addf(&out, "%-*s  %-8s  %-*s  %7s  %6s  %6s  %6s  %s\n", c.name, "TUNNEL", "STATE",
 	    c.via, "VIA", "STREAMS", "IN", "OUT", "RTT", "SINCE");
 	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
@@ -295,7 +367,7 @@ char *status_unready_reasons(const struct manager *m)
 			continue;
 		strbuf_addf(
 		    &out, "tunnel %s is %s: ", tunnel_name(tunnel), tunnel_state_name(state));
-		strbuf_add_escaped(&out, span_of(tunnel_reason(tunnel)));
+		strbuf_add_printable(&out, span_of(tunnel_reason(tunnel)));
 		strbuf_add(&out, "\n");
 	}
 	return strbuf_take(&out);

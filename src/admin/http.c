@@ -1,0 +1,95 @@
+#include "admin/http.h"
+
+#include <event2/buffer.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "admin/json.h"
+
+const char http_json[] = "application/json";
+const char http_text[] = "text/plain; charset=utf-8";
+
+void http_add_header(struct evhttp_request *request, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(request), name, value);
+}
+
+void http_answer(struct evhttp_request *request, int code, const char *type, const char *text)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (type)
+		http_add_header(request, "Content-Type", type);
+	http_add_header(request, "Cache-Control", "no-store");
+	http_add_header(request, "X-Content-Type-Options", "nosniff");
+	/* evhttp would send the body with the answer to a HEAD. */
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		char length[24];
+
+		snprintf(length, sizeof(length), "%zu", strlen(text));
+		http_add_header(request, "Content-Length", length);
+	} else {
+		evbuffer_add(body, text, strlen(text));
+	}
+	evhttp_send_reply(request, code, NULL, body);
+	evbuffer_free(body);
+}
+
+void http_answer_taken(struct evhttp_request *request, int code, const char *type, char *text)
+{
+	http_answer(request, code, type, text);
+	free(text);
+}
+
+void http_answer_error(struct evhttp_request *request, int code, const char *why)
+{
+	struct json j = {0};
+
+	json_open_object(&j, NULL);
+	json_string(&j, "error", why);
+	json_close_object(&j);
+	strbuf_add(&j.out, "\n");
+	http_answer_taken(request, code, http_json, strbuf_take(&j.out));
+}
+
+/* ---- the query ---- */
+
+bool http_query_read(struct http_query *q, struct evhttp_request *request)
+{
+	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+
+	q->filter = (struct status_filter){.names = q->names};
+	TAILQ_INIT(&q->values);
+	if (!text || !*text)
+		return true;
+	if (evhttp_parse_query_str(text, &q->values) < 0)
+		return false;
+	for (struct evkeyval *one = q->values.tqh_first; one; one = one->next.tqe_next) {
+		if (strcmp(one->key, "name") != 0)
+			continue;
+		if (q->filter.count == HTTP_NAMES_MAX)
+			return false;
+		q->names[q->filter.count++] = one->value;
+	}
+	return true;
+}
+
+const char *http_query_get(struct http_query *q, const char *key)
+{
+	return evhttp_find_header(&q->values, key);
+}
+
+bool http_query_is(struct http_query *q, const char *key, const char *value)
+{
+	const char *is = http_query_get(q, key);
+
+	return is && strcmp(is, value) == 0;
+}
+
+void http_query_clear(struct http_query *q)
+{
+	evhttp_clear_headers(&q->values);
+}

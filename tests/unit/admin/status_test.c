@@ -1,0 +1,208 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/status.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "scene.h"
+
+/* Four tunnels: one stopped, one on demand, one whose listener cannot be opened, one with long places. */
+static const char config_text[] =
+    "hosts: { h: { address = \"127.0.0.1\"; }; };\n"
+    "tunnels: {\n"
+    "  asleep: { via = \"h\"; local = \"127.0.0.1:5432\"; to = \"db:5432\"; enabled = false; };\n"
+    "  lazy: { via = \"h\"; local = \"unix:@/lazy\"; to = \"db:1\"; connect = \"on-demand\"; "
+    "required = false; };\n"
+    "  broken: { via = \"h\"; local = \"unix:@/no <b>\\\"such\\\"</b> folder/x\"; to = \"db:2\"; "
+    "connect = \"on-demand\"; };\n"
+    "  a-name-that-is-longer-than-any-terminal-has-room-for-it-or-anybody-would-like-to-read: {\n"
+    "    via = \"h\"; socks = \"unix:@/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz\";\n"
+    "    connect = \"on-demand\"; };\n"
+    "};\n";
+
+static const struct status_filter all = {0};
+static struct status_daemon daemon_facts = {.config_path = "/etc/adit/adit.conf",
+    .generation = 3,
+    .loaded_at_ms = 1700000000042,
+    .config_error = ""};
+static struct scene scene;
+
+static void swallow(void *arg, enum log_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	(void)line;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	clock_fake_start(1000, 1700000000);
+	log_set_sink(swallow, NULL);
+	scene_init(&scene, config_text);
+	loop_pass(scene.loop, LOOP_NO_WAIT);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	scene_clear(&scene);
+	log_set_sink(NULL, NULL);
+	clock_fake_stop();
+	return 0;
+}
+
+static void test_the_document_has_every_word_of_the_contract(void **state)
+{
+	static const char *const words[] = {"version", "pid", "ready", "config", "path",
+	    "generation", "loaded_at", "error", "hosts", "name", "state", "reason", "address",
+	    "since", "rtt_ms", "kex", "cipher", "host_key", "post_quantum", "reconnects",
+	    "next_try_s", "bytes_in", "bytes_out", "tunnels", "via", "forwards", "kind", "listen",
+	    "to", "streams", "streams_total", "held", "refused"};
+	char *text = status_json(scene.manager, &daemon_facts);
+
+	(void)state;
+	assert_true(json_is_valid(text));
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		char *key = str_format("\"%s\":", words[i]);
+
+		if (!strstr(text, key))
+			fail_msg("%s is missing", words[i]);
+		free(key);
+	}
+	assert_non_null(
+	    strstr(text, "\"config\":{\"path\":\"/etc/adit/adit.conf\",\"generation\":3,"
+			 "\"loaded_at\":\"2023-11-14T22:13:20.042Z\",\"error\":\"\"}"));
+	assert_non_null(strstr(text, "{\"name\":\"asleep\",\"state\":\"stopped\""));
+	free(text);
+}
+
+static void test_quotes_in_a_reason_do_not_end_the_string(void **state)
+{
+	char *text = status_json(scene.manager, &daemon_facts);
+
+	(void)state;
+	assert_true(json_is_valid(text));
+	assert_non_null(strstr(text, "no <b>\\\"such\\\"</b> folder"));
+	free(text);
+}
+
+static void test_streams_are_a_list_even_when_there_are_none(void **state)
+{
+	char *text = status_streams_json(scene.manager, &all);
+
+	(void)state;
+	assert_string_equal(text, "{\"streams\":[]}\n");
+	free(text);
+}
+
+static size_t longest_line(const char *text)
+{
+	size_t longest = 0;
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		size_t n = strcspn(text, "\n");
+
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+static void test_the_table_fits_its_width(void **state)
+{
+	static const size_t widths[] = {72, 80, 132};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(widths); i++) {
+		char *text =
+		    status_table(scene.manager, &daemon_facts, &all, widths[i], STATUS_PLAIN);
+
+		if (longest_line(text) > widths[i])
+			fail_msg("wider than %zu:\n%s", widths[i], text);
+		assert_non_null(strstr(text, "asleep"));
+		assert_non_null(strstr(text, "broken"));
+		assert_non_null(strstr(text, "directory"));
+		free(text);
+	}
+}
+
+static void test_colours_are_only_given_when_asked_for(void **state)
+{
+	char *plain = status_table(scene.manager, &daemon_facts, &all, 80, STATUS_PLAIN);
+	char *colour = status_table(scene.manager, &daemon_facts, &all, 80, STATUS_COLOUR);
+
+	(void)state;
+	assert_null(strchr(plain, '\x1b'));
+	assert_non_null(strstr(colour, "\x1b["));
+	free(plain);
+	free(colour);
+}
+
+static void test_names_are_patterns(void **state)
+{
+	static const char *const names[] = {"la?y", "ASLEEP"};
+	static const char *const nothing[] = {"x*"};
+	struct status_filter some = {names, 2}, none = {nothing, 1};
+	char *text = status_table(scene.manager, &daemon_facts, &some, 80, STATUS_PLAIN);
+
+	(void)state;
+	assert_non_null(strstr(text, "\nlazy "));
+	assert_null(strstr(text, "asleep"));
+	free(text);
+	text = status_table(scene.manager, &daemon_facts, &none, 80, STATUS_PLAIN);
+	assert_non_null(strstr(text, "no tunnel has such a name"));
+	free(text);
+}
+
+static void test_a_refused_configuration_is_said_first(void **state)
+{
+	struct status_daemon refused = daemon_facts;
+
+	(void)state;
+	refused.config_error = "/etc/adit/adit.conf:3: unknown key \"prot\"\n/etc/adit/x:1: two";
+	char *text = status_table(scene.manager, &refused, &all, 80, STATUS_PLAIN);
+	assert_true(strncmp(text, "the configuration could not be read again", 40) == 0);
+	assert_non_null(strstr(text, "\n  /etc/adit/x:1: two\n"));
+	free(text);
+	text = status_json(scene.manager, &refused);
+	assert_true(json_is_valid(text));
+	assert_non_null(strstr(text, "unknown key \\\"prot\\\"\\u000a/etc"));
+	free(text);
+}
+
+static void test_only_required_tunnels_are_reasons_not_to_be_ready(void **state)
+{
+	char *text = status_unready_reasons(scene.manager);
+
+	(void)state;
+	assert_non_null(strstr(text, "tunnel broken is down: "));
+	assert_null(strstr(text, "asleep"));
+	assert_null(strstr(text, "lazy"));
+	free(text);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_the_document_has_every_word_of_the_contract),
+	    TEST(test_quotes_in_a_reason_do_not_end_the_string),
+	    TEST(test_streams_are_a_list_even_when_there_are_none),
+	    TEST(test_the_table_fits_its_width),
+	    TEST(test_colours_are_only_given_when_asked_for),
+	    TEST(test_names_are_patterns),
+	    TEST(test_a_refused_configuration_is_said_first),
+	    TEST(test_only_required_tunnels_are_reasons_not_to_be_ready),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
