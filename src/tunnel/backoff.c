@@ -61,10 +61,13 @@ uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_
 uint64_t backoff_lost(
     struct backoff *b, uint64_t lived_ms, enum error_class class, enum backoff_held held)
 {
-	uint64_t needed_ms = backoff_is_network(class) ? BACKOFF_LIVED_MS : b->max_ms;
-
-	if (is_slow(class) || lived_ms < needed_ms)
+	if (is_slow(class) || (!backoff_is_network(class) && lived_ms < b->max_ms))
 		return backoff_failed(b, class, held);
-	b->failures = 0;
+	if (lived_ms >= BACKOFF_LIVED_MS)
+		b->failures = 0;
+	else if (lived_ms >= BACKOFF_LIVED_SHORTLY_MS && b->failures < BACKOFF_SHORT_LIVES)
+		b->failures++;
+	else
+		return backoff_failed(b, class, held);
 	return 0;
 }

@@ -16,10 +16,12 @@ struct backoff {
 
 /* While a client is held and the network was at fault, nobody waits longer than this. */
 #define BACKOFF_HELD_MAX_MS 1000
-/* A link that lived this long was good: when the network takes it, the next try is at once. One that did not live counts as a
- * failure, so that a server which logs us in and throws us out is not hammered; what ends because a peer broke the protocol must have
- * lived for the maximum. */
+/* A link that lived this long was good: when the network takes it, the next try is at once. One that did not counts as a
+ * failure, so that a server which logs us in and throws us out is not hammered; but a few short lives in a row may be bad luck.
+ * What ends because a peer broke the protocol must have lived for the maximum. */
 #define BACKOFF_LIVED_MS 1000
+#define BACKOFF_LIVED_SHORTLY_MS 250
+#define BACKOFF_SHORT_LIVES 4
 
 void backoff_init(struct backoff *b, uint64_t min_ms, uint64_t max_ms);
 enum backoff_held { BACKOFF_NOBODY_HELD, BACKOFF_CLIENT_HELD };

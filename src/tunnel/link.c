@@ -81,6 +81,23 @@ const char *link_state_name(enum link_state state)
 	return names[state];
 }
 
+const char *link_state_reason(enum link_state state)
+{
+	static const char *const reasons[] = {
+	    [LINK_IDLE] = "the link is not wanted at the moment",
+	    [LINK_RESOLVING] = "the link is being made (resolving)",
+	    [LINK_CONNECTING] = "the link is being made (connecting)",
+	    [LINK_HANDSHAKE] = "the link is being made (key exchange)",
+	    [LINK_LOGIN] = "the link is being made (login)",
+	    [LINK_UP] = "the link is up, and its session comes",
+	    [LINK_WAITING] = "the link waits for its next try",
+	    [LINK_DRAINING] = "the link ends",
+	    [LINK_STOPPED] = "the link has ended",
+	};
+
+	return reasons[state];
+}
+
 /* ---- states ---- */
 
 #define TO(state) (1u << (state))

@@ -34,6 +34,7 @@ enum link_state {
 	LINK_STOPPED
 };
 const char *link_state_name(enum link_state state);
+const char *link_state_reason(enum link_state state); /* in words, for who waits for it */
 
 struct link;
 struct link_env {

@@ -89,6 +89,9 @@ void tunnel_forward_status(
 	else if (waits_for_demand(tunnel))
 		ret_status->reason =
 		    "the link is made by the first client (connect = \"on-demand\")";
+	else
+		ret_status->reason =
+		    link_state_reason(link_state(host_link(route_host(tunnel->route))));
 }
 
 enum tunnel_state tunnel_state(const struct tunnel *tunnel)
@@ -130,9 +133,7 @@ const char *tunnel_reason(const struct tunnel *tunnel)
 
 		tunnel_forward_status(tunnel, i, &status);
 		if (status.state != FORWARD_UP)
-			return *status.reason ? status.reason
-					      : link_state_name(link_state(
-						    host_link(route_host(tunnel->route))));
+			return status.reason;
 	}
 	return "";
 }

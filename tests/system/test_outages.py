@@ -105,9 +105,11 @@ def test_with_hold_timeout_0_a_client_is_refused_at_once(sshd, serve, one_tunnel
 def test_the_listener_never_goes_away(sshd, serve, one_tunnel, adit):
     server = sshd()
     port = one_tunnel(server, serve(echo).port, **QUICK)
-    for _ in range(3):
+    for i in range(3):
+        with adit.connect(port) as client:
+            there_and_back(client)
         server.stop()
-        adit.wait_log("link-down")
+        adit.wait_log("link-down", count=i + 1)
         with adit.connect(port):
             pass
         server.start()

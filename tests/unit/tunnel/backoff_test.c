@@ -81,6 +81,28 @@ static void test_a_link_that_lived_is_tried_again_at_once(void **state)
 	assert_int_equal(b.failures, 0);
 }
 
+static void test_short_lives_are_followed_by_an_immediate_try_a_few_times(void **state)
+{
+	struct backoff b = fresh();
+
+	(void)state;
+	for (int i = 0; i < BACKOFF_SHORT_LIVES; i++)
+		assert_int_equal(
+		    backoff_lost(&b, BACKOFF_LIVED_SHORTLY_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD),
+		    0);
+	assert_true(
+	    backoff_lost(&b, BACKOFF_LIVED_SHORTLY_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD) > 0);
+}
+
+static void test_who_is_thrown_out_at_once_waits(void **state)
+{
+	struct backoff b = fresh();
+
+	(void)state;
+	assert_true(
+	    backoff_lost(&b, BACKOFF_LIVED_SHORTLY_MS - 1, ERR_NETWORK, BACKOFF_NOBODY_HELD) > 0);
+}
+
 static void test_a_link_that_did_not_live_counts_as_a_failure(void **state)
 {
 	struct backoff b = fresh();
@@ -141,6 +163,8 @@ int main(void)
 	    cmocka_unit_test(test_a_held_client_shortens_a_networks_failure),
 	    cmocka_unit_test(test_what_a_person_must_mend_starts_at_the_maximum),
 	    cmocka_unit_test(test_a_link_that_lived_is_tried_again_at_once),
+	    cmocka_unit_test(test_short_lives_are_followed_by_an_immediate_try_a_few_times),
+	    cmocka_unit_test(test_who_is_thrown_out_at_once_waits),
 	    cmocka_unit_test(test_a_link_that_did_not_live_counts_as_a_failure),
 	    cmocka_unit_test(
 		test_a_peer_that_breaks_the_protocol_backs_off_like_a_network_but_is_not_hurried),
