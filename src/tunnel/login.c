@@ -188,11 +188,9 @@ static int prepare_auth(const struct config_host *host, const struct log_context
 	    .agent_keys = host->identity_is_default ? AUTH_AGENT_ALL : AUTH_AGENT_IDENTITIES_ONLY,
 	    .agent_timeout_ms = AGENT_TIMEOUT_MS};
 	int result = read_identities(host, log, login, auth, e);
-	if (result == 0 && host->password.kind == CONFIG_SECRET_FILE) {
+	if (result == 0 && host->password.kind == CONFIG_SECRET_FILE)
 		result = keyfile_read_secret(host->password.path, &login->password, e);
-		auth->password = &login->password;
-	}
-	if (result == 0 && auth->identity_count == 0 && !auth->agent_path && !auth->password)
+	if (result == 0 && auth->identity_count == 0 && !auth->agent_path && !login->password.p)
 		result = err_set(e, ERR_CONFIG,
 		    "nothing to log in with: no key file, no agent, no password; set identity, "
 		    "agent or password");
@@ -239,6 +237,9 @@ int login_prepare(const struct config_host *host, const struct log_context *log,
 	options.login_timeout_ms = host->connect_timeout_ms;
 	*ret_login = login;
 	*ret_options = options;
+	/* Where the caller keeps it, not where it was made. */
+	if (login.password.p)
+		ret_options->auth.password = &ret_login->password;
 	return 0;
 }
 
