@@ -1,8 +1,20 @@
 UNIT_TESTS_TUNNEL = \
 	tests/unit/tunnel/backoff_test \
-	tests/unit/tunnel/gate_test
+	tests/unit/tunnel/gate_test \
+	tests/unit/tunnel/link_test
 
 tests_unit_tunnel_backoff_test_SOURCES = tests/unit/tunnel/backoff_test.c
 tests_unit_tunnel_backoff_test_LDADD = $(UP_TO_TUNNEL) $(UNIT_LIBS)
 tests_unit_tunnel_gate_test_SOURCES = tests/unit/tunnel/gate_test.c
 tests_unit_tunnel_gate_test_LDADD = $(UP_TO_TUNNEL) $(UNIT_LIBS)
+
+# Scripted servers on loopback, and a clock that is turned by hand.
+RIG_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+check_LIBRARIES += libtunnelrig.a
+libtunnelrig_a_SOURCES = tests/unit/tunnel/rig.c tests/unit/tunnel/rig.h
+libtunnelrig_a_CPPFLAGS = $(RIG_CPPFLAGS)
+RIG_LIBS = libtunnelrig.a libtestserver.a $(UP_TO_TUNNEL) $(UNIT_LIBS)
+
+tests_unit_tunnel_link_test_SOURCES = tests/unit/tunnel/link_test.c
+tests_unit_tunnel_link_test_CPPFLAGS = $(RIG_CPPFLAGS)
+tests_unit_tunnel_link_test_LDADD = $(RIG_LIBS)

@@ -1,0 +1,653 @@
+/*
+ * One link against a scripted server: its states, its tries, its ends.
+ */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static struct config *config;
+static struct link *link_;
+static struct log_context log_host = {.key = "host", .value = "a"};
+static struct session *up; /* between on_session_up and on_session_down */
+static int ups, downs;
+static enum link_state seen[64];
+static size_t seen_count;
+static bool client_is_held;
+static void (*in_session_down)(void);
+
+static void on_change(void *arg, struct link *l)
+{
+	(void)arg;
+	if (seen_count < 64 && (!seen_count || seen[seen_count - 1] != link_state(l)))
+		seen[seen_count++] = link_state(l);
+}
+
+static void on_session_up(void *arg, struct session *s)
+{
+	(void)arg;
+	assert_null(up);
+	up = s;
+	ups++;
+}
+
+static void on_session_down(void *arg, struct session *s)
+{
+	(void)arg;
+	assert_ptr_equal(up, s);
+	up = NULL;
+	downs++;
+	if (in_session_down)
+		in_session_down();
+}
+
+static struct session *via_session(void *arg, struct err *reason)
+{
+	(void)arg;
+	err_set(reason, ERR_NETWORK, "not there");
+	return NULL;
+}
+
+static void on_expiring(void *arg, struct link *l)
+{
+	(void)arg;
+	(void)l;
+}
+
+static bool is_client_held(void *arg)
+{
+	(void)arg;
+	return client_is_held;
+}
+
+static void make(const char *keys)
+{
+	static const struct link_callbacks callbacks = {.on_change = on_change,
+	    .on_session_up = on_session_up,
+	    .on_session_down = on_session_down,
+	    .via_session = via_session,
+	    .on_expiring = on_expiring,
+	    .is_client_held = is_client_held};
+	struct link_env env = rig_link_env();
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+	    "hosts: { a: { port = ${A}; %s }; }; tunnels: { x: { via = \"a\"; socks = \"1\"; }; "
+	    "};",
+	    keys);
+	config = rig_config(text);
+	link_ = link_new(&env, &config->hosts[0], &log_host, &callbacks, NULL);
+}
+
+static void make_up(const char *keys)
+{
+	make(keys);
+	link_start(link_);
+	rig_settle();
+	assert_int_equal(link_state(link_), LINK_UP);
+}
+
+static int setup(void **state)
+{
+	up = NULL;
+	ups = downs = 0;
+	seen_count = 0;
+	client_is_held = false;
+	in_session_down = NULL;
+	return rig_setup(state);
+}
+
+static int teardown(void **state)
+{
+	link_free(link_);
+	config_unref(config);
+	link_ = NULL;
+	return rig_teardown(state);
+}
+
+#define a_place (&rig_places[0])
+
+static void assert_state(enum link_state wanted)
+{
+	assert_string_equal(link_state_name(link_state(link_)), link_state_name(wanted));
+}
+
+/* ---- coming up ---- */
+
+static void test_nothing_happens_until_it_is_wanted(void **state)
+{
+	(void)state;
+	make("");
+	rig_advance(60000);
+	assert_state(LINK_IDLE);
+	assert_int_equal(a_place->accepted, 0);
+}
+
+static void test_it_walks_through_its_states_and_comes_up(void **state)
+{
+	(void)state;
+	make_up("");
+	assert_non_null(up);
+	assert_ptr_equal(link_session(link_), up);
+	assert_true(link_takes_streams(link_));
+	assert_int_equal(seen[seen_count - 1], LINK_UP);
+	assert_false(err_is_set(link_reason(link_)));
+	assert_int_equal(strncmp(link_host_key(link_), "SHA256:", 7), 0);
+	assert_int_equal(strncmp(link_peer_address(link_), "127.0.0.1:", 10), 0);
+	assert_int_equal(rig_log_count("link-up"), 1);
+	for (enum link_state s = LINK_RESOLVING; s < LINK_UP; s++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "link-state host=a state=%s", link_state_name(s));
+		assert_int_equal(rig_log_count(line), 1);
+	}
+	assert_false(rig_log_has("bug"));
+}
+
+static void test_a_key_file_that_is_not_there_is_said_before_the_server_is_bothered(void **state)
+{
+	(void)state;
+	make("identity = \"${DIR}/none\";");
+	link_start(link_);
+	rig_settle();
+	assert_state(LINK_WAITING);
+	assert_int_equal(link_reason(link_)->class, ERR_CONFIG);
+	assert_non_null(strstr(link_reason(link_)->text, "/none"));
+	assert_int_equal(a_place->accepted, 0);
+	assert_true(link_next_try_ms(link_) >= 15000);
+}
+
+/* ---- failing ---- */
+
+static void test_a_refused_connection_is_tried_again_with_back_off_for_ever(void **state)
+{
+	uint64_t ceiling = 500;
+
+	(void)state;
+	make("");
+	place_close(a_place);
+	link_start(link_);
+	for (int i = 0; i < 12; i++) {
+		rig_settle();
+		assert_state(LINK_WAITING);
+		assert_int_equal(link_reason(link_)->class, ERR_NETWORK);
+		assert_in_range(link_next_try_ms(link_), 250, ceiling);
+		ceiling = ceiling * 2 < 30000 ? ceiling * 2 : 30000;
+		rig_advance(link_next_try_ms(link_));
+	}
+	/* Said once, however often it comes. */
+	assert_int_equal(rig_log_count("link-failed"), 1);
+	place_open(a_place);
+	rig_advance(30000);
+	assert_state(LINK_UP);
+	assert_int_equal(link_reconnects(link_), 0);
+}
+
+static void test_a_held_client_waits_no_more_than_a_second_for_the_next_try(void **state)
+{
+	(void)state;
+	make("");
+	client_is_held = true;
+	place_close(a_place);
+	link_start(link_);
+	for (int i = 0; i < 12; i++) {
+		rig_settle();
+		assert_state(LINK_WAITING);
+		assert_true(link_next_try_ms(link_) <= 1000);
+		rig_advance(link_next_try_ms(link_));
+	}
+}
+
+static void test_a_client_that_is_held_while_it_waits_shortens_the_wait(void **state)
+{
+	(void)state;
+	make("reconnect_min = 20.0;");
+	place_close(a_place);
+	link_start(link_);
+	rig_settle();
+	assert_true(link_next_try_ms(link_) > 1000);
+	link_hurry(link_);
+	assert_int_equal(link_next_try_ms(link_), 1000);
+	link_hurry(link_);
+	assert_int_equal(link_next_try_ms(link_), 1000);
+}
+
+static enum server_verdict refuse(void *arg, struct server *s, const struct server_login *login)
+{
+	(void)arg;
+	(void)s;
+	(void)login;
+	return SERVER_REFUSE;
+}
+
+static void test_a_refused_login_starts_slow_and_nobody_hurries_it(void **state)
+{
+	(void)state;
+	make("");
+	client_is_held = true;
+	a_place->script.on_login = refuse;
+	link_start(link_);
+	rig_settle();
+	assert_state(LINK_WAITING);
+	assert_int_equal(link_reason(link_)->class, ERR_LOGIN);
+	assert_in_range(link_next_try_ms(link_), 15000, 30000);
+	link_hurry(link_);
+	assert_in_range(link_next_try_ms(link_), 15000, 30000);
+	/* Nor does a change of the network; a person does. */
+	link_check(link_, 1000);
+	assert_state(LINK_WAITING);
+	a_place->script.on_login = NULL;
+	link_retry_now(link_);
+	rig_settle();
+	assert_state(LINK_UP);
+}
+
+static void test_a_wrong_host_key_starts_slow(void **state)
+{
+	(void)state;
+	make("host_key = \"SHA256:uNiVztksCsDhcc0u9e8BrUQXVUpKZIDTMczCvj3tD2s\";");
+	link_start(link_);
+	rig_settle();
+	assert_state(LINK_WAITING);
+	assert_int_equal(link_reason(link_)->class, ERR_HOST_KEY);
+	assert_in_range(link_next_try_ms(link_), 15000, 30000);
+}
+
+static void test_a_server_that_says_nothing_is_given_up_after_connect_timeout(void **state)
+{
+	(void)state;
+	make("connect_timeout = 4.0;");
+	a_place->manners = PLACE_IS_MUTE;
+	link_start(link_);
+	rig_advance(3900);
+	assert_state(LINK_HANDSHAKE);
+	rig_advance(200);
+	assert_state(LINK_WAITING);
+	assert_int_equal(link_reason(link_)->class, ERR_TIMEOUT);
+}
+
+static enum server_verdict say_nothing(
+    void *arg, struct server *s, const struct server_login *login)
+{
+	(void)arg;
+	(void)s;
+	(void)login;
+	return SERVER_SILENT;
+}
+
+static void test_a_login_that_is_never_answered_is_given_up_after_connect_timeout(void **state)
+{
+	(void)state;
+	make("connect_timeout = 4.0;");
+	a_place->script.on_login = say_nothing;
+	link_start(link_);
+	rig_advance(3900);
+	assert_state(LINK_LOGIN);
+	rig_advance(200);
+	assert_state(LINK_WAITING);
+	assert_int_equal(link_reason(link_)->class, ERR_TIMEOUT);
+}
+
+/* ---- losing ---- */
+
+static void test_the_first_try_after_a_link_that_lived_is_at_once(void **state)
+{
+	(void)state;
+	make_up("");
+	rig_advance(2000);
+	place_kill(a_place);
+	assert_int_equal(downs, 1);
+	rig_advance(0); /* a timer of 0 ms */
+	assert_state(LINK_UP);
+	assert_int_equal(ups, 2);
+	assert_int_equal(link_reconnects(link_), 1);
+	assert_int_equal(rig_log_count("link-down"), 1);
+	assert_false(rig_log_has("bug"));
+}
+
+static void test_a_server_that_throws_us_out_at_once_is_not_hammered(void **state)
+{
+	(void)state;
+	make_up("");
+	place_kill(a_place);
+	rig_advance(0);
+	assert_state(LINK_WAITING);
+	assert_true(link_next_try_ms(link_) >= 200);
+}
+
+static void test_silence_of_the_server_ends_the_link_in_time(void **state)
+{
+	(void)state;
+	make_up("keepalive_interval = 5; keepalive_count = 3;");
+	rig_advance(30000);
+	assert_state(LINK_UP); /* it answers */
+	place_fall_silent(a_place);
+	a_place->manners = PLACE_IS_MUTE;
+	rig_advance(14000);
+	assert_state(LINK_UP);
+	/* interval × (count + 1), from the last word */
+	rig_advance(6100);
+	assert_int_equal(downs, 1);
+	assert_true(rig_log_has("no answer to keepalives"));
+	assert_int_equal(a_place->accepted, 2);
+}
+
+static void test_a_changed_network_finds_a_dead_link_by_its_own_deadline(void **state)
+{
+	(void)state;
+	make_up("");
+	rig_advance(5000);
+	place_fall_silent(a_place);
+	link_check(link_, 3000);
+	rig_advance(2900);
+	assert_int_equal(downs, 0);
+	rig_advance(200);
+	assert_int_equal(downs, 1);
+	rig_advance(0);
+	assert_state(LINK_UP);
+}
+
+static void test_a_changed_network_leaves_a_living_link_alone(void **state)
+{
+	(void)state;
+	make_up("");
+	rig_advance(5000);
+	link_check(link_, 3000);
+	rig_advance(20000);
+	assert_int_equal(downs, 0);
+	assert_int_equal(a_place->accepted, 1);
+}
+
+static void test_a_changed_network_is_reason_to_try_now(void **state)
+{
+	(void)state;
+	make("reconnect_min = 20.0;");
+	place_close(a_place);
+	link_start(link_);
+	rig_settle();
+	place_open(a_place);
+	link_check(link_, 3000);
+	rig_settle();
+	assert_state(LINK_UP);
+}
+
+static void test_regular_ends_are_named(void **state)
+{
+	(void)state;
+	make_up("");
+	rig_advance(8000);
+	server_finish(place_last(a_place));
+	rig_advance(0);
+	assert_state(LINK_UP);
+	assert_false(rig_log_has("UnusedConnectionTimeout"));
+	rig_advance(8200);
+	server_finish(place_last(a_place));
+	rig_advance(0);
+	assert_int_equal(rig_log_count("UnusedConnectionTimeout"), 1);
+}
+
+static void test_irregular_ends_are_not(void **state)
+{
+	(void)state;
+	make_up("");
+	for (int i = 0; i < 5; i++) {
+		rig_advance((uint64_t)(8000 + 7000 * i));
+		server_finish(place_last(a_place));
+		rig_advance(0);
+		assert_state(LINK_UP);
+	}
+	assert_false(rig_log_has("UnusedConnectionTimeout"));
+}
+
+static void test_a_server_that_drops_us_before_its_name_narrows_the_gate(void **state)
+{
+	(void)state;
+	make("");
+	a_place->manners = PLACE_HANGS_UP;
+	link_start(link_);
+	rig_settle();
+	assert_state(LINK_WAITING);
+	assert_int_equal(link_reason(link_)->class, ERR_NETWORK);
+	assert_non_null(strstr(link_reason(link_)->text, "MaxStartups"));
+}
+
+/* ---- who gets through wakes the others ---- */
+
+static void wake_nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void test_a_link_that_waits_is_woken_by_another_that_got_through(void **state)
+{
+	struct gate_ticket other;
+	char name[64];
+
+	(void)state;
+	make("reconnect_min = 20.0;");
+	place_close(a_place);
+	link_start(link_);
+	rig_settle();
+	assert_state(LINK_WAITING);
+	place_open(a_place);
+	gate_ticket_init(&other, rig_gate, wake_nothing, wake_nothing, NULL);
+	snprintf(name, sizeof(name), "127.0.0.1:%u", a_place->port);
+	gate_ask(&other, name);
+	rig_settle();
+	gate_leave(&other, GATE_DONE);
+	rig_settle();
+	assert_state(LINK_UP);
+}
+
+/* ---- ending ---- */
+
+static void test_an_unwanted_link_says_goodbye_and_is_idle(void **state)
+{
+	(void)state;
+	make_up("");
+	link_drain(link_, 5000, LINK_IDLE);
+	assert_null(up);
+	rig_advance(0);
+	assert_state(LINK_IDLE);
+	assert_int_equal(server_disconnect_code(place_last(a_place)), 11);
+	assert_true(server_saw_end(place_last(a_place)));
+	rig_advance(60000);
+	assert_int_equal(a_place->accepted, 1);
+}
+
+static struct channel *open_channel(void)
+{
+	static const struct channel_callbacks none = {0};
+	struct wr extra = WR_INIT;
+
+	wr_cstring(&extra, "somewhere");
+	wr_u32(&extra, 80);
+	wr_cstring(&extra, "127.0.0.1");
+	wr_u32(&extra, 1);
+	struct channel *c = session_open_channel(
+	    link_session(link_), "direct-tcpip", wr_span(&extra), &none, NULL, NULL);
+	wr_clear(&extra);
+	rig_settle();
+	return c;
+}
+
+static void test_streams_get_their_time_before_the_end(void **state)
+{
+	(void)state;
+	make_up("");
+	struct channel *c = open_channel();
+	link_drain(link_, 5000, LINK_STOPPED);
+	rig_advance(3000);
+	assert_state(LINK_DRAINING);
+	assert_false(link_takes_streams(link_));
+	channel_close(c);
+	rig_advance(200);
+	assert_state(LINK_STOPPED);
+	assert_true(rig_log_has("not needed any more"));
+}
+
+static void test_streams_that_never_end_are_closed_before_the_disconnect(void **state)
+{
+	(void)state;
+	make_up("");
+	(void)open_channel();
+	server_forget_seen(place_last(a_place));
+	link_drain(link_, 5000, LINK_IDLE);
+	rig_advance(5200);
+	assert_state(LINK_IDLE);
+	assert_string_equal(server_seen(place_last(a_place)), "96 97 1");
+	assert_int_equal(server_disconnect_code(place_last(a_place)), 11);
+}
+
+static void test_draining_can_be_shortened_but_not_prolonged(void **state)
+{
+	(void)state;
+	make_up("");
+	(void)open_channel();
+	link_drain(link_, 5000, LINK_IDLE);
+	link_drain(link_, 60000, LINK_IDLE);
+	rig_advance(1000);
+	assert_state(LINK_DRAINING);
+	link_drain(link_, 0, LINK_IDLE);
+	rig_advance(200);
+	assert_state(LINK_IDLE);
+}
+
+static void test_a_draining_link_that_is_wanted_again_goes_on(void **state)
+{
+	(void)state;
+	make_up("");
+	(void)open_channel();
+	link_drain(link_, 5000, LINK_IDLE);
+	rig_advance(1000);
+	link_start(link_);
+	assert_state(LINK_UP);
+	assert_non_null(up);
+	rig_advance(20000);
+	assert_state(LINK_UP);
+	assert_int_equal(a_place->accepted, 1);
+}
+
+static void test_a_link_that_is_wanted_again_while_it_closes_is_made_anew(void **state)
+{
+	(void)state;
+	make_up("");
+	(void)open_channel();
+	place_fall_silent(a_place); /* it answers no CLOSE */
+	link_drain(link_, 0, LINK_IDLE);
+	rig_advance(50);
+	assert_state(LINK_DRAINING);
+	link_start(link_);
+	assert_state(LINK_DRAINING);
+	rig_advance(2000);
+	assert_state(LINK_UP);
+	assert_int_equal(a_place->accepted, 2);
+}
+
+static void drain_in_callback(void)
+{
+	link_drain(link_, 0, LINK_IDLE);
+}
+
+static void test_who_hears_of_the_loss_may_give_the_link_up(void **state)
+{
+	(void)state;
+	make_up("");
+	rig_advance(2000);
+	in_session_down = drain_in_callback;
+	place_kill(a_place);
+	rig_advance(60000);
+	assert_state(LINK_IDLE);
+	assert_int_equal(a_place->accepted, 1);
+	assert_false(rig_log_has("bug"));
+}
+
+static void test_a_try_can_be_given_up_at_any_moment(void **state)
+{
+	(void)state;
+	make("");
+	for (int passes = 0; passes < 40; passes++) {
+		link_start(link_);
+		for (int i = 0; i < passes; i++)
+			loop_pass(rig_loop, LOOP_NO_WAIT);
+		link_drain(link_, 0, LINK_IDLE);
+		rig_advance(200);
+		assert_state(LINK_IDLE);
+	}
+	assert_false(rig_log_has("bug"));
+	assert_int_equal(ups, downs);
+}
+
+static void test_freeing_calls_nobody(void **state)
+{
+	(void)state;
+	make_up("");
+	link_free(link_);
+	link_ = NULL;
+	rig_settle();
+	assert_int_equal(downs, 0);
+	assert_true(server_saw_end(place_last(a_place)));
+}
+
+static void test_bytes_are_counted_over_all_connections(void **state)
+{
+	(void)state;
+	make_up("");
+	struct link_bytes first = link_bytes(link_);
+	rig_advance(2000);
+	place_kill(a_place);
+	rig_advance(0);
+	assert_true(first.in > 500 && first.out > 500);
+	assert_true(link_bytes(link_).in > first.in + 500);
+	assert_true(link_bytes(link_).out > first.out + 500);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_nothing_happens_until_it_is_wanted),
+	    TEST(test_it_walks_through_its_states_and_comes_up),
+	    TEST(test_a_key_file_that_is_not_there_is_said_before_the_server_is_bothered),
+	    TEST(test_a_refused_connection_is_tried_again_with_back_off_for_ever),
+	    TEST(test_a_held_client_waits_no_more_than_a_second_for_the_next_try),
+	    TEST(test_a_client_that_is_held_while_it_waits_shortens_the_wait),
+	    TEST(test_a_refused_login_starts_slow_and_nobody_hurries_it),
+	    TEST(test_a_wrong_host_key_starts_slow),
+	    TEST(test_a_server_that_says_nothing_is_given_up_after_connect_timeout),
+	    TEST(test_a_login_that_is_never_answered_is_given_up_after_connect_timeout),
+	    TEST(test_the_first_try_after_a_link_that_lived_is_at_once),
+	    TEST(test_a_server_that_throws_us_out_at_once_is_not_hammered),
+	    TEST(test_silence_of_the_server_ends_the_link_in_time),
+	    TEST(test_a_changed_network_finds_a_dead_link_by_its_own_deadline),
+	    TEST(test_a_changed_network_leaves_a_living_link_alone),
+	    TEST(test_a_changed_network_is_reason_to_try_now),
+	    TEST(test_regular_ends_are_named),
+	    TEST(test_irregular_ends_are_not),
+	    TEST(test_a_server_that_drops_us_before_its_name_narrows_the_gate),
+	    TEST(test_a_link_that_waits_is_woken_by_another_that_got_through),
+	    TEST(test_an_unwanted_link_says_goodbye_and_is_idle),
+	    TEST(test_streams_get_their_time_before_the_end),
+	    TEST(test_streams_that_never_end_are_closed_before_the_disconnect),
+	    TEST(test_draining_can_be_shortened_but_not_prolonged),
+	    TEST(test_a_draining_link_that_is_wanted_again_goes_on),
+	    TEST(test_a_link_that_is_wanted_again_while_it_closes_is_made_anew),
+	    TEST(test_who_hears_of_the_loss_may_give_the_link_up),
+	    TEST(test_a_try_can_be_given_up_at_any_moment),
+	    TEST(test_freeing_calls_nobody),
+	    TEST(test_bytes_are_counted_over_all_connections),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,514 @@
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/str.h"
+#include "config/read.h"
+
+enum { SETTLE_PASSES = 150 };
+
+struct loop *rig_loop;
+struct resolver *rig_resolver;
+struct gate *rig_gate;
+struct place rig_places[PLACES];
+
+static char folder[64];
+static struct strbuf log_lines;
+
+/* ---- time ---- */
+
+void rig_settle(void)
+{
+	for (int i = 0; i < SETTLE_PASSES; i++)
+		loop_pass(rig_loop, LOOP_NO_WAIT);
+}
+
+void rig_advance(uint64_t ms)
+{
+	rig_settle();
+	loop_fake_advance(rig_loop, ms);
+	rig_settle();
+}
+
+/* ---- jumps: a channel of one server leads to another ---- */
+
+struct jump {
+	struct list node; /* in the place's channels */
+	struct server *server;
+	uint32_t id;
+	struct bufferevent *bev;
+};
+
+static void place_serve(struct place *place, struct bufferevent *bev);
+
+static void send_words(struct server *s, uint8_t type, const uint32_t *words, size_t count)
+{
+	struct wr w = WR_INIT;
+
+	wr_u8(&w, type);
+	for (size_t i = 0; i < count; i++)
+		wr_u32(&w, words[i]);
+	if (type == SSH_MSG_CHANNEL_OPEN_FAILURE) {
+		wr_cstring(&w, "Connection refused");
+		wr_cstring(&w, "");
+	}
+	server_send(s, wr_span(&w));
+	wr_clear(&w);
+}
+
+static void jump_free(struct jump *jump)
+{
+	list_remove(&jump->node);
+	bev_reset(jump->bev);
+	free(jump);
+}
+
+static void jump_readable(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct jump *jump = arg;
+	size_t n;
+
+	while ((n = evbuffer_get_length(in)) > 0) {
+		struct wr w = WR_INIT;
+
+		n = n < 16384 ? n : 16384;
+		wr_u8(&w, SSH_MSG_CHANNEL_DATA);
+		wr_u32(&w, jump->id);
+		wr_string(&w, SPAN(evbuffer_pullup(in, (ev_ssize_t)n), n));
+		evbuffer_drain(in, n);
+		server_send(jump->server, wr_span(&w));
+		wr_clear(&w);
+	}
+}
+
+static void jump_ended(struct bufferevent *bev, short what, void *arg)
+{
+	struct jump *jump = arg;
+
+	(void)bev;
+	(void)what;
+	send_words(jump->server, SSH_MSG_CHANNEL_CLOSE, &jump->id, 1);
+	jump_free(jump);
+}
+
+static struct place *place_at(uint32_t port)
+{
+	for (size_t i = 0; i < PLACES; i++)
+		if (rig_places[i].port == port)
+			return &rig_places[i];
+	return NULL;
+}
+
+/* RFC 4254 §5.1, §7.2 */
+static void jump_open(struct place *place, struct server *s, struct rd *r)
+{
+	struct bufferevent *pair[2];
+	uint32_t id = rd_u32(r);
+
+	rd_u32(r);
+	rd_u32(r);
+	rd_string(r);
+	struct place *to = place_at(rd_u32(r));
+	if (to && to->listener && to->manners == PLACE_IS_MUTE)
+		return;
+	if (!to || !to->listener) {
+		send_words(s, SSH_MSG_CHANNEL_OPEN_FAILURE, (uint32_t[]){id, 2}, 2);
+		return;
+	}
+	struct jump *jump = NEW(struct jump);
+	bev_pair_new(rig_loop, pair);
+	jump->server = s;
+	jump->id = id;
+	jump->bev = pair[0];
+	list_append(&place->channels, &jump->node);
+	bufferevent_setcb(pair[0], jump_readable, NULL, jump_ended, jump);
+	send_words(
+	    s, SSH_MSG_CHANNEL_OPEN_CONFIRMATION, (uint32_t[]){id, id, UINT32_MAX / 2, 32768}, 4);
+	place_serve(to, pair[1]);
+}
+
+static struct jump *jump_of(struct place *place, struct server *s, uint32_t id)
+{
+	LIST_FOREACH(node, &place->channels)
+	{
+		struct jump *jump = CONTAINER_OF(node, struct jump, node);
+
+		if (jump->server == s && jump->id == id)
+			return jump;
+	}
+	return NULL;
+}
+
+static void jump_input(struct jump *jump, uint8_t type, struct rd *r)
+{
+	if (type == SSH_MSG_CHANNEL_DATA) {
+		struct span data = rd_string(r);
+
+		bufferevent_write(jump->bev, data.p, data.n);
+	} else if (type == SSH_MSG_CHANNEL_EOF) {
+		bev_finish(jump->bev);
+	} else if (type == SSH_MSG_CHANNEL_CLOSE) {
+		send_words(jump->server, SSH_MSG_CHANNEL_CLOSE, &jump->id, 1);
+		jump_free(jump);
+	}
+}
+
+/* PROTOCOL §1.8 */
+static void answer_ping(struct server *s, struct rd *r)
+{
+	struct wr w = WR_INIT;
+
+	wr_u8(&w, SSH_MSG_PONG);
+	wr_string(&w, rd_string(r));
+	server_send(s, wr_span(&w));
+	wr_clear(&w);
+}
+
+/* Channels to a port of ours are jumps; to any other the server sends back what it gets. */
+static bool on_message(void *arg, struct server *s, struct span payload)
+{
+	struct place *place = arg;
+	struct rd r;
+
+	rd_init(&r, payload);
+	uint8_t type = rd_u8(&r);
+	if (type == SSH_MSG_PING) {
+		answer_ping(s, &r);
+		return true;
+	}
+	if (type == SSH_MSG_CHANNEL_OPEN) {
+		struct rd ahead = r;
+
+		rd_string(&ahead);
+		rd_u32(&ahead);
+		rd_u32(&ahead);
+		rd_u32(&ahead);
+		rd_string(&ahead);
+		if (!place_at(rd_u32(&ahead)))
+			return false;
+		rd_string(&r); /* channel type */
+		jump_open(place, s, &r);
+		return true;
+	}
+	if (type < SSH_MSG_CHANNEL_WINDOW_ADJUST || type > SSH_MSG_CHANNEL_CLOSE)
+		return false;
+	struct jump *jump = jump_of(place, s, rd_u32(&r));
+	if (!jump)
+		return false;
+	jump_input(jump, type, &r);
+	return true;
+}
+
+/* ---- places ---- */
+
+static void end_jumps(struct place *place, const struct server *s)
+{
+	LIST_FOREACH(node, &place->channels)
+	{
+		struct jump *jump = CONTAINER_OF(node, struct jump, node);
+
+		if (!s || jump->server == s)
+			jump_free(jump);
+	}
+}
+
+static void place_serve(struct place *place, struct bufferevent *bev)
+{
+	struct server_script script = place->script;
+
+	assert_true(place->accepted < PLACE_SERVERS_MAX);
+	if (place->manners == PLACE_HANGS_UP) {
+		place->servers[place->accepted++] = NULL;
+		bev_free(bev);
+		return;
+	}
+	if (place->manners == PLACE_IS_MUTE)
+		script.ident = "";
+	if (!script.on_message) {
+		script.on_message = on_message;
+		script.arg = place;
+	}
+	struct server *s = server_new(rig_loop, bev, &script);
+	if (place->manners == PLACE_IS_MUTE)
+		server_fall_silent(s);
+	place->servers[place->accepted++] = s;
+}
+
+static void on_accept(void *arg, int fd, const struct addr *peer)
+{
+	(void)peer;
+	place_serve(arg, bev_socket_new(rig_loop, fd));
+}
+
+void place_open(struct place *place)
+{
+	struct endpoint at = {.host = "127.0.0.1", .port = place->port};
+	struct err e = ERR_INIT;
+
+	place->listener = listener_new(rig_loop, &at, NULL, on_accept, place, &e);
+	if (!place->listener)
+		fail_msg("%s", e.text);
+	place->port = addr_port(listener_addr(place->listener));
+}
+
+void place_close(struct place *place)
+{
+	listener_free(place->listener);
+	place->listener = NULL;
+}
+
+void place_kill(struct place *place)
+{
+	for (size_t i = 0; i < place->accepted; i++)
+		if (place->servers[i] && !server_saw_end(place->servers[i]))
+			server_reset(place->servers[i]);
+	end_jumps(place, NULL);
+	rig_settle();
+}
+
+void place_fall_silent(struct place *place)
+{
+	for (size_t i = 0; i < place->accepted; i++)
+		if (place->servers[i])
+			server_fall_silent(place->servers[i]);
+}
+
+size_t place_live_count(const struct place *place)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < place->accepted; i++)
+		n += place->servers[i] && !server_saw_end(place->servers[i]);
+	return n;
+}
+
+struct server *place_last(const struct place *place)
+{
+	assert_true(place->accepted > 0);
+	return place->servers[place->accepted - 1];
+}
+
+/* ---- configurations ---- */
+
+const char *rig_folder(void)
+{
+	return folder;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void add_expanded(struct strbuf *b, const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		if (strncmp(p, "${DIR}", 6) == 0) {
+			strbuf_add(b, folder);
+			p += 5;
+		} else if (p[0] == '$' && p[1] == '{' && p[2] >= 'A' && p[2] < 'A' + PLACES &&
+			   p[3] == '}') {
+			strbuf_addf(b, "%u", rig_places[p[2] - 'A'].port);
+			p += 3;
+		} else {
+			strbuf_add_n(b, p, 1);
+		}
+	}
+}
+
+struct config *rig_config(const char *text)
+{
+	struct config_errors errors = {0};
+	struct strbuf b = {0};
+	char *pin = key_fingerprint(key_blob(server_host_key()));
+
+	strbuf_addf(&b,
+	    "host_defaults: { address = \"127.0.0.1\"; user = \"u\"; agent = false; host_key = "
+	    "\"%s\"; password = \"file:%s/password\"; update_host_keys = false; };\n",
+	    pin, folder);
+	add_expanded(&b, text);
+	struct config *config = config_read_text(strbuf_text(&b), "/rig.conf", &errors);
+	if (!config)
+		fail_msg("%d: %s", errors.v[0].line, errors.v[0].text);
+	strbuf_clear(&b);
+	free(pin);
+	return config;
+}
+
+/* ---- clients ---- */
+
+uint16_t rig_free_port(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+	close(fd);
+	return ntohs(at.sin_port);
+}
+
+int rig_client(uint16_t port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
+		fail_msg("port %u: %s", port, strerror(errno));
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	rig_settle();
+	return fd;
+}
+
+void rig_client_send(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+	rig_settle();
+}
+
+const char *rig_client_got(int fd)
+{
+	static char got[4096];
+
+	rig_settle();
+	ssize_t n = recv(fd, got, sizeof(got) - 1, 0);
+	if (n == 0)
+		return "EOF";
+	if (n < 0)
+		return errno == EAGAIN ? "" : "reset";
+	got[n] = '\0';
+	return got;
+}
+
+void assert_echo(int fd, const char *text)
+{
+	rig_client_send(fd, text);
+	assert_string_equal(rig_client_got(fd), text);
+}
+
+/* ---- the log ---- */
+
+static void on_line(void *arg, enum log_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	strbuf_addf(&log_lines, "%s\n", line);
+}
+
+size_t rig_log_count(const char *part)
+{
+	size_t n = 0;
+
+	for (const char *at = strbuf_text(&log_lines); (at = strstr(at, part)); at++)
+		n++;
+	return n;
+}
+
+bool rig_log_has(const char *part)
+{
+	return rig_log_count(part) > 0;
+}
+
+const char *rig_log(void)
+{
+	return strbuf_text(&log_lines);
+}
+
+/* ---- setup ---- */
+
+int rig_setup(void **state)
+{
+	(void)state;
+	random_seed_for_tests(7);
+	clock_fake_start(1000000, 1700000000);
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_set_sink(on_line, NULL);
+	rig_loop = loop_new();
+	rig_resolver = resolver_new(rig_loop, NULL, NULL);
+	rig_gate = gate_new(rig_loop);
+	snprintf(folder, sizeof(folder), "/tmp/adit-test-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(setenv("HOME", folder, 1), 0);
+	write_file("password", "secret\n");
+	for (size_t i = 0; i < PLACES; i++) {
+		rig_places[i] = (struct place){0};
+		list_init(&rig_places[i].channels);
+		place_open(&rig_places[i]);
+	}
+	return 0;
+}
+
+static void remove_folder(void)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	char path[512];
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		(void)unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+	(void)rmdir(folder);
+}
+
+int rig_teardown(void **state)
+{
+	(void)state;
+	rig_settle();
+	for (size_t i = 0; i < PLACES; i++) {
+		struct place *place = &rig_places[i];
+
+		place_close(place);
+		end_jumps(place, NULL);
+		for (size_t k = 0; k < place->accepted; k++) {
+			if (place->servers[k])
+				assert_string_equal(server_complaint(place->servers[k]), "");
+			server_free(place->servers[k]);
+		}
+	}
+	rig_settle();
+	gate_free(rig_gate);
+	resolver_free(rig_resolver);
+	loop_free(rig_loop);
+	log_set_sink(NULL, NULL);
+	strbuf_clear(&log_lines);
+	remove_folder();
+	random_seed_for_tests(0);
+	clock_fake_stop();
+	return 0;
+}
+
+struct link_env rig_link_env(void)
+{
+	return (struct link_env){.loop = rig_loop, .resolver = rig_resolver, .gate = rig_gate};
+}
