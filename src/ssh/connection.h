@@ -80,7 +80,8 @@ struct session {
 	struct list requests_waiting; /* those of them that were sent and wait for their reply */
 	struct list tickets;          /* struct session_request_ticket: the peer waits for them */
 	size_t kept_for_peer;  /* bytes that only the peer's messages make us keep; bounded */
-	bool no_more_sessions; /* was sent */
+	bool no_more_sessions; /* was promised */
+	bool promise_owed;     /* but not said yet: an OPEN of a session may have to go first */
 
 	struct pump pump;
 	struct keepalive keepalive;

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ssh/connection.h"
 
@@ -309,6 +310,10 @@ struct channel *session_open_channel(struct session *s, const char *type, struct
 	if (s->state != SESSION_OPEN) {
 		err_set(e, s->state == SESSION_CLOSED ? s->reason.class : ERR_CANCELLED,
 		    "the connection to %s is closed", s->host);
+		return NULL;
+	}
+	if (s->no_more_sessions && strcmp(type, "session") == 0) {
+		err_set(e, ERR_LOCAL, "%s was promised that no session would be opened", s->host);
 		return NULL;
 	}
 	if (session_channel_count(s) >= s->options.channels_max) {

@@ -131,7 +131,8 @@ void session_answer_later(
 
 /* ---- anything else ---- */
 
-/* Promises that no session channel will be opened (PROTOCOL §2.2). Sent once, and to OpenSSH alone: others take it for an attack. */
+/* Promises that no session channel will be opened from now on (PROTOCOL §2.2): session_open_channel() refuses to. Said once, and to
+ * OpenSSH alone: others take it for an attack. */
 void session_no_more_sessions(struct session *s);
 /* Any payload, for extensions; while a key exchange forbids it, it is sent afterwards, in order. */
 void session_send_message(struct session *s, struct span payload);

@@ -64,11 +64,9 @@ static void take_up(const struct announcement *a, struct span signatures)
 		log_warning(a->log, "host-keys-not-proven", "reason=%s", e.text);
 		return;
 	}
-	if (hostkey_policy_update(a->policy, SPAN(a->message, a->message_length), &e)) {
+	/* It logs what it changed. */
+	if (hostkey_policy_update(a->policy, SPAN(a->message, a->message_length), &e))
 		log_warning(a->log, "host-keys-not-written", "reason=%s", e.text);
-		return;
-	}
-	log_info(a->log, "host-keys-updated", "new=%zu", a->new_count);
 }
 
 static void on_proof(void *arg, enum session_reply reply, struct span signatures)

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ssh/connection.h"
 #include "ssh/ident.h"
@@ -143,6 +144,28 @@ void session_no_more_sessions(struct session *s)
 	if (s->no_more_sessions || !(transport_peer_quirks(s->transport) & QUIRK_OPENSSH))
 		return;
 	s->no_more_sessions = true;
+	s->promise_owed = true;
+	pump_session(s);
+}
+
+/* OpenSSH disconnects who breaks it, so it waits until the sessions that were opened before have been said. */
+static bool promise_is_due(const struct session *s)
+{
+	if (!s->promise_owed)
+		return false;
+	LIST_FOREACH(node, &s->in_order)
+	{
+		const struct channel *c = CONTAINER_OF(node, struct channel, in_session);
+
+		if (c->state == CHANNEL_OPEN_OWED && strcmp(c->type, "session") == 0)
+			return false;
+	}
+	return true;
+}
+
+static void promise(struct session *s)
+{
+	s->promise_owed = false;
 	session_send_global_request(s, "no-more-sessions@openssh.com", SPAN(NULL, 0), NULL, NULL);
 }
 
@@ -303,7 +326,7 @@ static struct session_request_ticket *answered_ticket(const struct session *s)
 
 bool requests_owe(const struct session *s)
 {
-	return answered_ticket(s) || !list_empty(&s->requests_owed);
+	return answered_ticket(s) || !list_empty(&s->requests_owed) || promise_is_due(s);
 }
 
 bool requests_send_one(struct session *s)
@@ -315,6 +338,8 @@ bool requests_send_one(struct session *s)
 		ticket_free(ticket);
 		return true;
 	}
+	if (promise_is_due(s))
+		promise(s);
 	if (list_empty(&s->requests_owed))
 		return false;
 	send_request(s);

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "ssh/connection.h"
 #include "ssh/ident.h"
 
 /* ---- the constructor ---- */
@@ -73,6 +74,24 @@ static void test_ids_are_not_used_again_at_once(void **state)
 	assert_int_equal(w.closed, 1);
 	rig_open(rig, &w);
 	assert_int_equal(channel_local_id(w.channel), 1);
+	rig_free(rig);
+}
+
+static void test_ids_wrap_and_those_that_are_known_are_passed_over(void **state)
+{
+	struct rig *rig = rig_new();
+	struct channel *first =
+	    session_open_channel(rig->session, "test", SPAN(NULL, 0), NULL, NULL, NULL);
+
+	(void)state;
+	rig->session->next_id = UINT32_MAX;
+	assert_int_equal(channel_local_id(session_open_channel(
+			     rig->session, "test", SPAN(NULL, 0), NULL, NULL, NULL)),
+	    UINT32_MAX);
+	assert_int_equal(channel_local_id(session_open_channel(
+			     rig->session, "test", SPAN(NULL, 0), NULL, NULL, NULL)),
+	    1);
+	assert_ptr_equal(session_channel(rig->session, 0), first);
 	rig_free(rig);
 }
 
@@ -807,6 +826,33 @@ static void test_no_more_sessions_goes_to_openssh_alone_and_once(void **state)
 	rig_free(rig);
 }
 
+static void test_no_more_sessions_does_not_overtake_a_session(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	fake_transport_set_quirks(rig->transport, QUIRK_OPENSSH);
+	session_open_channel(rig->session, "session", SPAN(NULL, 0), NULL, NULL, NULL);
+	session_no_more_sessions(rig->session);
+	rig_expect(rig, "bsuuu", SSH_MSG_CHANNEL_OPEN, "session", 0, RIG_WINDOW, RIG_PACKET);
+	rig_expect(rig, "bso", SSH_MSG_GLOBAL_REQUEST, "no-more-sessions@openssh.com", false);
+	rig_free(rig);
+}
+
+static void test_no_more_sessions_is_kept(void **state)
+{
+	struct rig *rig = rig_new();
+	struct err e = ERR_INIT;
+
+	(void)state;
+	fake_transport_set_quirks(rig->transport, QUIRK_OPENSSH);
+	session_no_more_sessions(rig->session);
+	assert_null(session_open_channel(rig->session, "session", SPAN(NULL, 0), NULL, NULL, &e));
+	assert_int_equal(e.class, ERR_LOCAL);
+	assert_non_null(session_open_channel(rig->session, "test", SPAN(NULL, 0), NULL, NULL, &e));
+	rig_free(rig);
+}
+
 /* ---- descriptors and turns ---- */
 
 struct listener {
@@ -985,6 +1031,7 @@ int main(void)
 	    cmocka_unit_test(test_maximum_packet_and_window_are_options),
 	    cmocka_unit_test(test_channel_ids_count_up),
 	    cmocka_unit_test(test_ids_are_not_used_again_at_once),
+	    cmocka_unit_test(test_ids_wrap_and_those_that_are_known_are_passed_over),
 	    cmocka_unit_test(test_properties_are_kept_by_name),
 	    cmocka_unit_test(test_hooks_run_at_the_end_the_last_one_first),
 	    cmocka_unit_test(test_busy_while_a_channel_is_open),
@@ -1022,6 +1069,8 @@ int main(void)
 	    cmocka_unit_test(test_freeing_nothing_is_legal),
 	    cmocka_unit_test(test_any_message_can_be_sent_in_order),
 	    cmocka_unit_test(test_no_more_sessions_goes_to_openssh_alone_and_once),
+	    cmocka_unit_test(test_no_more_sessions_does_not_overtake_a_session),
+	    cmocka_unit_test(test_no_more_sessions_is_kept),
 	    cmocka_unit_test(test_listen_and_stop),
 	    cmocka_unit_test(test_listening_ends_with_the_session),
 	    cmocka_unit_test(test_process_asks_before_and_after_a_turn),
