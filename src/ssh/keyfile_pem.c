@@ -14,8 +14,8 @@
 
 #include "ssh/keyfile_format.h"
 
-/* Of PBKDF2 and its like: some seconds. OpenSSL's own default is 2,048; others take up to a million. */
-#define ITERATIONS_MAX 10000000
+/* Of PBKDF2 and its like: two seconds. OpenSSL's own default is 2,048; others take up to a million. */
+#define ITERATIONS_MAX 2000000
 #define SCRYPT_WORK_MAX ((uint64_t)1 << 22) /* N * r * p; the usual is 2^17 */
 
 struct pem_block {

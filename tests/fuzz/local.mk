@@ -24,6 +24,24 @@ tests_fuzz_endpoint_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/ssh_arguments_fuzz
 tests_fuzz_ssh_arguments_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/key_blob_fuzz
+tests_fuzz_key_blob_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/keyfile_fuzz
+tests_fuzz_keyfile_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/cert_fuzz
+tests_fuzz_cert_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/known_hosts_fuzz
+tests_fuzz_known_hosts_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/krl_fuzz
+tests_fuzz_krl_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/agent_fuzz
+tests_fuzz_agent_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/packet_fuzz
 tests_fuzz_packet_fuzz_LDADD = $(UP_TO_SSH) $(FUZZ_LIBS)
 
