@@ -62,19 +62,6 @@ void key_free(struct key *key)
 	free(key);
 }
 
-struct key *key_copy(const struct key *key)
-{
-	struct key *copy = NEW(struct key);
-
-	copy->kind = key->kind;
-	copy->is_private = key->is_private;
-	copy->pkey = key->pkey;
-	EVP_PKEY_up_ref(copy->pkey);
-	wr_span_bytes(&copy->blob, wr_span(&key->blob));
-	wr_span_bytes(&copy->application, wr_span(&key->application));
-	return copy;
-}
-
 static int write_blob(struct key *key)
 {
 	wr_reset(&key->blob);

@@ -36,8 +36,6 @@ const char *key_short_name(const struct key *key);
 unsigned key_bits(const struct key *key);
 struct span key_blob(const struct key *key); /* as long as the key */
 bool key_is_private(const struct key *key);
-/* Another handle on the same key, its private half included. */
-struct key *key_copy(const struct key *key);
 struct key *key_public_copy(const struct key *key);
 
 /* "SHA256:..." of a blob, base64 without padding; gives. */

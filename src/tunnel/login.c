@@ -65,17 +65,6 @@ static struct cert *usable_cert(
 	return NULL;
 }
 
-static void add_identity_of(
-    struct auth_options *auth, char *name, struct key *key, struct cert *cert, bool from_agent)
-{
-	struct auth_identity identity = {
-	    .name = name, .key = key, .cert = cert, .from_agent = from_agent};
-
-	auth->identities =
-	    mem_grow(auth->identities, auth->identity_count + 1, sizeof(*auth->identities));
-	auth->identities[auth->identity_count++] = identity;
-}
-
 static bool cert_is_for(const struct cert *cert, const struct key *key)
 {
 	return span_equal(key_blob(cert_key(cert)), key_blob(key));
@@ -132,12 +121,13 @@ static int read_identity(const struct config_host *host, const char *path,
 		}
 		return err_set(e, why.class, "%s", why.text);
 	}
-	struct cert *cert = find_cert(host, path, key, log, login);
-	/* The plain key comes after its certificate: a server that does not know the CA may know the key. */
-	if (cert)
-		add_identity_of(
-		    auth, str_format("%s (certificate)", path), key_copy(key), cert, from_agent);
-	add_identity_of(auth, mem_strdup(path), key, NULL, from_agent);
+	struct auth_identity identity = {.name = mem_strdup(path),
+	    .key = key,
+	    .cert = find_cert(host, path, key, log, login),
+	    .from_agent = from_agent};
+	auth->identities =
+	    mem_grow(auth->identities, auth->identity_count + 1, sizeof(*auth->identities));
+	auth->identities[auth->identity_count++] = identity;
 	return 0;
 }
 
