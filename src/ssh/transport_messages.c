@@ -171,8 +171,11 @@ static const struct rule rules[] = {
     {SSH_MSG_EXT_INFO, SSH_MSG_EXT_INFO, PHASE_OPEN | PHASE_REKEY, handle_ext_info},
     {SSH_MSG_KEXINIT, SSH_MSG_NEWKEYS, ANY_PHASE, handle_kex},
     {SSH_MSG_KEX_FIRST, SSH_MSG_KEX_LAST, ANY_PHASE, handle_kex},
-    {SSH_MSG_USERAUTH_REQUEST, SSH_MSG_CONNECTION_LAST, PHASE_OPEN, hand_up},
-    {SSH_MSG_PING, SSH_MSG_PONG, PHASE_OPEN, hand_up},
+    {SSH_MSG_USERAUTH_REQUEST, SSH_MSG_USERAUTH_LAST, PHASE_OPEN, hand_up},
+    /* RFC 4253 §7.1 forbids these in a re-exchange; servers that do not hold back what they forward (asyncssh 2.10.1 of Debian
+     * 12) send them until their NEWKEYS, under the old keys, and OpenSSH's client takes them. */
+    {SSH_MSG_USERAUTH_LAST + 1, SSH_MSG_CONNECTION_LAST, PHASE_OPEN | PHASE_REKEY, hand_up},
+    {SSH_MSG_PING, SSH_MSG_PONG, PHASE_OPEN | PHASE_REKEY, hand_up},
 };
 
 static const struct rule *find_rule(uint8_t type)

@@ -162,10 +162,10 @@ static void test_service_request_is_not_for_a_server_to_send(void **state)
 
 /* ---- rekey ---- */
 
-static void test_messages_between_the_servers_kexinit_and_its_newkeys_are_refused(void **state)
+static void test_service_and_login_messages_in_a_rekey_are_refused(void **state)
 {
 	(void)state;
-	static const char *const messages[] = {"\x06x", "2", "P", "^", "\xc0"};
+	static const char *const messages[] = {"\x06x", "2", "4", "O"};
 
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
 		struct rig rig = {0};
@@ -176,6 +176,26 @@ static void test_messages_between_the_servers_kexinit_and_its_newkeys_are_refuse
 		rig_settle(&rig);
 		rig_assert_closed(&rig, ERR_PEER, "during a key re-exchange");
 		assert_string_equal(strbuf_text(&rig.messages), "");
+		rig_stop(&rig);
+	}
+}
+
+static void test_connection_messages_between_the_servers_kexinit_and_its_newkeys_are_taken(
+    void **state)
+{
+	(void)state;
+	static const char *const messages[][2] = {
+	    {"P", "80:"}, {"^", "94:"}, {"d", "100:"}, {"\xc1", "193:"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+		struct rig rig = {0};
+
+		rig_handshake(&rig);
+		server_rekey(rig.server);
+		rig_server_sends(&rig, messages[i][0]);
+		rig_settle(&rig);
+		assert_int_equal(rig.closed, 0);
+		assert_string_equal(strbuf_text(&rig.messages), messages[i][1]);
 		rig_stop(&rig);
 	}
 }
@@ -324,7 +344,9 @@ int main(void)
 	    cmocka_unit_test(test_a_flood_of_unknown_messages_ends_it),
 	    cmocka_unit_test(test_as_many_of_them_over_time_are_answered),
 	    cmocka_unit_test(test_service_request_is_not_for_a_server_to_send),
-	    cmocka_unit_test(test_messages_between_the_servers_kexinit_and_its_newkeys_are_refused),
+	    cmocka_unit_test(test_service_and_login_messages_in_a_rekey_are_refused),
+	    cmocka_unit_test(
+		test_connection_messages_between_the_servers_kexinit_and_its_newkeys_are_taken),
 	    cmocka_unit_test(test_a_kexinit_in_a_running_rekey_is_refused),
 	    cmocka_unit_test(test_newkeys_out_of_the_blue_is_refused),
 	    cmocka_unit_test(test_a_rekey_whose_signature_is_bad_ends_it),
