@@ -1,10 +1,16 @@
-"""OpenSSH's sshd and dropbear with keys of their own on a free loopback port."""
+"""OpenSSH's sshd (of this system, and of Debian 13 in a root of its own), dropbear and asyncssh, with keys of their own on a
+free loopback port."""
 
 import getpass
+import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
+import tempfile
+
+import pytest
 
 from lib.process import Process, descendants, free_port, need, need_root, wait_until
 
@@ -109,10 +115,13 @@ def parent_of(pid):
 
 
 class OpenSsh(SshServer):
-    """sshd. `options` are lines of sshd_config that stand before ours, so that they win."""
+    """sshd. `options` are lines of sshd_config that stand before ours, so that they win. With a `password` the user has that
+    one, in a mount namespace where /etc/shadow and PAM's rules are the test's."""
 
-    def __init__(self, folder, keys, options=(), host_keys=("host_ed25519",), program=None, authorized_keys=None):
+    def __init__(self, folder, keys, options=(), host_keys=("host_ed25519",), program=None, authorized_keys=None,
+                 password=None):
         self.program = program or need("sshd")
+        self.password = password
         self.folder = pathlib.Path(folder)
         self.keys = keys
         self.host_keys = tuple(host_keys)
@@ -129,13 +138,71 @@ class OpenSsh(SshServer):
                  "PidFile none", "StrictModes no", "UsePAM no", "PermitRootLogin yes", "PasswordAuthentication no",
                  "KbdInteractiveAuthentication no", "LogLevel DEBUG1", "MaxStartups 200:30:300", "MaxSessions 10",
                  "AllowStreamLocalForwarding yes", "AllowTcpForwarding yes", "X11Forwarding no", "PrintMotd no"]
+        if self.version() >= (9, 8):
+            lines.append("PerSourcePenalties no")
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def start(self):
         log = self.folder / f"sshd-{self.port}.log"
-        self.process = Process([self.program, "-D", "-e", "-f", self.config], log)
+        self.process = Process([*self.around(), self.program, "-D", "-e", "-f", self.config], log)
         self.process.wait_port(self.port)
         return self
+
+    def around(self):
+        """What sshd is started by, in place of the shell; ends by exec, so that the process is sshd's."""
+        if self.password is None:
+            return []
+        need_root("a password of the user that is the test's")
+        shadow = self.folder / f"shadow-{self.port}"
+        shadow.touch(0o600)
+        hashed = subprocess.run([need("openssl"), "passwd", "-6", "-stdin"], input=self.password, text=True, check=True,
+                                capture_output=True).stdout.strip()
+        shadow.write_text(f"{self.user}:{hashed}:19000:0:99999:7:::\n", encoding="ascii")
+        rules = self.folder / f"pam-{self.port}"
+        rules.write_text("auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n",
+                         encoding="ascii")
+        return [need("unshare"), "--mount", "sh", "-c",
+                'mount --bind "$1" /etc/shadow && mount --bind "$2" /etc/pam.d/sshd && shift 2 && exec "$@"', "sh",
+                shadow, rules]
+
+    def ask_version(self):
+        """An sshd that knows no -V says its version with its usage."""
+        done = subprocess.run([self.program, "-V"], capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    def version(self):
+        found = re.search(r"OpenSSH_(\d+)\.(\d+)", self.ask_version())
+        assert found, self.ask_version()
+        return int(found.group(1)), int(found.group(2))
+
+
+def debian13_root():
+    """The root that `contrib/debian13 root` made, or None."""
+    root = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "adit-tests/debian13"
+    return root if (root / "usr/sbin/sshd").exists() else None
+
+
+class OpenSshOfDebian13(OpenSsh):
+    """OpenSSH 10, in the root of a Debian 13: there it sees our folders for temporary files, in a mount namespace."""
+
+    def __init__(self, folder, keys, options=(), **more):
+        need_root("chroot")
+        self.root = debian13_root()
+        if not self.root:
+            pytest.skip("the root of a Debian 13 is missing (contrib/debian13 root makes it)")
+        super().__init__(folder, keys, options, program="/usr/sbin/sshd", **more)
+
+    def around(self):
+        shared = tempfile.gettempdir()
+        assert str(self.folder).startswith(shared) and str(self.keys.folder).startswith(shared)
+        script = ('mkdir -p "$1$2" && mount --bind "$2" "$1$2" && mount --rbind /dev "$1/dev" && '
+                  'mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/run" && mkdir "$1/run/sshd" && '
+                  'root=$1 && shift 2 && exec chroot "$root" "$@"')
+        return [need("unshare"), "--mount", "sh", "-c", script, "sh", self.root, shared]
+
+    def ask_version(self):
+        done = subprocess.run(["chroot", self.root, self.program, "-V"], capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
 
 
 class Dropbear(SshServer):
@@ -170,5 +237,28 @@ class Dropbear(SshServer):
         assert not str(self.folder).startswith(home + "/"), "the tests' folder is below the home folder"
         self.process = Process([self.unshare, "--mount", "sh", "-c", script, "sh", self.keys.path("authorized_keys"),
                                 home, *argv, *self.options], self.folder / f"dropbear-{self.port}.log")
+        self.process.wait_port(self.port)
+        return self
+
+
+class AsyncSsh(SshServer):
+    """asyncssh in a process of its own. `options` are what tests/lib/asyncssh_server.py takes."""
+
+    def __init__(self, folder, keys, host_keys=("host_ed25519",), certificates=(), **options):
+        self.python = "/usr/bin/python3"
+        if subprocess.run([self.python, "-c", "import asyncssh"], capture_output=True, check=False).returncode:
+            pytest.skip("asyncssh is missing (Debian: apt-get install python3-asyncssh)")
+        self.folder = pathlib.Path(folder)
+        self.keys = keys
+        self.host_keys = tuple(host_keys)
+        self.port = free_port()
+        self.options = {"port": self.port, "host_keys": [str(keys.path(name)) for name in host_keys],
+                        "certificates": list(map(str, certificates)),
+                        "authorized_keys": str(keys.path("authorized_keys")), **options}
+
+    def start(self):
+        script = pathlib.Path(__file__).with_name("asyncssh_server.py")
+        self.process = Process([self.python, script, json.dumps(self.options)],
+                               self.folder / f"asyncssh-{self.port}.log")
         self.process.wait_port(self.port)
         return self

@@ -22,6 +22,40 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "valgrind: also run under valgrind by contrib/check")
 
 
+class Matrix:
+    """What was proven with which peer; a table at the end of the run."""
+
+    def __init__(self):
+        self.peers = {}
+
+    def add(self, peer, kind, name, good):
+        self.peers.setdefault(peer.removeprefix("SSH-2.0-").split()[0], {})[kind, name] = good
+
+    def lines(self):
+        rows = sorted({row for proven in self.peers.values() for row in proven},
+                      key=lambda row: (("kex", "host_key", "cipher", "mac").index(row[0]), row[1]))
+        yield " " * 50 + "  ".join(self.peers)
+        for kind, name in rows:
+            words = {True: "good", False: "BAD", None: "-"}
+            cells = (words[proven.get((kind, name))].ljust(len(peer)) for peer, proven in self.peers.items())
+            yield f"{kind:<9}{name:<41}{'  '.join(cells)}".rstrip()
+
+
+MATRIX = Matrix()
+
+
+@pytest.fixture
+def matrix():
+    return MATRIX
+
+
+def pytest_terminal_summary(terminalreporter):
+    if MATRIX.peers:
+        terminalreporter.section("algorithms that both ends have, each by force (-: the peer has it not)")
+        for line in MATRIX.lines():
+            terminalreporter.write_line(line)
+
+
 def pytest_report_header():
     return f"adit: {adit_path()}"
 
