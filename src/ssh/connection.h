@@ -192,6 +192,8 @@ struct channel {
 struct channel *channel_new(struct session *s, struct span type, uint32_t local_id);
 /* Takes it out of the table and calls on_close; e is NULL after an orderly end. */
 void channel_end(struct channel *c, const struct err *e);
+/* The same for one that the peer refused. */
+void channel_open_failed(struct channel *c, uint32_t code, struct span text);
 /* The pump made its callbacks due. Returns with the channel possibly gone. */
 void channel_tell(struct channel *c);
 /* The user of the bufferevent has left. What it wrote and was not sent is dropped. */
@@ -200,9 +202,10 @@ void channel_abandon(struct channel *c, enum channel_leaving how);
 /* The output that data is sent from, NULL when there is none yet; and how much of all kinds there is. */
 struct evbuffer *channel_output(const struct channel *c);
 size_t channel_output_length(const struct channel *c);
+void channel_drop_output(struct channel *c);
 void channel_output_drained(struct channel *c, size_t before);
 bool channel_may_send_data(const struct channel *c);
-/* Messages 91 to 100. */
+/* channel_input.c: messages 91 to 100 */
 int channel_input(struct session *s, uint8_t type, struct rd *r, struct err *e) MUST_CHECK;
 
 /* What a channel owes next. */

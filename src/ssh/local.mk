@@ -17,7 +17,7 @@ libssh_a_SOURCES = \
 	src/ssh/bcrypt_pbkdf.c src/ssh/bcrypt_pbkdf.h \
 	src/ssh/cert.c src/ssh/cert.h \
 	src/ssh/chachapoly.c src/ssh/chachapoly.h \
-	src/ssh/channel.c src/ssh/channel.h src/ssh/channel_bev.c src/ssh/channel_requests.c src/ssh/channel_window.c \
+	src/ssh/channel.c src/ssh/channel.h src/ssh/channel_bev.c src/ssh/channel_input.c src/ssh/channel_requests.c src/ssh/channel_window.c \
 	src/ssh/cipher.c src/ssh/cipher.h \
 	src/ssh/client.h \
 	src/ssh/connection.h src/ssh/pump.c \
