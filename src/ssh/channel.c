@@ -195,7 +195,7 @@ enum channel_debt channel_owes(const struct channel *c)
 		return OWES_REQUEST;
 	if (channel_window_adjust_due(c))
 		return OWES_ADJUST;
-	if (channel_output_length(c))
+	if (channel_output_length(c) && !c->eof_sent)
 		return OWES_NOTHING; /* EOF and CLOSE come after the data */
 	if (c->eof_wanted && !c->eof_sent)
 		return OWES_EOF;
@@ -233,7 +233,10 @@ void channel_output_drained(struct channel *c, size_t before)
 
 void channel_send(struct channel *c, struct span data)
 {
-	assert(!c->eof_wanted && !c->close_wanted);
+	if (channel_is_closing(
+		c)) /* perhaps by session_close(), which the caller need not know of */
+		return;
+	assert(!c->eof_wanted);
 	if (!channel_output(c))
 		c->output = evbuffer_new();
 	evbuffer_add(channel_output(c), data.p, data.n);
@@ -242,7 +245,9 @@ void channel_send(struct channel *c, struct span data)
 
 void channel_send_extended(struct channel *c, uint32_t type, struct span data)
 {
-	assert(!c->eof_wanted && !c->close_wanted);
+	if (channel_is_closing(c))
+		return;
+	assert(!c->eof_wanted);
 	if (data.n)
 		evbuffer_add(extended_output(c, type)->data, data.p, data.n);
 	pump_channel(c);

@@ -101,7 +101,8 @@ void channel_send_extended(struct channel *c, uint32_t type, struct span data);
 bool channel_full(const struct channel *c);
 void channel_consumed(struct channel *c, size_t bytes); /* see on_data */
 void channel_eof(struct channel *c);                    /* once the output is drained; idempotent */
-void channel_close(struct channel *c);                  /* likewise, after EOF; idempotent */
+void channel_close(
+    struct channel *c); /* likewise, after EOF; idempotent. What is sent afterwards is dropped */
 /* The user leaves: no callback comes any more, what was not sent is dropped, CLOSE is sent. */
 void channel_give_up(struct channel *c);
 /* Waits (turning the loop) until the channel is closed. For commands, never for the daemon. */

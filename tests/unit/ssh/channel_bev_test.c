@@ -407,6 +407,24 @@ static void test_a_transport_in_a_channel_gets_its_last_words_out(void **state)
 	opened_bev_free(o);
 }
 
+static void test_what_is_written_after_the_eof_of_session_close_does_not_hold_it_up(void **state)
+{
+	struct opened_bev *o = opened_bev_new();
+
+	(void)state;
+	fake_transport_shut_after(o->rig->transport, 1);
+	session_close(o->rig->session, 5000);
+	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_EOF, 100);
+	bev_rules_write(&o->end, 0, 10); /* by a user who does not know */
+	fake_transport_open(o->rig->transport);
+	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
+	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 0);
+	rig_settle(o->rig);
+	assert_int_equal(o->rig->closed, 1);
+	assert_int_equal(o->end.errors, 1);
+	opened_bev_free(o);
+}
+
 static void on_relay_end(void *arg, enum relay_end end, int error)
 {
 	enum relay_end *ended = arg;
@@ -476,6 +494,8 @@ int main(void)
 	    cmocka_unit_test(test_after_freeing_no_callback_of_the_channel_comes),
 	    cmocka_unit_test(test_data_that_came_before_anybody_asked_is_there),
 	    cmocka_unit_test(test_a_transport_in_a_channel_gets_its_last_words_out),
+	    cmocka_unit_test(
+		test_what_is_written_after_the_eof_of_session_close_does_not_hold_it_up),
 	    cmocka_unit_test(test_a_relay_delivers_what_came_before_a_close_without_eof),
 	};
 

@@ -655,6 +655,22 @@ static void test_close_of_an_idle_session_ends_in_the_loop_not_in_the_call(void 
 	rig_free(rig);
 }
 
+static void test_sending_on_a_channel_that_close_has_closed_is_legal(void **state)
+{
+	struct rig *rig = rig_new();
+	struct watched w;
+
+	(void)state;
+	rig_open(rig, &w);
+	session_close(rig->session, 5000);
+	channel_send(w.channel, SPAN_LITERAL("too late"));
+	channel_send_extended(w.channel, 1, SPAN_LITERAL("too late"));
+	rig_expect(rig, "bu", SSH_MSG_CHANNEL_EOF, 100);
+	rig_expect(rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
+	rig_expect_nothing(rig);
+	rig_free(rig);
+}
+
 static void test_close_sends_what_was_asked_for_before(void **state)
 {
 	struct rig *rig = rig_new();
@@ -1060,6 +1076,7 @@ int main(void)
 	    cmocka_unit_test(test_each_channel_while_channels_come_and_go),
 	    cmocka_unit_test(test_close_closes_every_channel_then_the_transport),
 	    cmocka_unit_test(test_close_of_an_idle_session_ends_in_the_loop_not_in_the_call),
+	    cmocka_unit_test(test_sending_on_a_channel_that_close_has_closed_is_legal),
 	    cmocka_unit_test(test_close_sends_what_was_asked_for_before),
 	    cmocka_unit_test(test_close_ends_at_the_deadline),
 	    cmocka_unit_test(test_while_closing_the_peer_opens_nothing),
