@@ -43,7 +43,14 @@ static void use(struct route *route, struct choice *choice, struct session *s)
 		route->callbacks.on_up(route->arg, s);
 }
 
-/* Choices after the one in use are not wanted; the next is, once all before it have been tried in vain. */
+/* Those before the one in use, which are better, and that; while none is in use, the first that has not failed and all before it. */
+static bool is_last_needed(const struct route *route, const struct choice *choice)
+{
+	if (route->used)
+		return choice == route->used;
+	return !host_has_failed(choice->host);
+}
+
 static void want_what_is_needed(struct route *route)
 {
 	bool needed = route->open;
@@ -55,7 +62,7 @@ static void want_what_is_needed(struct route *route)
 			host_want(choice->host, &choice->user);
 		else
 			host_unwant(&choice->user, route->drain_ms);
-		if (choice == route->used || !host_has_failed(choice->host))
+		if (is_last_needed(route, choice))
 			needed = false;
 	}
 }
