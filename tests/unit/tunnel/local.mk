@@ -1,7 +1,11 @@
 UNIT_TESTS_TUNNEL = \
 	tests/unit/tunnel/backoff_test \
 	tests/unit/tunnel/gate_test \
-	tests/unit/tunnel/link_test
+	tests/unit/tunnel/link_test \
+	tests/unit/tunnel/route_test \
+	tests/unit/tunnel/host_test \
+	tests/unit/tunnel/tunnel_test \
+	tests/unit/tunnel/manager_test
 
 tests_unit_tunnel_backoff_test_SOURCES = tests/unit/tunnel/backoff_test.c
 tests_unit_tunnel_backoff_test_LDADD = $(UP_TO_TUNNEL) $(UNIT_LIBS)
@@ -18,3 +22,15 @@ RIG_LIBS = libtunnelrig.a libtestserver.a $(UP_TO_TUNNEL) $(UNIT_LIBS)
 tests_unit_tunnel_link_test_SOURCES = tests/unit/tunnel/link_test.c
 tests_unit_tunnel_link_test_CPPFLAGS = $(RIG_CPPFLAGS)
 tests_unit_tunnel_link_test_LDADD = $(RIG_LIBS)
+tests_unit_tunnel_route_test_SOURCES = tests/unit/tunnel/route_test.c
+tests_unit_tunnel_route_test_CPPFLAGS = $(RIG_CPPFLAGS)
+tests_unit_tunnel_route_test_LDADD = $(RIG_LIBS)
+tests_unit_tunnel_host_test_SOURCES = tests/unit/tunnel/host_test.c
+tests_unit_tunnel_host_test_CPPFLAGS = $(RIG_CPPFLAGS)
+tests_unit_tunnel_host_test_LDADD = $(RIG_LIBS)
+tests_unit_tunnel_tunnel_test_SOURCES = tests/unit/tunnel/tunnel_test.c
+tests_unit_tunnel_tunnel_test_CPPFLAGS = $(RIG_CPPFLAGS)
+tests_unit_tunnel_tunnel_test_LDADD = $(RIG_LIBS)
+tests_unit_tunnel_manager_test_SOURCES = tests/unit/tunnel/manager_test.c
+tests_unit_tunnel_manager_test_CPPFLAGS = $(RIG_CPPFLAGS)
+tests_unit_tunnel_manager_test_LDADD = $(RIG_LIBS)

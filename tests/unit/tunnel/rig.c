@@ -23,12 +23,15 @@
 #include "base/str.h"
 #include "config/read.h"
 
-enum { SETTLE_PASSES = 150 };
+enum { SETTLE_PASSES = 150, STEP_MS = 250 };
 
 struct loop *rig_loop;
 struct resolver *rig_resolver;
 struct gate *rig_gate;
 struct place rig_places[PLACES];
+uint16_t rig_ports[3];
+struct manager *rig_manager;
+bool rig_is_shut_down;
 
 static char folder[64];
 static struct strbuf log_lines;
@@ -44,6 +47,11 @@ void rig_settle(void)
 void rig_advance(uint64_t ms)
 {
 	rig_settle();
+	while (ms > STEP_MS) {
+		loop_fake_advance(rig_loop, STEP_MS);
+		rig_settle();
+		ms -= STEP_MS;
+	}
 	loop_fake_advance(rig_loop, ms);
 	rig_settle();
 }
@@ -55,6 +63,7 @@ struct jump {
 	struct server *server;
 	uint32_t id;
 	struct bufferevent *bev;
+	bool we_closed, they_closed; /* the channel */
 };
 
 static void place_serve(struct place *place, struct bufferevent *bev);
@@ -79,6 +88,15 @@ static void jump_free(struct jump *jump)
 	list_remove(&jump->node);
 	bev_reset(jump->bev);
 	free(jump);
+}
+
+static void close_channel(struct jump *jump)
+{
+	if (!jump->we_closed)
+		send_words(jump->server, SSH_MSG_CHANNEL_CLOSE, &jump->id, 1);
+	jump->we_closed = true;
+	if (jump->they_closed)
+		jump_free(jump);
 }
 
 static void jump_readable(struct bufferevent *bev, void *arg)
@@ -106,8 +124,7 @@ static void jump_ended(struct bufferevent *bev, short what, void *arg)
 
 	(void)bev;
 	(void)what;
-	send_words(jump->server, SSH_MSG_CHANNEL_CLOSE, &jump->id, 1);
-	jump_free(jump);
+	close_channel(jump);
 }
 
 static struct place *place_at(uint32_t port)
@@ -167,8 +184,14 @@ static void jump_input(struct jump *jump, uint8_t type, struct rd *r)
 	} else if (type == SSH_MSG_CHANNEL_EOF) {
 		bev_finish(jump->bev);
 	} else if (type == SSH_MSG_CHANNEL_CLOSE) {
-		send_words(jump->server, SSH_MSG_CHANNEL_CLOSE, &jump->id, 1);
-		jump_free(jump);
+		bool over = jump->we_closed;
+
+		close_channel(jump);
+		jump->they_closed = true;
+		if (over)
+			jump_free(jump);
+		else
+			bev_finish(jump->bev); /* the server above has to read what came first */
 	}
 }
 
@@ -335,6 +358,10 @@ static void add_expanded(struct strbuf *b, const char *text)
 			   p[3] == '}') {
 			strbuf_addf(b, "%u", rig_places[p[2] - 'A'].port);
 			p += 3;
+		} else if (p[0] == '$' && p[1] == '{' && p[2] >= 'P' && p[2] <= 'R' &&
+			   p[3] == '}') {
+			strbuf_addf(b, "%u", rig_ports[p[2] - 'P']);
+			p += 3;
 		} else {
 			strbuf_add_n(b, p, 1);
 		}
@@ -358,6 +385,61 @@ struct config *rig_config(const char *text)
 	strbuf_clear(&b);
 	free(pin);
 	return config;
+}
+
+/* ---- a manager ---- */
+
+static void on_shut_down(void *arg)
+{
+	(void)arg;
+	rig_is_shut_down = true;
+}
+
+void rig_apply(const char *text)
+{
+	struct manager_options options = {
+	    .loop = rig_loop, .resolver = rig_resolver, .on_shut_down = on_shut_down};
+	struct config *next = rig_config(text);
+
+	if (!rig_manager)
+		rig_manager = manager_new(&options);
+	/* The manager keeps what it needs of the old one, and no more. */
+	struct config_plan *plan = config_diff(manager_config(rig_manager), next);
+	manager_apply(rig_manager, next, plan);
+	config_plan_free(plan);
+	config_unref(next);
+	rig_settle();
+}
+
+struct tunnel *rig_tunnel(const char *name)
+{
+	struct tunnel *tunnel = manager_find_tunnel(rig_manager, name);
+
+	assert_non_null(tunnel);
+	return tunnel;
+}
+
+const struct host *rig_host(const char *name)
+{
+	for (size_t i = 0; i < manager_host_count(rig_manager); i++)
+		if (strcmp(host_name(manager_host(rig_manager, i)), name) == 0)
+			return manager_host(rig_manager, i);
+	fail_msg("no host %s", name);
+	return NULL;
+}
+
+void assert_tunnel(const char *name, enum tunnel_state state)
+{
+	assert_string_equal(
+	    tunnel_state_name(tunnel_state(rig_tunnel(name))), tunnel_state_name(state));
+}
+
+struct forward_status rig_forward(const char *tunnel)
+{
+	struct forward_status status;
+
+	tunnel_forward_status(rig_tunnel(tunnel), 0, &status);
+	return status;
 }
 
 /* ---- clients ---- */
@@ -458,6 +540,9 @@ int rig_setup(void **state)
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(setenv("HOME", folder, 1), 0);
 	write_file("password", "secret\n");
+	for (size_t i = 0; i < 3; i++)
+		rig_ports[i] = rig_free_port();
+	rig_is_shut_down = false;
 	for (size_t i = 0; i < PLACES; i++) {
 		rig_places[i] = (struct place){0};
 		list_init(&rig_places[i].channels);
@@ -484,6 +569,9 @@ static void remove_folder(void)
 int rig_teardown(void **state)
 {
 	(void)state;
+	manager_free(rig_manager);
+	rig_manager = NULL;
+	assert_false(rig_log_has("bug"));
 	rig_settle();
 	for (size_t i = 0; i < PLACES; i++) {
 		struct place *place = &rig_places[i];

@@ -13,6 +13,7 @@
 #include "tests/lib/server.h"
 #include "tunnel/gate.h"
 #include "tunnel/link.h"
+#include "tunnel/manager.h"
 
 enum { PLACES = 3, PLACE_SERVERS_MAX = 64 };
 
@@ -43,7 +44,7 @@ struct link_env rig_link_env(void);
 
 /* Passes of the loop until all that can happen without time has happened. */
 void rig_settle(void);
-/* Lets time go by, and settles before and after. */
+/* Lets time go by, a little at a time, and settles after each step. */
 void rig_advance(uint64_t ms);
 
 void place_open(struct place *place); /* at its port, always the same */
@@ -54,12 +55,25 @@ void place_fall_silent(struct place *place); /* those that are connected now */
 size_t place_live_count(const struct place *place);
 struct server *place_last(const struct place *place);
 
-/* "${A}", "${B}", "${C}" are the ports of the places, "${DIR}" a folder of the test. Hosts get what they need to log in. Checked whole: a
+/* "${A}", "${B}", "${C}" are the ports of the places, "${P}", "${Q}", "${R}" free ones (rig_ports), "${DIR}" a folder of the test. Hosts get what they need to log in. Checked whole: a
  * mistake fails the test. */
 struct config *rig_config(const char *text);
 const char *rig_folder(void);
 /* A port that nobody listens on. */
 uint16_t rig_free_port(void);
+
+extern uint16_t rig_ports[3];
+
+/* A manager, made by the first rig_apply() and freed by the teardown at the latest. */
+extern struct manager *rig_manager;
+extern bool rig_is_shut_down;
+/* From the present configuration to this one, by the plan of the two; settles. */
+void rig_apply(const char *text);
+struct tunnel *rig_tunnel(const char *name);
+const struct host *rig_host(const char *name);
+void assert_tunnel(const char *name, enum tunnel_state state);
+/* Of its first forward. */
+struct forward_status rig_forward(const char *tunnel);
 
 int rig_client(uint16_t port); /* connected; not blocking */
 void rig_client_send(int fd, const char *text);

@@ -1,0 +1,313 @@
+/*
+ * Links of one host: how many, through what, and how they are replaced.
+ */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define A (&rig_places[0])
+#define B (&rig_places[1])
+#define C (&rig_places[2])
+#define LOCAL(via) "via = " via "; local = \"${P}\"; to = \"db:5432\";"
+
+#define ONE(keys) \
+	"hosts: { a: { port = ${A}; " keys " }; }; tunnels: { x: { " LOCAL("\"a\"") " }; };"
+#define CHAIN(a, b, c) \
+	"hosts: { a: { port = ${A}; " a " }; b: { port = ${B}; via = \"a\"; " b " }; " \
+	"c: { port = ${C}; via = \"b\"; " c " }; }; tunnels: { x: { " LOCAL("\"c\"") " }; };"
+
+static void test_streams_are_spread_over_connections(void **state)
+{
+	int clients[6];
+
+	(void)state;
+	rig_apply(ONE("connections = 3;"));
+	assert_int_equal(place_live_count(A), 3);
+	for (int i = 0; i < 6; i++) {
+		clients[i] = rig_client(rig_ports[0]);
+		assert_echo(clients[i], "x");
+	}
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+		    session_channel_count(link_session(host_link_at(rig_host("a"), i))), 2);
+	for (int i = 0; i < 6; i++)
+		close(clients[i]);
+}
+
+static void test_one_of_several_links_that_is_lost_takes_its_streams_alone(void **state)
+{
+	int clients[2], alive = 0;
+
+	(void)state;
+	rig_apply(ONE("connections = 2;"));
+	for (int i = 0; i < 2; i++) {
+		clients[i] = rig_client(rig_ports[0]);
+		assert_echo(clients[i], "x");
+	}
+	server_reset(A->servers[0]);
+	rig_settle();
+	for (int i = 0; i < 2; i++)
+		alive += strcmp(rig_client_got(clients[i]), "") == 0;
+	assert_int_equal(alive, 1);
+	assert_tunnel("x", TUNNEL_UP);
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "goes on");
+	close(client);
+	for (int i = 0; i < 2; i++)
+		close(clients[i]);
+}
+
+static void test_fewer_connections_drain_the_rest(void **state)
+{
+	(void)state;
+	rig_apply(ONE("connections = 3;"));
+	rig_apply(ONE("connections = 1;"));
+	rig_advance(1000);
+	assert_int_equal(place_live_count(A), 1);
+	rig_apply(ONE("connections = 2;"));
+	assert_int_equal(place_live_count(A), 2);
+}
+
+static void test_a_changed_host_gets_a_new_link_before_the_old_one_drains(void **state)
+{
+	(void)state;
+	rig_apply(ONE(""));
+	int before = rig_client(rig_ports[0]);
+	assert_echo(before, "old");
+	A->manners = PLACE_IS_MUTE;
+	rig_apply(ONE("user = \"other\";"));
+	/* The new one is not there yet: the old one serves. */
+	assert_tunnel("x", TUNNEL_UP);
+	int meanwhile = rig_client(rig_ports[0]);
+	assert_echo(meanwhile, "old, too");
+	A->manners = PLACE_SERVES;
+	rig_advance(11000);
+	rig_advance(2000);
+	assert_int_equal(A->accepted, 3);
+	assert_int_equal(place_live_count(A), 2);
+	int after = rig_client(rig_ports[0]);
+	assert_echo(after, "new");
+	assert_echo(before, "drains");
+	assert_int_equal(session_channel_count(link_session(host_link_at(rig_host("a"), 0))), 1);
+	close(before);
+	close(meanwhile);
+	rig_advance(1000);
+	assert_int_equal(place_live_count(A), 1);
+	assert_echo(after, "stays");
+	close(after);
+}
+
+static void test_streams_of_a_replaced_link_are_cut_after_drain_timeout(void **state)
+{
+	(void)state;
+	rig_apply("drain_timeout = 5; " ONE(""));
+	int before = rig_client(rig_ports[0]);
+	assert_echo(before, "old");
+	rig_apply("drain_timeout = 5; " ONE("user = \"other\";"));
+	rig_advance(4000);
+	assert_echo(before, "still");
+	rig_advance(3000);
+	/* The scripted server answers our EOF with its own; who does not, leads to a reset. */
+	assert_string_equal(rig_client_got(before), "EOF");
+	assert_int_equal(place_live_count(A), 1);
+	close(before);
+}
+
+static void test_what_changes_in_place_touches_no_link(void **state)
+{
+	(void)state;
+	rig_apply(ONE(""));
+	rig_apply(ONE("reconnect_max = 5;"));
+	rig_advance(10000);
+	assert_int_equal(A->accepted, 1);
+}
+
+static void test_a_replaced_link_whose_successor_never_comes_ends_with_its_tunnel(void **state)
+{
+	(void)state;
+	rig_apply(ONE(""));
+	A->manners = PLACE_HANGS_UP;
+	rig_apply(ONE("user = \"other\";"));
+	assert_int_equal(place_live_count(A), 1);
+	rig_apply("hosts: { a: { port = ${A}; user = \"other\"; }; }; tunnels: { y: { "
+		  "via = \"a\"; socks = \"${Q}\"; enabled = false; }; };");
+	rig_advance(1000);
+	assert_int_equal(place_live_count(A), 0);
+}
+
+/* ---- jumps ---- */
+
+static void test_a_chain_of_three_comes_up_and_carries(void **state)
+{
+	(void)state;
+	rig_apply(CHAIN("", "", ""));
+	assert_tunnel("x", TUNNEL_UP);
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "through all three");
+	assert_int_equal(A->accepted, 1);
+	assert_int_equal(B->accepted, 1);
+	assert_int_equal(C->accepted, 1);
+	close(client);
+}
+
+static void test_a_jump_host_that_is_not_there_is_named_with_its_reason(void **state)
+{
+	(void)state;
+	place_close(A);
+	rig_apply(CHAIN("", "", ""));
+	const char *reason = tunnel_reason(rig_tunnel("x"));
+	assert_non_null(strstr(reason, "jump host b: jump host a: "));
+	assert_non_null(strstr(reason, "Connection refused"));
+	place_open(A);
+	rig_advance(2000);
+	assert_tunnel("x", TUNNEL_UP);
+}
+
+static void test_a_target_that_the_jump_host_cannot_reach_is_named(void **state)
+{
+	(void)state;
+	place_close(C);
+	rig_apply(CHAIN("", "", ""));
+	assert_non_null(
+	    strstr(tunnel_reason(rig_tunnel("x")), "jump host b cannot connect to 127.0.0.1"));
+}
+
+static void test_a_jump_host_that_never_answers_is_given_up_after_connect_timeout(void **state)
+{
+	(void)state;
+	C->manners = PLACE_IS_MUTE;
+	rig_apply(CHAIN("", "", "connect_timeout = 3;"));
+	rig_advance(2900);
+	assert_int_equal(link_state(host_link(rig_host("c"))), LINK_CONNECTING);
+	rig_advance(200);
+	assert_non_null(
+	    strstr(tunnel_reason(rig_tunnel("x")), "jump host b did not connect to 127.0.0.1"));
+	C->manners = PLACE_SERVES;
+	rig_advance(2000);
+	assert_tunnel("x", TUNNEL_UP);
+}
+
+static void test_a_hop_that_dies_takes_down_what_is_above_it_and_is_named(void **state)
+{
+	(void)state;
+	rig_apply(CHAIN("", "", ""));
+	rig_advance(5000);
+	place_close(B);
+	place_kill(B);
+	assert_tunnel("x", TUNNEL_DOWN);
+	assert_non_null(strstr(tunnel_reason(rig_tunnel("x")), "jump host b: "));
+	assert_true(rig_log_has("link-down host=c reason=\"jump host b"));
+	/* What is below lives on. */
+	assert_int_equal(place_live_count(A), 1);
+	assert_int_equal(A->accepted, 1);
+	place_open(B);
+	rig_advance(2000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(A->accepted, 1);
+}
+
+static void test_the_lowest_hop_that_dies_is_back_with_all_above_it_at_once(void **state)
+{
+	(void)state;
+	rig_apply(CHAIN("", "", ""));
+	rig_advance(5000);
+	place_kill(A);
+	rig_advance(0);
+	rig_advance(600); /* the lower ones lived; nobody has to wait long */
+	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(A->accepted, 2);
+}
+
+static void test_a_changed_jump_host_moves_those_above_before_it_drains(void **state)
+{
+	(void)state;
+	rig_apply(CHAIN("", "", ""));
+	int before = rig_client(rig_ports[0]);
+	assert_echo(before, "old");
+	rig_apply(CHAIN("user = \"other\";", "", ""));
+	rig_advance(2000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(A->accepted, 2);
+	assert_int_equal(C->accepted, 2);
+	assert_echo(before, "not cut");
+	int after = rig_client(rig_ports[0]);
+	assert_echo(after, "new");
+	close(before);
+	rig_advance(3000);
+	assert_int_equal(place_live_count(A), 1);
+	assert_int_equal(place_live_count(B), 1);
+	assert_int_equal(place_live_count(C), 1);
+	assert_echo(after, "unmoved");
+	close(after);
+}
+
+static void test_a_host_that_changes_its_jump_host_keeps_the_old_way_until_the_new_one_works(
+    void **state)
+{
+	(void)state;
+	rig_apply("hosts: { a: { port = ${A}; }; b: { port = ${B}; }; c: { port = ${C}; via = "
+		  "\"a\"; }; }; tunnels: { x: { " LOCAL("\"c\"") " }; };");
+	int before = rig_client(rig_ports[0]);
+	assert_echo(before, "by a");
+	place_close(B);
+	rig_apply("hosts: { a: { port = ${A}; }; b: { port = ${B}; }; c: { port = ${C}; via = "
+		  "\"b\"; }; }; tunnels: { x: { " LOCAL("\"c\"") " }; };");
+	rig_advance(60000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_echo(before, "still by a");
+	place_open(B);
+	rig_advance(31000);
+	assert_int_equal(C->accepted, 2);
+	close(before);
+	rig_advance(2000);
+	assert_int_equal(place_live_count(A), 0);
+	assert_tunnel("x", TUNNEL_UP);
+}
+
+static void test_when_nobody_wants_the_upper_host_the_lower_goes_after_it(void **state)
+{
+	(void)state;
+	rig_apply(CHAIN("", "", ""));
+	tunnel_stop(rig_tunnel("x"), 1000);
+	rig_advance(100);
+	rig_advance(100);
+	rig_advance(100);
+	assert_int_equal(place_live_count(A) + place_live_count(B) + place_live_count(C), 0);
+	assert_int_equal(server_disconnect_code(place_last(C)), 11);
+	assert_int_equal(server_disconnect_code(place_last(B)), 11);
+	assert_int_equal(server_disconnect_code(place_last(A)), 11);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_streams_are_spread_over_connections),
+	    TEST(test_one_of_several_links_that_is_lost_takes_its_streams_alone),
+	    TEST(test_fewer_connections_drain_the_rest),
+	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
+	    TEST(test_streams_of_a_replaced_link_are_cut_after_drain_timeout),
+	    TEST(test_what_changes_in_place_touches_no_link),
+	    TEST(test_a_replaced_link_whose_successor_never_comes_ends_with_its_tunnel),
+	    TEST(test_a_chain_of_three_comes_up_and_carries),
+	    TEST(test_a_jump_host_that_is_not_there_is_named_with_its_reason),
+	    TEST(test_a_target_that_the_jump_host_cannot_reach_is_named),
+	    TEST(test_a_jump_host_that_never_answers_is_given_up_after_connect_timeout),
+	    TEST(test_a_hop_that_dies_takes_down_what_is_above_it_and_is_named),
+	    TEST(test_the_lowest_hop_that_dies_is_back_with_all_above_it_at_once),
+	    TEST(test_a_changed_jump_host_moves_those_above_before_it_drains),
+	    TEST(test_a_host_that_changes_its_jump_host_keeps_the_old_way_until_the_new_one_works),
+	    TEST(test_when_nobody_wants_the_upper_host_the_lower_goes_after_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
