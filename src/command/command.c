@@ -18,6 +18,9 @@ static const struct command *const commands[] = {
     &command_restart,
     &command_streams,
     &command_events,
+    &command_exec,
+    &command_import,
+    &command_host_key,
 };
 
 const struct command *command_at(size_t index)

@@ -29,7 +29,8 @@ struct command {
 };
 
 extern const struct command command_run, command_check, command_open, command_status, command_wait,
-    command_reload, command_start, command_stop, command_restart, command_streams, command_events;
+    command_reload, command_start, command_stop, command_restart, command_streams, command_events,
+    command_exec, command_import, command_host_key;
 
 const struct command *command_at(size_t index); /* NULL after the last */
 const struct command *command_find(const char *name);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -87,4 +88,14 @@ struct config *load_config(const char *option, char **ret_path)
 	else
 		free(path);
 	return config;
+}
+
+int load_config_if_any(const char *option, struct config **ret_config)
+{
+	char *path = config_default_path(option);
+	bool is_there = option || getenv("ADIT_CONFIG") || access(path, F_OK) == 0;
+
+	*ret_config = is_there ? load_config(option, NULL) : NULL;
+	free(path);
+	return is_there && !*ret_config ? ERR_CONFIG : 0;
 }

@@ -11,6 +11,8 @@
 /* option: from -c, or NULL. Gives a snapshot; NULL when there are errors, which have been printed to stderr, each as
  * "FILE:LINE: message". ret_path (may be NULL): the file that was meant; gives. */
 struct config *load_config(const char *option, char **ret_path);
+/* The same, but no file at the default place is no error: 0 and NULL then. Negative when there were errors. */
+int load_config_if_any(const char *option, struct config **ret_config) MUST_CHECK;
 /* The algorithms' names: config asks, ssh knows. */
 extern const struct config_algorithms load_algorithms;
 

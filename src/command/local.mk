@@ -5,6 +5,9 @@ libcommand_a_SOURCES = \
 	src/command/command.c src/command/command.h \
 	src/command/daemon.c src/command/daemon.h \
 	src/command/events.c \
+	src/command/exec.c \
+	src/command/host_key.c \
+	src/command/import.c \
 	src/command/load.c src/command/load.h \
 	src/command/open.c \
 	src/command/reload.c \

@@ -1,0 +1,226 @@
+"""adit exec, adit host-key and adit import: one host, no daemon."""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from lib.process import free_port, listens, need, wait_until
+from lib.targets import echo, exchange, pattern
+
+
+@pytest.fixture
+def one_host(adit, sshd, tunnels):
+    """A configuration with one host and no tunnel."""
+    def make(server=None, **more):
+        server = server or sshd("LogLevel INFO")
+        adit.configure(hosts={"server": tunnels.host(server, **more)}, tunnels={})
+        return server
+    return make
+
+
+def execute(adit, *command, stdin=b"", deadline=60):
+    done = subprocess.run(adit.command("exec", "-c", adit.config_path, "server", "--", *command), input=stdin,
+                          capture_output=True, timeout=deadline, env=adit.env, check=False)
+    assert b"Sanitizer" not in done.stderr, done.stderr.decode()
+    return done
+
+
+# ---- exec
+
+def test_output_and_status_are_the_commands(adit, one_host):
+    one_host()
+    done = execute(adit, "echo out; echo err >&2; exit 7")
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
+    assert execute(adit, "true").returncode == 0
+
+
+def test_words_are_joined_as_ssh_joins_them(adit, one_host):
+    one_host()
+    assert execute(adit, "printf", "%s-", "a", "b c").stdout == b"a-b-c-"
+
+
+@pytest.mark.parametrize("name", ["TERM", "KILL", "INT", "SEGV"])
+def test_a_signal_is_128_and_its_number(name, adit, one_host):
+    one_host()
+    assert execute(adit, f"kill -{name} $$").returncode == 128 + getattr(signal, f"SIG{name}")
+
+
+def test_much_goes_through_unchanged(adit, one_host, sshd):
+    one_host(sshd("RekeyLimit 1M"))
+    data = pattern(8 << 20, 1)
+    done = execute(adit, "cat", stdin=data)
+    assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(data).digest()
+    assert done.returncode == 0
+
+
+def test_stdin_and_stdout_may_be_files(adit, one_host, folder):
+    one_host()
+    (folder / "in").write_bytes(pattern(3 << 20, 2))
+    with open(folder / "in", "rb") as source, open(folder / "out", "wb") as sink:
+        done = subprocess.run(adit.command("exec", "-c", adit.config_path, "server", "--", "cat"), stdin=source,
+                              stdout=sink, timeout=60, env=adit.env, check=False)
+    assert done.returncode == 0
+    assert (folder / "in").read_bytes() == (folder / "out").read_bytes()
+
+
+def test_a_reader_that_is_slow_stops_the_command_and_loses_nothing(adit, one_host):
+    one_host()
+    process = subprocess.Popen(adit.command("exec", "-c", adit.config_path, "server", "--",
+                                            "head -c 30000000 /dev/zero; echo end >&2"),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=adit.env)
+    try:
+        got = len(process.stdout.read(100000))
+        # Nobody reads now: what is kept here stays below a window, so the command is still running.
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+            resident_kb = int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+        if "ADIT_WRAPPER" not in os.environ and not adit_is_sanitized(adit):
+            assert resident_kb < 40000
+        got += len(process.stdout.read())
+        assert got == 30000000
+        assert process.stderr.read() == b"end\n"
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def adit_is_sanitized(adit):
+    with open(adit.command()[-1], "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+def test_a_reader_that_goes_ends_it_as_the_shell_would_say(adit, one_host):
+    one_host()
+    process = subprocess.Popen(adit.command("exec", "-c", adit.config_path, "server", "--", "yes"),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=adit.env)
+    process.stdout.read(10)
+    process.stdout.close()
+    assert process.wait(20) == 128 + signal.SIGPIPE
+
+
+def test_it_goes_through_jumps(adit, sshd, tunnels):
+    outer, inner = sshd(), sshd()
+    adit.configure(hosts={"outer": tunnels.host(outer), "server": tunnels.host(inner, via="outer")}, tunnels={})
+    done = execute(adit, "echo $SSH_CONNECTION")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[3] == str(inner.port).encode()
+
+
+def test_what_fails_is_said_once_with_its_exit_code(adit, sshd, one_host, tunnels, folder, keys):
+    one_host(sshd(), identity=str(keys.make("id_stranger", "-t", "ed25519")))
+    done = execute(adit, "true")
+    assert done.returncode == 77 and b"publickey" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    adit.configure(hosts={"server": {"address": "127.0.0.1", "port": free_port(), "agent": False,
+                                     "identity": str(keys.path("id_ed25519"))}}, tunnels={})
+    done = execute(adit, "true")
+    assert done.returncode == 69 and b"refused" in done.stderr.lower()
+    assert adit.run("exec", "-c", adit.config_path, "nobody", "--", "true").returncode == 78
+    assert adit.run("exec", "-c", adit.config_path, "server").returncode == 64
+
+
+# ---- host-key
+
+def test_all_host_keys_are_printed_as_known_hosts_has_them(adit, sshd, keys):
+    types = ("host_ed25519", "host_rsa", "host_ecdsa256", "host_ecdsa521")
+    server = sshd(host_keys=types)
+    done = adit.run("host-key", f"127.0.0.1:{server.port}")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sorted(line for line in lines if not line.startswith("#")) == sorted(server.known_hosts().splitlines())
+    assert {line[2:] for line in lines if line.startswith("#")} == {keys.fingerprint(name) for name in types}
+
+
+def test_a_host_of_the_configuration_is_reached_through_its_jumps(adit, sshd, tunnels, keys):
+    outer, inner = sshd(), sshd()
+    more = tunnels.host(inner, via="outer", host_key_alias="the-inner")
+    adit.configure(hosts={"outer": tunnels.host(outer), "inner": more}, tunnels={})
+    done = adit.run("host-key", "-c", adit.config_path, "inner")
+    assert done.returncode == 0, done.stderr
+    assert f"the-inner {keys.blob('host_ed25519')}\n" in done.stdout
+    assert "direct-tcpip" in outer.process.log()
+
+
+def test_a_host_that_is_not_there_is_69(adit):
+    done = adit.run("host-key", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 69 and not done.stdout and "refused" in done.stderr.lower()
+    assert adit.run("host-key").returncode == 64
+    assert adit.run("host-key", "a:0").returncode == 64
+
+
+# ---- import
+
+def import_to(adit, folder, *arguments):
+    done = adit.run("import", *arguments)
+    assert done.returncode == 0, done.stderr
+    path = folder / "imported.conf"
+    path.write_text(done.stdout, encoding="utf-8")
+    checked = adit.run("check", "-c", path)
+    assert checked.returncode == 0, checked.stderr + done.stdout
+    return done, path
+
+
+def test_an_imported_command_line_listens_where_ssh_would(adit, sshd, serve, keys, folder):
+    need("ssh")
+    server, target = sshd(), serve(echo)
+    local, dynamic, remote = free_port(), free_port(), free_port()
+    arguments = ["-F", "none", "-L", f"{local}:127.0.0.1:{target.port}", "-D", f"127.0.0.1:{dynamic}",
+                 "-R", f"{remote}:127.0.0.1:{target.port}", "-p", server.port, "-i", keys.path("id_ed25519"),
+                 "-o", f"UserKnownHostsFile={folder}/known", "-o", "IdentitiesOnly=yes", f"{server.user}@127.0.0.1"]
+    (folder / "known").write_text(server.known_hosts(), encoding="ascii")
+    _, path = import_to(adit, folder, *arguments)
+    adit.start("run", "-c", path, "-s", folder / "control.sock")
+    adit.wait_listening(local, dynamic, remote)
+    for port in (local, remote):
+        with adit.connect(port) as client:
+            exchange(client, b"through")
+    adit.stop()
+    ssh = subprocess.Popen(["ssh", "-N", *map(str, arguments)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for port in (local, dynamic, remote):
+            wait_until(lambda p=port: listens(p), f"ssh on {port}")
+    finally:
+        ssh.kill()
+        ssh.wait()
+
+
+def test_an_alias_means_what_it_means_to_ssh(adit, folder):
+    need("ssh")
+    config = folder / "ssh_config"
+    config.write_text("Host office\n  HostName office.example.com\n  User me\n  ProxyJump gate\n  LocalForward 8080 web:80\n"
+                      "Host gate\n  HostName gate.example.com\n  Port 2222\nHost *\n  ServerAliveInterval 7\n"
+                      "  GSSAPIAuthentication yes\n", encoding="ascii")
+    done, path = import_to(adit, folder, "--host", "office", "-F", config)
+    text = path.read_text()
+    for part in ("office.example.com", 'user = "me"', "gate.example.com", "2222", 'via = "gate"', "8080", "web:80",
+                 "keepalive_interval = 7"):
+        assert part in text, text
+    assert "not carried over" in done.stderr and "gssapi" in done.stderr.lower()
+
+
+def test_without_ssh_import_says_what_is_missing(adit):
+    adit.env["PATH"] = "/nonexistent"
+    done = adit.run("import", "somewhere")
+    assert done.returncode != 0 and not done.stdout
+    assert "there is no ssh here" in done.stderr and "openssh-client" in done.stderr
+
+
+def test_what_would_switch_the_check_off_is_refused(adit):
+    need("ssh")
+    done = adit.run("import", "-F", "none", "-o", "StrictHostKeyChecking=no", "-L", "1:a:2", "host")
+    assert done.returncode == 78 and not done.stdout and "stricthostkeychecking" in done.stderr.lower()
+
+
+def test_import_runs_no_command(adit):
+    need("ssh")
+    done = adit.run("import", "-F", "none", "-L", "1024:a:2", "host", "reboot", "now")
+    assert done.returncode == 0 and "reboot" in done.stderr and "reboot" not in done.stdout
+    assert adit.run("import").returncode == 64
+
+
