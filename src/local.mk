@@ -19,5 +19,6 @@ UP_TO_ADMIN = libadmin.a $(UP_TO_TUNNEL)
 UP_TO_COMMAND = libcommand.a $(UP_TO_ADMIN)
 
 bin_PROGRAMS += adit
+dist_man_MANS += src/adit.1
 adit_SOURCES = src/main.c
 adit_LDADD = $(UP_TO_COMMAND) $(THIRD_PARTY)
