@@ -47,6 +47,7 @@ void config_unref(struct config *config)
 	free(config->tunnels);
 	keys_clear(&keys_top, config);
 	config_strings_clear(&config->files);
+	config_strings_clear(&config->includes);
 	config_errors_clear(&config->warnings);
 	free(config->path);
 	free(config);

@@ -454,15 +454,14 @@ static void include_pattern(struct reader *reader, const struct setting *at, con
 static void read_includes(struct reader *reader)
 {
 	const struct setting *s = tree_find(reader->sources[0].tree, "include");
-	struct config_strings patterns = {0};
+	struct config_strings *patterns = &reader->config->includes;
 	const struct key key = {.name = "include", .type = &value_paths};
 
 	if (!s)
 		return;
-	key.type->read(&reader->sources[0].reading, s, &key, &patterns);
-	for (size_t i = 0; i < patterns.n; i++)
-		include_pattern(reader, s, patterns.v[i]);
-	config_strings_clear(&patterns);
+	key.type->read(&reader->sources[0].reading, s, &key, patterns);
+	for (size_t i = 0; i < patterns->n; i++)
+		include_pattern(reader, s, patterns->v[i]);
 }
 
 /* ---- the whole ---- */
