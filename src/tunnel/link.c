@@ -258,6 +258,24 @@ static uint64_t next_wait_ms(struct link *link, enum link_state during)
 	return backoff_lost(&link->backoff, life_ms, class, held(link));
 }
 
+/* What a person can do about it, where the reason itself does not say. */
+static const char *advice(const struct link *link, const struct err *e)
+{
+	if (link->state == LINK_RESOLVING && e->class == ERR_NETWORK && !link->config->via)
+		return "; is the host's `address` right, and does its DNS server answer?";
+	if (link->state == LINK_LOGIN && e->class == ERR_LOGIN)
+		return "; the public key has to stand in that user's authorized_keys there, or "
+		       "`user`, `identity` or `password` be another";
+	return "";
+}
+
+static void add_advice(const struct link *link, struct err *e)
+{
+	size_t n = strlen(e->text);
+
+	snprintf(e->text + n, sizeof(e->text) - n, "%s", advice(link, e));
+}
+
 /* The present try, or the link that was up, ended for this reason. */
 static void failed(struct link *link, const struct err *e)
 {
@@ -267,6 +285,7 @@ static void failed(struct link *link, const struct err *e)
 	gate_leave(
 	    &link->ticket, server_dropped_us(link, e) ? GATE_DROPPED_BY_SERVER : GATE_FAILED);
 	link->reason = *e;
+	add_advice(link, &link->reason);
 	link->failed = true;
 	uint64_t wait_ms = next_wait_ms(link, during);
 	log_failure(link, during, wait_ms);
