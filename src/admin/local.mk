@@ -2,6 +2,7 @@ noinst_LIBRARIES += libadmin.a
 libadmin_a_SOURCES = \
 	src/admin/control.c src/admin/control.h \
 	src/admin/events.c src/admin/events.h \
+	src/admin/fdstore.c src/admin/fdstore.h \
 	src/admin/http.c src/admin/http.h \
 	src/admin/json.c src/admin/json.h \
 	src/admin/metrics.c src/admin/metrics.h \

@@ -17,8 +17,11 @@
 enum {
 	FIRST_FD = 3, /* SD_LISTEN_FDS_START */
 	INHERITED_MAX = 4096,
-	STORE_MAX = 2 /* descriptors of one listener */
+	STORE_MAX = 8, /* descriptors of one listener */
+	NAME_MAX_IN_STORE = 255
 };
+
+#define STORED_PREFIX "listener-"
 
 struct inherited {
 	int fd; /* -1: taken */
@@ -30,7 +33,7 @@ struct notify {
 	int fd;
 	struct sockaddr_un to;
 	socklen_t to_length;
-	bool ready;
+	bool ready, reloading;
 	char *status;
 	struct timer watchdog;
 	uint64_t watchdog_ms; /* half of what systemd waits for */
@@ -90,14 +93,27 @@ void notify_status(struct notify *n, const char *text)
 	free(message);
 }
 
+bool notify_is_heard(const struct notify *n)
+{
+	return n->fd >= 0;
+}
+
 void notify_reloading(struct notify *n)
 {
+	if (!n->ready)
+		return;
 	char *message =
 	    str_format("RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_now_us());
-
 	send_text(n, message, NULL, 0);
 	free(message);
-	n->ready = false;
+	n->reloading = true;
+}
+
+void notify_reloaded(struct notify *n)
+{
+	if (n->reloading)
+		send_text(n, "READY=1", NULL, 0);
+	n->reloading = false;
 }
 
 void notify_stopping(struct notify *n)
@@ -113,21 +129,55 @@ void notify_extend_timeout(struct notify *n, uint64_t ms)
 	free(message);
 }
 
+/* The name in the store: systemd takes printable ASCII without colons, at most 255. The prefix tells what we stored from what units
+ * pass. NULL when it is too long. Gives. */
+static char *stored_name(const char *name)
+{
+	struct strbuf out = {0};
+
+	strbuf_add(&out, STORED_PREFIX);
+	for (; *name; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (c <= ' ' || c >= 0x7f || c == ':' || c == '%')
+			strbuf_addf(&out, "%%%02X", c);
+		else
+			strbuf_add_n(&out, name, 1);
+	}
+	if (out.n <= NAME_MAX_IN_STORE)
+		return strbuf_take(&out);
+	strbuf_clear(&out);
+	return NULL;
+}
+
 void notify_store_fds(struct notify *n, const char *name, const int fds[], size_t count)
 {
-	if (count == 0 || count > STORE_MAX)
-		return;
-	char *message = str_format("FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-	send_text(n, message, fds, count);
+	char *stored = stored_name(name);
+
+	if (stored && count > 0 && count <= STORE_MAX) {
+		char *message = str_format("FDSTORE=1\nFDPOLL=0\nFDNAME=%s", stored);
+
+		send_text(n, message, fds, count);
+		free(message);
+	}
+	free(stored);
+}
+
+static void drop_stored(struct notify *n, const char *stored)
+{
+	char *message = str_format("FDSTOREREMOVE=1\nFDNAME=%s", stored);
+
+	send_text(n, message, NULL, 0);
 	free(message);
 }
 
 void notify_drop_fds(struct notify *n, const char *name)
 {
-	char *message = str_format("FDSTOREREMOVE=1\nFDNAME=%s", name);
+	char *stored = stored_name(name);
 
-	send_text(n, message, NULL, 0);
-	free(message);
+	if (stored)
+		drop_stored(n, stored);
+	free(stored);
 }
 
 /* ---- what systemd hands us ---- */
@@ -162,7 +212,7 @@ static void read_listen_fds(struct notify *n)
 	}
 }
 
-size_t notify_take_fds(struct notify *n, const char *name, int fds[], size_t max)
+static size_t take_named(struct notify *n, const char *name, int fds[], size_t max)
 {
 	size_t count = 0;
 
@@ -175,6 +225,31 @@ size_t notify_take_fds(struct notify *n, const char *name, int fds[], size_t max
 		one->fd = -1;
 	}
 	return count;
+}
+
+size_t notify_take_fds(struct notify *n, const char *name, int fds[], size_t max)
+{
+	char *stored = stored_name(name);
+	size_t count = take_named(n, name, fds, max);
+
+	if (count == 0 && stored)
+		count = take_named(n, stored, fds, max);
+	free(stored);
+	return count;
+}
+
+void notify_drop_leftovers(struct notify *n)
+{
+	for (size_t i = 0; i < n->inherited_count; i++) {
+		struct inherited *one = &n->inherited[i];
+
+		if (one->fd < 0 ||
+		    strncmp(one->name, STORED_PREFIX, sizeof(STORED_PREFIX) - 1) != 0)
+			continue;
+		close(one->fd);
+		one->fd = -1;
+		drop_stored(n, one->name);
+	}
 }
 
 /* ---- life ---- */

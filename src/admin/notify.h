@@ -18,17 +18,23 @@ struct notify;
 struct notify *notify_new(struct loop *loop);
 void notify_free(struct notify *n); /* closes inherited sockets that nobody took. NULL is legal */
 
-void notify_ready(
-    struct notify *n); /* repeated calls are said once, until the next notify_reloading() */
+void notify_ready(struct notify *n);                    /* repeated calls are said once, */
 void notify_status(struct notify *n, const char *text); /* said when it changed */
-void notify_reloading(struct notify *n); /* with MONOTONIC_USEC; notify_ready() ends it */
+bool notify_is_heard(const struct notify *n);           /* is there a systemd that listens? */
+/* With MONOTONIC_USEC. Before the first notify_ready() nothing is said: to start is not to reload. */
+void notify_reloading(struct notify *n);
+void notify_reloaded(struct notify *n); /* ends it: ready again */
 void notify_stopping(struct notify *n);
 /* EXTEND_TIMEOUT_USEC: we need this long to end in order. */
 void notify_extend_timeout(struct notify *n, uint64_t ms);
 
-/* The inherited sockets of that name: fds[0..n), taken (close-on-exec); 0 when there are none (any more). */
+/* The inherited sockets of that name, a unit's or one that was stored: fds[0..n), taken (close-on-exec); 0 when there are none (any
+ * more). */
 size_t notify_take_fds(struct notify *n, const char *name, int fds[], size_t max);
-/* FDSTORE: systemd keeps a copy under that name, so that a restart finds the listener open. And gives it up again. */
+/* Closes what was stored by the process before and nobody took, here and there: the configuration has it no more. */
+void notify_drop_leftovers(struct notify *n);
+/* FDSTORE: systemd keeps a copy under that name, so that a restart finds the listener open. And gives it up again. Any text is a
+ * name, up to some 200 bytes. */
 void notify_store_fds(struct notify *n, const char *name, const int fds[], size_t count);
 void notify_drop_fds(struct notify *n, const char *name);
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -810,6 +811,18 @@ const struct host *tunnel_host(const struct tunnel *tunnel)
 size_t tunnel_forward_count(const struct tunnel *tunnel)
 {
 	return tunnel->slot_count;
+}
+
+void tunnel_leave_sockets(struct tunnel *tunnel)
+{
+	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
+		struct forward *forward = tunnel->slots[i]->forward;
+		int fds[LISTENER_FDS_MAX];
+		size_t count = forward ? forward_hand_over(forward, fds) : 0;
+
+		for (size_t k = 0; k < count; k++)
+			close(fds[k]);
+	}
 }
 
 const struct forward *tunnel_forward(const struct tunnel *tunnel, size_t index)

@@ -73,5 +73,7 @@ void tunnel_forward_status(
     const struct tunnel *tunnel, size_t index, struct forward_status *ret_status);
 const struct forward *tunnel_forward(
     const struct tunnel *tunnel, size_t index); /* NULL: it could not be opened */
+/* Somebody keeps copies of the listeners for the process that comes next: files of Unix sockets stay when they are closed. */
+void tunnel_leave_sockets(struct tunnel *tunnel);
 
 #endif

@@ -89,6 +89,21 @@ static void test_a_reload_says_when_it_began_and_ends_with_ready(void **state)
 	heard(NULL);
 	notify_reloading(n);
 	assert_string_equal(heard(NULL), "RELOADING=1\nMONOTONIC_USEC=1000000000");
+	notify_reloaded(n);
+	assert_string_equal(heard(NULL), "READY=1");
+	notify_reloaded(n);
+	assert_string_equal(heard(NULL), "");
+	notify_free(n);
+}
+
+static void test_a_reload_before_all_is_ready_says_nothing(void **state)
+{
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	notify_reloading(n);
+	notify_reloaded(n);
+	assert_string_equal(heard(NULL), "");
 	notify_ready(n);
 	assert_string_equal(heard(NULL), "READY=1");
 	notify_free(n);
@@ -161,13 +176,34 @@ static void test_a_listener_goes_to_the_store_under_its_name(void **state)
 
 	(void)state;
 	fds[0] = socket(AF_UNIX, SOCK_STREAM, 0);
-	notify_store_fds(n, "local-5432", fds, 1);
-	assert_string_equal(heard(&copy), "FDSTORE=1\nFDPOLL=0\nFDNAME=local-5432");
+	/* systemd takes no colons and nothing but printable ASCII. */
+	notify_store_fds(n, "[::1]:5432", fds, 1);
+	assert_string_equal(heard(&copy), "FDSTORE=1\nFDPOLL=0\nFDNAME=listener-[%3A%3A1]%3A5432");
 	assert_true(copy >= 0);
 	close(copy);
-	notify_drop_fds(n, "local-5432");
-	assert_string_equal(heard(NULL), "FDSTOREREMOVE=1\nFDNAME=local-5432");
+	notify_drop_fds(n, "[::1]:5432");
+	assert_string_equal(heard(NULL), "FDSTOREREMOVE=1\nFDNAME=listener-[%3A%3A1]%3A5432");
+	notify_store_fds(n, "unix:/a b\n%\xc3\xa4", fds, 1);
+	assert_string_equal(
+	    heard(&copy), "FDSTORE=1\nFDPOLL=0\nFDNAME=listener-unix%3A/a%20b%0A%25%C3%A4");
+	close(copy);
 	close(fds[0]);
+	notify_free(n);
+}
+
+static void test_a_name_that_is_too_long_is_not_stored(void **state)
+{
+	struct notify *n = notify_new(loop);
+	char name[400];
+	int fds[1] = {manager_fd};
+
+	(void)state;
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	notify_store_fds(n, name, fds, 1);
+	notify_drop_fds(n, name);
+	assert_string_equal(heard(NULL), "");
+	assert_int_equal(notify_take_fds(n, name, fds, 1), 0);
 	notify_free(n);
 }
 
@@ -184,32 +220,78 @@ static int occupy_first_fd(void)
 	return saved;
 }
 
-static void test_sockets_are_taken_by_name_and_once(void **state)
+/* As if systemd had passed one socket of that name. Returns what inherit_end() wants. */
+static int inherit_begin(const char *name)
 {
 	char pid[16];
-	int saved, fds[2];
 
-	(void)state;
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("LISTEN_PID", pid, 1);
 	setenv("LISTEN_FDS", "1", 1);
-	setenv("LISTEN_FDNAMES", "web", 1);
+	setenv("LISTEN_FDNAMES", name, 1);
 	/* The loop's own descriptors may stand at 3. */
 	loop_free(loop);
-	saved = occupy_first_fd();
+	int saved = occupy_first_fd();
+	if (manager_fd == 3)
+		manager_fd = saved;
 	loop = loop_new();
+	return saved;
+}
+
+static void inherit_end(int saved)
+{
+	close(3);
+	if (saved < 0)
+		return;
+	dup2(saved, 3);
+	if (manager_fd == saved)
+		manager_fd = 3;
+	close(saved);
+}
+
+static void test_sockets_are_taken_by_name_and_once(void **state)
+{
+	int fds[2], saved = inherit_begin("web");
 	struct notify *n = notify_new(loop);
+
+	(void)state;
 	assert_int_equal(notify_take_fds(n, "db", fds, 2), 0);
+	notify_drop_leftovers(n); /* a unit's socket is none */
 	assert_int_equal(notify_take_fds(n, "web", fds, 2), 1);
 	assert_int_equal(fds[0], 3);
 	assert_true(fcntl(3, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(notify_take_fds(n, "web", fds, 2), 0);
 	notify_free(n);
-	close(3);
-	if (saved >= 0) {
-		dup2(saved, 3);
-		close(saved);
-	}
+	inherit_end(saved);
+}
+
+static void test_what_was_stored_is_taken_by_the_listeners_text(void **state)
+{
+	int fds[2], saved = inherit_begin("listener-127.0.0.1%3A5432");
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	assert_int_equal(notify_take_fds(n, "127.0.0.1:543", fds, 2), 0);
+	assert_int_equal(notify_take_fds(n, "127.0.0.1:5432", fds, 2), 1);
+	assert_int_equal(fds[0], 3);
+	notify_drop_leftovers(n);
+	assert_string_equal(heard(NULL), "");
+	notify_free(n);
+	inherit_end(saved);
+}
+
+static void test_what_was_stored_and_nobody_takes_is_closed_here_and_there(void **state)
+{
+	int fds[2], saved = inherit_begin("listener-127.0.0.1%3A5432");
+	struct notify *n = notify_new(loop);
+
+	(void)state;
+	notify_drop_leftovers(n);
+	assert_string_equal(heard(NULL), "FDSTOREREMOVE=1\nFDNAME=listener-127.0.0.1%3A5432");
+	assert_int_equal(fcntl(3, F_GETFD), -1);
+	assert_int_equal(notify_take_fds(n, "127.0.0.1:5432", fds, 2), 0);
+	notify_free(n);
+	inherit_end(saved);
 }
 
 static void test_without_systemd_nothing_happens(void **state)
@@ -229,6 +311,14 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_ready_is_said_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_a_reload_says_when_it_began_and_ends_with_ready, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_reload_before_all_is_ready_says_nothing, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_name_that_is_too_long_is_not_stored, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_what_was_stored_is_taken_by_the_listeners_text, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_what_was_stored_and_nobody_takes_is_closed_here_and_there, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_status_is_said_when_it_changed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stopping_and_more_time_are_said, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
