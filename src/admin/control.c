@@ -109,7 +109,8 @@ static void get_livez(struct call *call)
 
 static void get_readyz(struct call *call)
 {
-	char *reasons = status_unready_reasons(call->control->options.manager);
+	struct status_daemon daemon = describe(call->control);
+	char *reasons = status_unready_reasons(call->control->options.manager, &daemon);
 
 	if (*reasons)
 		http_answer(call->request, HTTP_SERVUNAVAIL, http_text, reasons);

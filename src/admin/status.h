@@ -10,6 +10,7 @@
 /* What the manager does not know. */
 struct status_daemon {
 	bool ready;
+	bool stopping;
 	const char *config_path;  /* "" for none */
 	unsigned generation;      /* 1 after the first load, one more with each that was applied */
 	uint64_t loaded_at_ms;    /* wall time of the last that was applied */
@@ -34,6 +35,6 @@ char *status_table(const struct manager *m, const struct status_daemon *daemon,
     const struct status_filter *filter, size_t width, enum status_colour colour);
 char *status_streams_table(const struct manager *m, const struct status_filter *filter);
 /* Why it is not ready, a line each ("tunnel orders-db: ..."); "" when it is. */
-char *status_unready_reasons(const struct manager *m);
+char *status_unready_reasons(const struct manager *m, const struct status_daemon *daemon);
 
 #endif

@@ -354,10 +354,12 @@ char *status_streams_table(const struct manager *m, const struct status_filter *
 	return strbuf_take(&out);
 }
 
-char *status_unready_reasons(const struct manager *m)
+char *status_unready_reasons(const struct manager *m, const struct status_daemon *daemon)
 {
 	struct strbuf out = {0};
 
+	if (daemon->stopping)
+		strbuf_add(&out, "adit is stopping\n");
 	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
 		const struct tunnel *tunnel = manager_tunnel(m, i);
 		enum tunnel_state state = tunnel_state(tunnel);

@@ -11,6 +11,7 @@
 
 #include "admin/control.h"
 #include "admin/events.h"
+#include "admin/fdstore.h"
 #include "admin/notify.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -19,6 +20,7 @@
 #include "command/command.h"
 #include "command/reloader.h"
 #include "command/socket_path.h"
+#include "command/watcher.h"
 #include "net/change.h"
 #include "net/resolver.h"
 #include "tunnel/manager.h"
@@ -31,6 +33,8 @@ struct daemon {
 	struct manager *manager;
 	struct reloader *reloader;
 	struct notify *notify;
+	struct fdstore *fdstore;
+	struct watcher *watcher;
 	struct net_watch *net_watch;
 	struct events *events;
 	struct control *control;
@@ -49,15 +53,21 @@ static void follow_config(struct daemon *d)
 
 	if (control_listen_tcp(d->control, at->text ? &endpoint : NULL, &e))
 		log_error(NULL, "listen-failed", "reason=%s", e.text);
+	watcher_follow(d->watcher, manager_config(d->manager));
 }
 
 static void on_change(void *arg);
 
+/* Whoever asks for it: the control interface, SIGHUP, a file that changed. */
 static void reload(void *arg, enum control_reload how, struct config_strings *changes,
     struct config_errors *errors)
 {
 	struct daemon *d = arg;
 
+	if (d->stopping) {
+		config_errors_add(errors, NULL, 0, "adit is stopping");
+		return;
+	}
 	if (how == CONTROL_RELOAD_APPLY)
 		notify_reloading(d->notify);
 	reloader_reload(d->reloader, how, changes, errors);
@@ -66,16 +76,18 @@ static void reload(void *arg, enum control_reload how, struct config_strings *ch
 	if (errors->n == 0)
 		follow_config(d);
 	/* A reload ends when the new configuration is in force; whether all is up by then is another question. */
-	notify_ready(d->notify);
+	notify_reloaded(d->notify);
 	on_change(d);
 }
 
-static void reload_by_signal(struct daemon *d)
+static void reload_unasked(void *arg)
 {
-	notify_reloading(d->notify);
-	reloader_reload_and_log(d->reloader);
-	follow_config(d);
-	notify_ready(d->notify);
+	struct config_strings changes = {0};
+	struct config_errors errors = {0};
+
+	reload(arg, CONTROL_RELOAD_APPLY, &changes, &errors);
+	config_lines_clear(&changes);
+	config_errors_clear(&errors);
 }
 
 /* ---- signals ---- */
@@ -88,6 +100,7 @@ static void stop(struct daemon *d)
 	d->stopping = true;
 	notify_stopping(d->notify);
 	notify_extend_timeout(d->notify, drain_ms + EXTRA_STOP_MS);
+	fdstore_leave(d->fdstore);
 	manager_shutdown(d->manager, drain_ms);
 }
 
@@ -98,8 +111,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	switch (number) {
 	case SIGHUP:
-		if (!d->stopping)
-			reload_by_signal(d);
+		reload_unasked(d);
 		break;
 	case SIGUSR1:
 		manager_retry_now(d->manager);
@@ -127,6 +139,12 @@ static void on_change(void *arg)
 	struct daemon *d = arg;
 	struct manager_counts counts;
 
+	control_changed(d->control);
+	if (d->stopping) {
+		d->ready = false;
+		return;
+	}
+	fdstore_changed(d->fdstore);
 	manager_get_counts(d->manager, &counts);
 	char *status = str_format(
 	    "%zu of %zu tunnels up", counts.up, counts.up + counts.degraded + counts.down);
@@ -136,7 +154,6 @@ static void on_change(void *arg)
 		   manager_config(d->manager)->ready == CONFIG_READY_STARTED;
 	if (d->ready)
 		notify_ready(d->notify);
-	control_changed(d->control);
 }
 
 static void on_net_change(void *arg, enum net_change change)
@@ -160,6 +177,7 @@ static void describe(void *arg, struct status_daemon *ret)
 
 	reloader_describe(d->reloader, ret);
 	ret->ready = d->ready;
+	ret->stopping = d->stopping;
 }
 
 /* ---- life ---- */
@@ -208,6 +226,8 @@ static void daemon_init(struct daemon *d, const struct daemon_options *options)
 	    .on_change = on_change,
 	    .on_shut_down = on_shut_down,
 	    .arg = d});
+	d->fdstore = fdstore_new(d->loop, d->notify, d->manager);
+	d->watcher = watcher_new(d->loop, reload_unasked, d);
 	d->reloader = reloader_new(d->manager, options->path);
 	d->control = control_new(&(struct control_options){.loop = d->loop,
 	    .manager = d->manager,
@@ -222,6 +242,8 @@ static void daemon_clear(struct daemon *d)
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
 		event_free(d->signals[i]);
 	net_watch_free(d->net_watch);
+	watcher_free(d->watcher);
+	fdstore_free(d->fdstore);
 	control_free(d->control);
 	manager_free(d->manager);
 	reloader_free(d->reloader);
@@ -246,6 +268,7 @@ int daemon_run(const struct daemon_options *options)
 		    options->path ? options->path : "");
 		reloader_start(d.reloader, options->config);
 		follow_config(&d);
+		notify_drop_leftovers(d.notify);
 		loop_run(d.loop);
 		log_info(NULL, "stopped", "pid=%d", (int)getpid());
 	}

@@ -66,7 +66,7 @@ static char *run_ssh(char *const *argv, struct config_errors *errors)
 {
 	struct strbuf out = {0};
 	pid_t pid;
-	int fd, status = 0;
+	int fd = -1, status = 0;
 	int error = start_ssh(argv, &pid, &fd);
 
 	if (error == ENOENT) {

@@ -17,4 +17,5 @@ libcommand_a_SOURCES = \
 	src/command/status.c \
 	src/command/streams.c \
 	src/command/tunnels.c \
-	src/command/wait.c
+	src/command/wait.c \
+	src/command/watcher.c src/command/watcher.h

@@ -78,6 +78,25 @@ static void remember_errors(struct reloader *r, const struct config_errors *erro
 	r->error = strbuf_take(&all);
 }
 
+static void log_outcome(const struct reloader *r, const struct config_strings *changes,
+    const struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		char *text = config_error_text(&errors->v[i]);
+
+		log_error(NULL, "config-error", "error=%s", text);
+		free(text);
+	}
+	if (errors->n) {
+		log_error(NULL, "reload-failed", "path=%s errors=%zu kept=%s", r->path, errors->n,
+		    "the configuration before");
+		return;
+	}
+	for (size_t i = 0; i < changes->n; i++)
+		log_info(NULL, "config-change", "change=%s", changes->v[i]);
+	log_info(NULL, "reloaded", "path=%s generation=%u", r->path, r->generation);
+}
+
 void reloader_reload(struct reloader *r, enum control_reload how, struct config_strings *changes,
     struct config_errors *errors)
 {
@@ -91,40 +110,20 @@ void reloader_reload(struct reloader *r, enum control_reload how, struct config_
 		r->tried_at_ms = clock_wall_ms();
 		remember_errors(r, errors);
 	}
-	if (!next)
-		return;
-	/* The plan points into both; the manager lets the old one go. */
-	struct config *before = config_ref(manager_config(r->manager));
-	struct config_plan *plan = config_diff(before, next);
-	config_plan_lines(plan, changes);
-	if (how == CONTROL_RELOAD_APPLY)
-		apply(r, next, plan);
-	config_plan_free(plan);
-	config_unref(before);
-	config_unref(next);
-}
+	if (next) {
+		/* The plan points into both; the manager lets the old one go. */
+		struct config *before = config_ref(manager_config(r->manager));
+		struct config_plan *plan = config_diff(before, next);
 
-void reloader_reload_and_log(struct reloader *r)
-{
-	struct config_strings changes = {0};
-	struct config_errors errors = {0};
-
-	reloader_reload(r, CONTROL_RELOAD_APPLY, &changes, &errors);
-	for (size_t i = 0; i < errors.n; i++) {
-		char *text = config_error_text(&errors.v[i]);
-
-		log_error(NULL, "config-error", "error=%s", text);
-		free(text);
+		config_plan_lines(plan, changes);
+		if (how == CONTROL_RELOAD_APPLY)
+			apply(r, next, plan);
+		config_plan_free(plan);
+		config_unref(before);
+		config_unref(next);
 	}
-	for (size_t i = 0; i < changes.n; i++)
-		log_info(NULL, "config-change", "change=%s", changes.v[i]);
-	if (errors.n)
-		log_error(NULL, "reload-failed", "path=%s errors=%zu kept=%s",
-		    r->path ? r->path : "", errors.n, "the configuration before");
-	else
-		log_info(NULL, "reloaded", "path=%s generation=%u", r->path, r->generation);
-	config_lines_clear(&changes);
-	config_errors_clear(&errors);
+	if (how == CONTROL_RELOAD_APPLY)
+		log_outcome(r, changes, errors);
 }
 
 void reloader_describe(const struct reloader *r, struct status_daemon *ret)

@@ -16,11 +16,10 @@ void reloader_free(struct reloader *r); /* NULL is legal */
 
 /* The first configuration, which somebody else has read. */
 void reloader_start(struct reloader *r, struct config *first);
-/* Reads and, unless it is a dry run, applies; changes gets the plan's lines, errors what is wrong: the caller's to clear. */
+/* Reads and, unless it is a dry run, applies, and says so in the log; changes gets the plan's lines, errors what is wrong: the
+ * caller's to clear. */
 void reloader_reload(struct reloader *r, enum control_reload how, struct config_strings *changes,
     struct config_errors *errors);
-/* The same, with all of it in the log. */
-void reloader_reload_and_log(struct reloader *r);
 /* Fills what it knows: path, generation, times, error. */
 void reloader_describe(const struct reloader *r, struct status_daemon *ret);
 

@@ -180,7 +180,7 @@ static void test_a_refused_configuration_is_said_first(void **state)
 
 static void test_only_required_tunnels_are_reasons_not_to_be_ready(void **state)
 {
-	char *text = status_unready_reasons(scene.manager);
+	char *text = status_unready_reasons(scene.manager, &daemon_facts);
 
 	(void)state;
 	assert_non_null(strstr(text, "tunnel broken is down: "));

@@ -1,0 +1,180 @@
+#include "command/watcher.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+enum {
+	QUIET_MS = 200,
+	EVENTS = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR
+};
+
+/* A name, or a pattern, in a folder. */
+struct watched {
+	int wd;
+	char *name;
+};
+
+struct watcher {
+	struct loop *loop;
+	void (*on_change)(void *arg);
+	void *arg;
+	struct config *config; /* NULL: nothing is watched */
+	int fd;
+	struct event *readable;
+	struct watched *v;
+	size_t n;
+	struct timer quiet;
+};
+
+/* ---- what is watched ---- */
+
+static void watch_in(struct watcher *w, const char *folder, const char *name)
+{
+	int wd = inotify_add_watch(w->fd, folder, EVENTS);
+
+	if (wd < 0) {
+		log_warning(NULL, "watch-failed", "path=%s reason=%s", folder, strerror(errno));
+		return;
+	}
+	w->v = mem_grow(w->v, w->n + 1, sizeof(*w->v));
+	w->v[w->n++] = (struct watched){.wd = wd, .name = mem_strdup(name)};
+}
+
+static void watch_path(struct watcher *w, const char *path)
+{
+	char *for_folder = mem_strdup(path), *for_name = mem_strdup(path);
+	glob_t folders = {0};
+
+	/* Folders can be patterns, too. */
+	if (glob(dirname(for_folder), 0, NULL, &folders) == 0)
+		for (size_t i = 0; i < folders.gl_pathc; i++)
+			watch_in(w, folders.gl_pathv[i], basename(for_name));
+	globfree(&folders);
+	free(for_folder);
+	free(for_name);
+}
+
+static void watch_all(struct watcher *w)
+{
+	for (size_t i = 0; i < w->config->files.n; i++) {
+		char *real = realpath(w->config->files.v[i], NULL);
+
+		watch_path(w, w->config->files.v[i]);
+		if (real && strcmp(real, w->config->files.v[i]) != 0)
+			watch_path(w, real);
+		free(real);
+	}
+	for (size_t i = 0; i < w->config->includes.n; i++)
+		watch_path(w, w->config->includes.v[i]);
+}
+
+/* Kubernetes swaps a link named "..data" in the folder of a file that is a link through it. */
+static bool is_ours(const struct watcher *w, const struct inotify_event *event)
+{
+	if (event->mask & IN_Q_OVERFLOW)
+		return true;
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].wd == event->wd && event->len &&
+		    (fnmatch(w->v[i].name, event->name, 0) == 0 ||
+			strncmp(event->name, "..", 2) == 0))
+			return true;
+	return false;
+}
+
+/* ---- events ---- */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	_Alignas(struct inotify_event) char bytes[4096];
+	struct watcher *w = arg;
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	(void)what;
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *event = (const void *)(bytes + at);
+
+		if (is_ours(w, event))
+			timer_start(&w->quiet, QUIET_MS);
+		at += (ssize_t)(sizeof(*event) + event->len);
+	}
+}
+
+static void stop_watching(struct watcher *w)
+{
+	timer_stop(&w->quiet);
+	if (w->readable)
+		event_free(w->readable);
+	w->readable = NULL;
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+	for (size_t i = 0; i < w->n; i++)
+		free(w->v[i].name);
+	free(w->v);
+	w->v = NULL;
+	w->n = 0;
+}
+
+static void start_watching(struct watcher *w)
+{
+	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (w->fd < 0) {
+		log_error(NULL, "watch-failed", "reason=%s", strerror(errno));
+		return;
+	}
+	w->readable = event_new(loop_base(w->loop), w->fd, EV_READ | EV_PERSIST, on_readable, w);
+	event_add(w->readable, NULL);
+	watch_all(w);
+}
+
+static void on_quiet(void *arg)
+{
+	struct watcher *w = arg;
+
+	/* A folder may be another one by now: look anew, then tell, so that nothing falls in between. */
+	stop_watching(w);
+	start_watching(w);
+	w->on_change(w->arg);
+}
+
+/* ---- life ---- */
+
+void watcher_follow(struct watcher *w, struct config *config)
+{
+	stop_watching(w);
+	config_unref(w->config);
+	w->config = config->watch ? config_ref(config) : NULL;
+	if (w->config)
+		start_watching(w);
+}
+
+struct watcher *watcher_new(struct loop *loop, void (*on_change)(void *arg), void *arg)
+{
+	struct watcher *w = NEW(struct watcher);
+
+	w->loop = loop;
+	w->on_change = on_change;
+	w->arg = arg;
+	w->fd = -1;
+	timer_init(&w->quiet, loop, on_quiet, w);
+	return w;
+}
+
+void watcher_free(struct watcher *w)
+{
+	if (!w)
+		return;
+	stop_watching(w);
+	config_unref(w->config);
+	free(w);
+}
