@@ -1,0 +1,400 @@
+"""What an operator touches: reload, the control interface, the truth of the status, watching files, two daemons on one socket."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from lib.adit import Adit, libconfig_file
+from lib.process import free_port, listens, need, wait_until
+from lib.targets import digest, echo, exchange, pattern, recv_all, recv_exactly
+
+
+def get(adit, path, method="GET"):
+    """Over the control socket: status and body."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(adit.folder / "control.sock"))
+        client.sendall(f"{method} {path} HTTP/1.0\r\nContent-Length: 0\r\n\r\n".encode())
+        answer = b""
+        while part := client.recv(65536):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()
+
+
+def status(adit):
+    code, body = get(adit, "/v1/status")
+    assert code == 200
+    return json.loads(body)
+
+
+def tunnel(adit, name):
+    return next(one for one in status(adit)["tunnels"] if one["name"] == name)
+
+
+def ask(adit, command, *args, **more):
+    return adit.run(command, "-s", adit.folder / "control.sock", *args, **more)
+
+
+def wait_up(adit, *names):
+    wait_until(lambda: (adit.folder / "control.sock").exists(), "the control socket")
+    done = ask(adit, "wait", "-t", "20", *names)
+    assert done.returncode == 0, done.stderr + adit.log()
+
+
+class Carrying:
+    """A stream through a port that carries data both ways, checked, until it is asked to end."""
+
+    def __init__(self, adit, port):
+        self.client = adit.connect(port)
+        self.sent = hashlib.sha256()
+        self.got = hashlib.sha256()
+        self.count = 0
+        self.go_on = True
+        self.error = None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while self.go_on:
+                data = pattern(50000, self.count)
+                self.client.sendall(data)
+                self.sent.update(data)
+                self.got.update(recv_exactly(self.client, len(data)))
+                self.count += 1
+        except OSError as error:
+            self.error = error
+
+    def survive(self):
+        """It goes on now, and everything was right so far."""
+        before = self.count
+        wait_until(lambda: self.count > before + 2 or self.error, "more data on a stream that must survive")
+        assert not self.error, self.error
+        self.go_on = False
+        self.thread.join(20)
+        assert self.sent.digest() == self.got.digest()
+        self.client.close()
+
+
+# ---- reload under streams
+
+@pytest.fixture
+def two(adit, sshd, serve, tunnels):
+    """Two tunnels over two hosts, each with its echo; `change` writes a changed configuration and reloads."""
+    class Two:
+        def __init__(self):
+            self.servers = [sshd(), sshd()]
+            self.targets = [serve(echo), serve(echo)]
+            self.ports = [free_port(), free_port()]
+            self.top = {"hosts": {f"h{i}": tunnels.host(self.servers[i]) for i in (0, 1)},
+                        "tunnels": {f"t{i}": tunnels.local(self.ports[i], self.targets[i].port, via=f"h{i}")
+                                    for i in (0, 1)}}
+            adit.configure(**self.top)
+            adit.start()
+            wait_up(adit)
+
+        def change(self, how, expected=0):
+            how(self.top)
+            adit.configure(**self.top)
+            done = ask(adit, "reload")
+            assert done.returncode == expected, done.stdout + done.stderr
+            return done
+    return Two()
+
+
+def change_target(top, serve):
+    top["tunnels"]["t0"]["to"] = f"127.0.0.1:{serve(digest).port}"
+
+
+CHANGES = {
+    "nothing": (lambda top: None, r"^= 2 unchanged$"),
+    "a tunnel is added": (lambda top: top["tunnels"].update(
+        new={"via": "h0", "local": f"127.0.0.1:{free_port()}", "to": "127.0.0.1:1", "required": False}), r"^\+ tunnel new$"),
+    "the other tunnel goes": (lambda top: top["tunnels"].pop("t1"), r"^- tunnel t1$"),
+    "the target": (lambda top: top["tunnels"]["t0"].update(to="127.0.0.1:1"), r"^~ tunnel t0: to$"),
+    "limits": (lambda top: top["tunnels"]["t0"].update(max_streams=7, hold_timeout=3), r"^~ tunnel t0: .*max_streams"),
+    "the access list": (lambda top: top["tunnels"]["t0"].update(allow=["10.0.0.0/8"]), r"^~ tunnel t0: allow$"),
+    "the listener": (lambda top: top["tunnels"]["t0"].update(local=f"127.0.0.1:{free_port()}"), r"^~ tunnel t0: "),
+    "the host": (lambda top: top["hosts"]["h0"].update(ciphers=["aes128-ctr"]), r"^~ host h0: ciphers"),
+    "the host, live": (lambda top: top["hosts"]["h0"].update(keepalive_interval=9), r"^~ host h0: keepalive_interval$"),
+    "the log": (lambda top: top.update(log_level="debug"), r"^~ log_level$"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_streams_survive_a_reload(what, adit, two):
+    how, line = CHANGES[what]
+    stream = Carrying(adit, two.ports[0])
+    wait_until(lambda: stream.count > 2, "data")
+    how(two.top)
+    adit.configure(**two.top)
+    dry = ask(adit, "reload", "--dry-run")
+    done = ask(adit, "reload")
+    assert done.returncode == 0, done.stderr
+    assert dry.stdout == done.stdout
+    assert re.search(line, done.stdout, re.M), done.stdout
+    stream.survive()
+    assert status(adit)["config"]["generation"] == 2
+    adit.stop()
+
+
+def test_new_streams_go_to_the_new_target(adit, two, serve):
+    old = adit.connect(two.ports[0])
+    assert exchange_some(old) == b"some"
+    two.change(lambda top: change_target(top, serve))
+    with adit.connect(two.ports[0]) as client:
+        client.sendall(b"abc")
+        client.shutdown(socket.SHUT_WR)
+        assert recv_all(client) != b"abc"
+    assert exchange_some(old) == b"some"
+    old.close()
+    adit.stop()
+
+
+def exchange_some(client):
+    client.sendall(b"some")
+    return recv_exactly(client, 4)
+
+
+def test_a_moved_listener_leaves_nobody_outside(adit, two):
+    port = free_port()
+    two.change(lambda top: top["tunnels"]["t0"].update(local=f"127.0.0.1:{port}"))
+    with adit.connect(port) as client:
+        exchange(client, b"moved")
+    wait_until(lambda: not listens(two.ports[0]), "the end of the old listener")
+    adit.stop()
+
+
+@pytest.mark.parametrize("break_it, line", [
+    (lambda text: text.replace("via = \"h1\"", "via = \"h9\""), "h9"),
+    (lambda text: text + "tunels = { };\n", "tunels"),
+    (lambda text: text + "{{{\n", "missing"),
+    (lambda text: text.replace("port = ", "prot = ", 1), "prot"),
+])
+def test_a_bad_file_changes_nothing_and_shows_until_a_good_one(break_it, line, adit, two):
+    stream = Carrying(adit, two.ports[0])
+    good = adit.config_path.read_text()
+    bad = break_it(good)
+    assert bad != good
+    adit.config_path.write_text(bad)
+    number = next(i for i, text in enumerate(bad.splitlines(), 1) if text not in good.splitlines())
+    done = ask(adit, "reload")
+    assert done.returncode == 78 and not done.stdout
+    assert f"{adit.config_path}:{number}: " in done.stderr and line in done.stderr, done.stderr
+    assert f"{adit.config_path}:{number}: " in status(adit)["config"]["error"]
+    assert status(adit)["config"]["generation"] == 1
+    assert get(adit, "/v1/reload", "POST")[0] == 409
+    assert "\nadit_config_last_reload_successful 0\n" in get(adit, "/metrics")[1]
+    assert "could not be read again" in ask(adit, "status").stdout
+    stream.survive()
+    adit.config_path.write_text(good)
+    adit.process.signal(signal.SIGHUP)
+    wait_until(lambda: status(adit)["config"]["error"] == "", "the good configuration")
+    assert status(adit)["config"]["generation"] == 2
+    assert "\nadit_config_last_reload_successful 1\n" in get(adit, "/metrics")[1]
+    adit.stop()
+
+
+def test_watch_sees_files_that_are_written_replaced_added_and_removed(adit, sshd, serve, tunnels, folder):
+    server, target = sshd(), serve(echo)
+    (folder / "conf.d").mkdir()
+    ports = [free_port() for _ in range(3)]
+    top = {"watch": True, "include": "conf.d/*.conf", "hosts": {"server": tunnels.host(server)},
+           "tunnels": {"a": tunnels.local(ports[0], target.port)}}
+    adit.configure(**top)
+    adit.start()
+    wait_up(adit)
+
+    def names():
+        return [one["name"] for one in status(adit)["tunnels"]]
+    one = libconfig_file(tunnels={"b": tunnels.local(ports[1], target.port)})
+    (folder / "conf.d/b.conf").write_text(one)
+    wait_until(lambda: names() == ["a", "b"], "the added file")
+    # As an editor does: a new file in the place of the old one.
+    (folder / "conf.d/b.new").write_text(one.replace("b =", "c ="))
+    os.rename(folder / "conf.d/b.new", folder / "conf.d/b.conf")
+    wait_until(lambda: names() == ["a", "c"], "the replaced file")
+    (folder / "conf.d/b.conf").unlink()
+    wait_until(lambda: names() == ["a"], "the removed file")
+    top["tunnels"]["d"] = tunnels.local(ports[2], target.port)
+    adit.configure(**top)
+    wait_until(lambda: names() == ["a", "d"], "the file itself")
+    adit.config_path.write_text("nonsense")
+    wait_until(lambda: status(adit)["config"]["error"], "the error")
+    assert names() == ["a", "d"]
+    adit.configure(**top)
+    wait_until(lambda: not status(adit)["config"]["error"], "the good file")
+    generation = status(adit)["config"]["generation"]
+    (folder / "conf.d/notes.txt").write_text("not ours")
+    time.sleep(1)
+    assert status(adit)["config"]["generation"] == generation
+    adit.stop()
+
+
+def test_a_second_daemon_on_the_socket_is_an_error_that_names_it(adit, two, folder):
+    second = Adit(folder, "second")
+    text = adit.config_path.read_text().replace(str(two.ports[0]), str(free_port()))
+    second.config_path.write_text(text.replace(str(two.ports[1]), str(free_port())))
+    done = second.run("run", "-c", second.config_path)
+    assert done.returncode == 1
+    assert f"{folder}/control.sock" in done.stderr and "somebody listens there already" in done.stderr
+    assert get(adit, "/livez")[0] == 200
+    # What a daemon left that was killed is replaced.
+    adit.process.signal(signal.SIGKILL)
+    wait_until(lambda: not adit.process.running(), "the end")
+    adit.process = None
+    assert (folder / "control.sock").exists()
+    adit.start()
+    wait_up(adit)
+    adit.stop()
+
+
+# ---- truth
+
+def test_five_causes_have_five_reasons_that_say_what_to_do(adit, sshd, serve, tunnels, keys, folder):
+    good, other = sshd(), sshd(host_keys=["host_ecdsa256", "host_ed25519"])
+    stranger = keys.make("id_stranger", "-t", "ed25519")
+    taken = serve(echo)
+    changed = tunnels.host(other)
+    known = folder / "known_changed"
+    known.write_text(f"[127.0.0.1]:{other.port} {keys.blob('id_ed25519')}\n")
+    changed["known_hosts"] = str(known)
+    adit.configure(
+        hosts={"refuses": tunnels.host(good, identity=str(stranger)), "changed": changed,
+               "nowhere": {**tunnels.host(good), "address": "no-such-host.invalid"}, "good": tunnels.host(good)},
+        tunnels={"login": tunnels.local(free_port(), 1, via="refuses"),
+                 "key": tunnels.local(free_port(), 1, via="changed"),
+                 "name": tunnels.local(free_port(), 1, via="nowhere"),
+                 "port": {"via": "good", "remote": f"127.0.0.1:{taken.port}", "to": "127.0.0.1:1"},
+                 "target": tunnels.local(free_port(), free_port(), via="good", probe="tcp")})
+    adit.start()
+    reasons = {}
+
+    def all_said():
+        if not (folder / "control.sock").exists():
+            return False
+        for one in status(adit)["tunnels"]:
+            reasons[one["name"]] = one["reason"]
+            assert one["state"] != "up"
+        return all(reasons.values()) and "publickey" in reasons["login"] and "refuse" in reasons["port"] \
+            and "no-such-host" in reasons["name"] and "refused" in reasons["target"].lower()
+    wait_until(all_said, lambda: f"reasons: {json.dumps(reasons, indent=1)}")
+    assert len(set(reasons.values())) == 5
+    assert re.search(r"id_stranger.*publickey", reasons["login"])
+    assert "changed" in reasons["key"] and str(known) in reasons["key"]
+    assert str(taken.port) in reasons["port"]
+    assert "authorized_keys" in reasons["login"] and "address" in reasons["name"]
+    assert "adit host-key" in reasons["key"]
+    table = ask(adit, "status").stdout
+    assert max(map(len, table.splitlines())) <= 80, table
+    for word in ("next try in", "publickey", "no-such-host.invalid"):
+        assert word in table, table
+    assert "\x1b" not in table
+    print(table)
+    adit.stop()
+
+
+def test_what_goes_down_is_said_at_once_and_what_comes_back_too(adit, two):
+    assert tunnel(adit, "t0")["state"] == "up" and tunnel(adit, "t0")["reason"] == ""
+    two.servers[0].stop()
+    wait_until(lambda: tunnel(adit, "t0")["state"] == "down", "down")
+    assert tunnel(adit, "t0")["reason"]
+    assert tunnel(adit, "t1")["state"] == "up"
+    assert get(adit, "/readyz")[0] == 503 and "t0" in get(adit, "/readyz")[1]
+    assert ask(adit, "wait", "-t", "0.2", "t0").returncode == 75
+    two.servers[0].start()
+    wait_up(adit, "t?")
+    assert get(adit, "/readyz") == (200, "ok\n")
+    adit.stop()
+
+
+# ---- the commands that look at a daemon
+
+def test_stop_start_and_restart_by_pattern(adit, two):
+    assert ask(adit, "stop", "t*").returncode == 0
+    assert [one["state"] for one in status(adit)["tunnels"]] == ["stopped", "stopped"]
+    assert not listens(two.ports[0])
+    assert ask(adit, "start", "t1").returncode == 0
+    wait_up(adit, "t1")
+    assert tunnel(adit, "t0")["state"] == "stopped"
+    assert ask(adit, "restart", "t0", "t1").returncode == 0
+    wait_up(adit, "t0", "t1")
+    done = ask(adit, "stop", "nobody")
+    assert done.returncode == 1 and "no tunnel has such a name" in done.stderr
+    adit.stop()
+
+
+def test_without_a_daemon_they_say_so_with_69(adit, folder):
+    for command in ("status", "wait", "reload", "streams", "events"):
+        done = adit.run(command, "-s", folder / "nobody.sock")
+        assert done.returncode == 69 and "no adit is running here" in done.stderr
+
+
+def test_events_and_streams_show_what_happens(adit, two):
+    process = subprocess.Popen(adit.command("events", "-s", adit.folder / "control.sock"), stdout=subprocess.PIPE,
+                               env=adit.env, text=True)
+    try:
+        wait_until(lambda: status(adit), "the daemon")
+        time.sleep(0.3)
+        with adit.connect(two.ports[0]) as client:
+            exchange_some(client)
+            streams = json.loads(ask(adit, "streams", "--json").stdout)["streams"]
+            assert [(one["tunnel"], one["bytes_in"], one["bytes_out"]) for one in streams] == [("t0", 4, 4)]
+            assert "t0" in ask(adit, "streams", "t?").stdout and not ask(adit, "streams", "x").stdout
+        ask(adit, "stop", "t0")
+        line = json.loads(process.stdout.readline())
+        assert line["event"] and line["time"].endswith("Z") and line["level"]
+    finally:
+        process.kill()
+        process.communicate()
+    adit.stop()
+
+
+def test_http_serves_reading_to_hosts_that_are_its_own(adit, sshd, serve, tunnels):
+    port = free_port()
+    adit.configure(http_listen=f"127.0.0.1:{port}", hosts={"server": tunnels.host(sshd())},
+                   tunnels={"one": tunnels.local(free_port(), serve(echo).port)})
+    adit.start()
+    wait_up(adit)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/status", timeout=10) as answer:
+        assert json.load(answer)["tunnels"][0]["state"] == "up"
+    for host, method, code in (("evil.example", "GET", 421), ("127.0.0.1", "POST", 405)):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/reload" if method == "POST" else
+                                         f"http://127.0.0.1:{port}/v1/status", method=method, headers={"Host": host})
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(request, timeout=10)
+        assert error.value.code == code
+    adit.stop()
+
+
+def test_a_slow_client_is_cut_off(adit, two):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(str(adit.folder / "control.sock"))
+        client.sendall(b"GET /v1/status HTT")
+        began = time.monotonic()
+        while client.recv(4096):
+            pass
+        assert 5 < time.monotonic() - began < 25
+    adit.stop()
+
+
+def test_metrics_please_promtool(adit, two):
+    need("promtool")
+    with adit.connect(two.ports[0]) as client:
+        exchange_some(client)
+    done = subprocess.run(["promtool", "check", "metrics"], input=get(adit, "/metrics")[1], text=True, capture_output=True,
+                          check=False)
+    assert done.returncode == 0 and not done.stdout and not done.stderr, done.stdout + done.stderr
+    adit.stop()
