@@ -247,12 +247,14 @@ static void check_algorithm_list(const struct config_host *host, const char *key
     const struct config_strings *names, const struct config_algorithms *algorithms,
     struct config_errors *errors)
 {
+	const struct config_place *at = names->place.file ? &names->place : &host->place;
+
 	for (size_t i = 0; i < names->n; i++) {
 		const char *name = names->v[i];
 		if (algorithms->known(key, name))
 			continue;
 		const char *nearest = algorithms->nearest ? algorithms->nearest(key, name) : NULL;
-		config_errors_add(errors, host->place.file, host->place.line,
+		config_errors_add(errors, at->file, at->line,
 		    nearest ? "host `%s`, `%s`: unknown algorithm `%s`; did you mean `%s`?"
 			    : "host `%s`, `%s`: unknown algorithm `%s`",
 		    host->name, key, name, nearest);

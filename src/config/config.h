@@ -26,6 +26,7 @@ struct config_place {
 struct config_strings {
 	char **v;
 	size_t n;
+	struct config_place place; /* of the list; no file: it was not read from one */
 };
 
 /* Where a secret stands, never the secret: read when it is needed. */

@@ -37,7 +37,7 @@ static void read_word(const struct reading *r, const struct setting *s, const st
 static void read_words(const struct reading *r, const struct setting *s, const struct key *key,
     void *object, word_check *check)
 {
-	struct config_strings words = {0};
+	struct config_strings words = {.place = {.file = r->file, .line = s->line}};
 
 	if (s->type == SETTING_STRING) {
 		read_word(r, s, key, &words, check);
@@ -63,7 +63,7 @@ static void copy_words(const struct key *key, void *to, const void *from)
 {
 	const struct config_strings *words = strings_of(key, from);
 
-	*strings_of(key, to) = (struct config_strings){0};
+	*strings_of(key, to) = (struct config_strings){.place = words->place};
 	for (size_t i = 0; i < words->n; i++)
 		config_strings_add(strings_of(key, to), words->v[i]);
 }

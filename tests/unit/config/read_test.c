@@ -820,12 +820,12 @@ static void test_unknown_algorithms_are_named_by_who_knows_them(void **state)
 	const struct config_algorithms algorithms = {knows_aes, nearest_is_aes};
 	struct config_errors errors = {0};
 	struct config *config =
-	    read_good(FAULTY_HOST("ciphers = [\"aes128-ctr\", \"aes128-crt\"]; macs = \"x\";"));
+	    read_good(FAULTY_HOST("\n\nciphers = [\"aes128-ctr\", \"aes128-crt\"]; macs = \"x\";"));
 
 	(void)state;
 	config_check_algorithms(config, &algorithms, &errors);
 	assert_int_equal(errors.n, 1);
-	assert_int_equal(errors.v[0].line, 1);
+	assert_int_equal(errors.v[0].line, 4);
 	assert_string_equal(errors.v[0].text,
 	    "host `b`, `ciphers`: unknown algorithm `aes128-crt`; did you mean `aes128-ctr`?");
 	config_errors_clear(&errors);

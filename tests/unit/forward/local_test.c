@@ -322,7 +322,7 @@ static void test_a_client_that_is_not_allowed_is_reset(void **state)
 	struct config_forward config =
 	    world_config(CONFIG_FORWARD_LOCAL, "127.0.0.1:0", "db.internal:5432");
 
-	config.allow = (struct config_strings){nets, 1};
+	config.allow = (struct config_strings){.v = nets, .n = 1};
 	world_start(w, config);
 	world_link_up(w);
 	int fd = world_connect(w);
@@ -729,7 +729,7 @@ static void test_a_unix_client_of_another_user_is_refused(void **state)
 	struct config_forward config =
 	    world_config(CONFIG_FORWARD_LOCAL, listen_text, "db.internal:5432");
 
-	config.allow_users = (struct config_strings){users, 1};
+	config.allow_users = (struct config_strings){.v = users, .n = 1};
 	world_start(w, config);
 	world_link_up(w);
 	int fd = unix_connect(path);

@@ -237,7 +237,7 @@ static void test_allow_to_is_answered_with_2(void **state)
 	char *patterns[] = {(char[]){"*.internal:443"}};
 	struct config_forward config = world_config(CONFIG_FORWARD_SOCKS, "127.0.0.1:0", NULL);
 
-	config.allow_to = (struct config_strings){patterns, 1};
+	config.allow_to = (struct config_strings){.v = patterns, .n = 1};
 	world_start(w, config);
 	world_link_up(w);
 	int fd = connect_and_say(w, SPAN_LITERAL(GREETING REQUEST));
@@ -426,7 +426,7 @@ static void test_remote_socks_keeps_to_allow_to(void **state)
 	struct config_forward config =
 	    world_config(CONFIG_FORWARD_REMOTE_SOCKS, "127.0.0.1:1080", NULL);
 
-	config.allow_to = (struct config_strings){patterns, 1};
+	config.allow_to = (struct config_strings){.v = patterns, .n = 1};
 	world_start(w, config);
 	world_link_up(w);
 	peer_expect_request(w->peer, "tcpip-forward", true);

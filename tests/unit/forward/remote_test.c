@@ -335,7 +335,7 @@ static void test_allow_is_about_the_originator(void **state)
 	char *nets[] = {(char[]){"203.0.113.0/24"}};
 	struct config_forward config = config_for("127.0.0.1:8080");
 
-	config.allow = (struct config_strings){nets, 1};
+	config.allow = (struct config_strings){.v = nets, .n = 1};
 	world_start(w, config);
 	world_link_up(w);
 	peer_expect_request(w->peer, "tcpip-forward", true);
