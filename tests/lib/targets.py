@@ -126,10 +126,13 @@ def recv_exactly(sock, size):
 def exchange(client, data):
     """Sends everything, then EOF, while everything that comes is read; what came."""
     errors = []
+    view = memoryview(data)
 
     def send():
         try:
-            client.sendall(data)
+            # In pieces: the timeout of sendall() is for the whole of what it is given.
+            for begin in range(0, len(data), CHUNK):
+                client.sendall(view[begin:begin + CHUNK])
             client.shutdown(socket.SHUT_WR)
         except OSError as error:
             errors.append(error)
