@@ -56,17 +56,23 @@ static int check_all(const struct announcement *a, struct span signatures, struc
 	return rd_end(&r) ? err_set(e, ERR_PEER, "more proofs than keys") : 0;
 }
 
+/* It logs what it changed. */
+static void write_down(const struct announcement *a)
+{
+	struct err e = ERR_INIT;
+
+	if (hostkey_policy_update(a->policy, SPAN(a->message, a->message_length), &e))
+		log_warning(a->log, "host-keys-not-written", "reason=%s", e.text);
+}
+
 static void take_up(const struct announcement *a, struct span signatures)
 {
 	struct err e = ERR_INIT;
 
-	if (check_all(a, signatures, &e)) {
+	if (check_all(a, signatures, &e))
 		log_warning(a->log, "host-keys-not-proven", "reason=%s", e.text);
-		return;
-	}
-	/* It logs what it changed. */
-	if (hostkey_policy_update(a->policy, SPAN(a->message, a->message_length), &e))
-		log_warning(a->log, "host-keys-not-written", "reason=%s", e.text);
+	else
+		write_down(a);
 }
 
 static void on_proof(void *arg, enum session_reply reply, struct span signatures)
@@ -117,6 +123,8 @@ static enum session_answer on_announced(void *arg, struct session *s, struct spa
 	}
 	if (count < 0)
 		log_warning(a->log, "host-keys-ignored", "reason=%s", "malformed announcement");
+	else
+		write_down(a); /* what vanished needs no proof */
 	free(a->message);
 	a->message = NULL;
 	return SESSION_ANSWER_FAILURE;

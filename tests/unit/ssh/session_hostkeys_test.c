@@ -143,13 +143,14 @@ static void test_new_keys_that_are_proven_are_written(void **state)
 	finish(a, 1);
 }
 
-static void test_nothing_new_asks_nothing(void **state)
+static void test_without_new_keys_nothing_is_asked_and_what_vanished_goes(void **state)
 {
 	struct announced *a = announce(0);
 
 	(void)state;
 	rig_expect_nothing(a->rig);
-	finish(a, 0);
+	assert_true(span_equal(wr_span(&a->policy.updated), wr_span(&a->keys)));
+	finish(a, 1);
 }
 
 static void test_a_malformed_announcement_is_ignored(void **state)
@@ -281,7 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_new_keys_that_are_proven_are_written),
-	    cmocka_unit_test(test_nothing_new_asks_nothing),
+	    cmocka_unit_test(test_without_new_keys_nothing_is_asked_and_what_vanished_goes),
 	    cmocka_unit_test(test_a_malformed_announcement_is_ignored),
 	    cmocka_unit_test(test_only_the_first_announcement_counts),
 	    cmocka_unit_test(test_a_refused_proof_changes_nothing),
