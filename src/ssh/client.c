@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "ssh/messages.h"
+#include "ssh/session_hostkeys.h"
 
 struct client {
 	struct loop *loop;
@@ -15,6 +16,8 @@ struct client {
 	struct session *session; /* from CLIENT_UP on */
 	struct session_options session_options;
 	char *host;
+	struct hostkey_policy
+	    *learns_from; /* NULL: the server's announcement of keys is not heard */
 	uint64_t login_timeout_ms;
 	struct timer login_deadline;
 	struct task cancel; /* client_close() before CLIENT_UP */
@@ -102,6 +105,8 @@ static void on_login_done(void *arg, const struct err *e)
 	}
 	timer_stop(&c->login_deadline);
 	c->session = session_new(c->loop, c->transport, &c->session_options);
+	if (c->learns_from)
+		session_hostkeys_start(c->session, c->learns_from, c->session_options.log);
 	set_state(c, CLIENT_UP);
 }
 
@@ -178,6 +183,8 @@ struct client *client_new(struct loop *loop, struct bufferevent *bev,
 	c->session_options.on_closed = on_session_closed;
 	c->session_options.arg = c;
 	c->login_timeout_ms = options->login_timeout_ms;
+	if (options->update_host_keys)
+		c->learns_from = options->transport.hostkey;
 	timer_init(&c->login_deadline, loop, on_login_deadline, c);
 	task_init(&c->cancel, loop, on_cancel, c);
 	if (c->login_timeout_ms)

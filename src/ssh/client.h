@@ -17,7 +17,9 @@ struct client_options {
 	struct transport_options transport;
 	struct auth_options auth;       /* takes what auth_start() takes */
 	struct session_options session; /* on_closed and arg are the client's own */
-	uint64_t login_timeout_ms;      /* for key exchange and login together; 0: none */
+	/* Proven new host keys are written to the first known_hosts file of transport.hostkey, which must outlive the client. */
+	bool update_host_keys;
+	uint64_t login_timeout_ms; /* for key exchange and login together; 0: none */
 };
 
 struct client_callbacks {

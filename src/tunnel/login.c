@@ -224,6 +224,7 @@ int login_prepare(const struct config_host *host, const struct log_context *log,
 	    .host = host->address,
 	    .keepalive_interval_ms = host->keepalive_interval_ms,
 	    .keepalive_count = host->keepalive_count};
+	options.update_host_keys = host->update_host_keys;
 	options.login_timeout_ms = host->connect_timeout_ms;
 	*ret_login = login;
 	*ret_options = options;
