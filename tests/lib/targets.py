@@ -145,6 +145,13 @@ def exchange(client, data):
     return got
 
 
+def there_and_back(adit, port):
+    """A client of a forward to an echo server gets an answer."""
+    with adit.connect(port) as client:
+        client.sendall(b"hello")
+        assert recv_exactly(client, 5) == b"hello"
+
+
 class RefusingPort:
     """A port that is taken, so that nobody else gets it, and refuses every connection."""
 

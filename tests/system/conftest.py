@@ -1,7 +1,10 @@
 """Fixtures of the system tests: each test has a folder, servers and an adit of its own; keys and PostgreSQL are shared."""
 
+import os
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -12,8 +15,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import targets  # noqa: E402
 from lib.adit import Adit, adit_path  # noqa: E402
-from lib.process import free_port  # noqa: E402
-from lib.ssh_servers import Dropbear, Keys, OpenSsh  # noqa: E402
+from lib.process import Process, free_port, need, wait_until  # noqa: E402
+from lib.ssh_servers import AsyncSsh, Dropbear, Keys, OpenSsh, OpenSshOfDebian13  # noqa: E402
 
 threading.stack_size(256 * 1024)  # a test has a thousand of them
 
@@ -88,36 +91,48 @@ def pytest_runtest_makereport(item):
             report.sections.append((log.name, "\n".join(lines[-120:])))
 
 
-@pytest.fixture
-def sshd(folder, keys):
-    """Starts OpenSSH servers: sshd("RekeyLimit 64K", host_keys=[...])."""
+def starter(kind, folder, keys):
+    """Starts servers of a kind, ends them when the test ends."""
     started = []
 
-    def start(*options, **more):
-        server = OpenSsh(folder, keys, options, **more).start()
+    def start(*args, **more):
+        server = kind(folder, keys, *args, **more).start()
         started.append(server)
         return server
     yield start
     for server in started:
         server.stop()
+
+
+def with_options(kind):
+    return lambda folder, keys, *options, **more: kind(folder, keys, options, **more)
+
+
+@pytest.fixture
+def sshd(folder, keys):
+    """Starts OpenSSH servers: sshd("RekeyLimit 64K", host_keys=[...])."""
+    yield from starter(with_options(OpenSsh), folder, keys)
+
+
+@pytest.fixture
+def sshd_of_debian13(folder, keys):
+    yield from starter(with_options(OpenSshOfDebian13), folder, keys)
 
 
 @pytest.fixture
 def dropbear(folder, keys):
-    started = []
+    yield from starter(with_options(Dropbear), folder, keys)
 
-    def start(*options, **more):
-        server = Dropbear(folder, keys, options, **more).start()
-        started.append(server)
-        return server
-    yield start
-    for server in started:
-        server.stop()
+
+@pytest.fixture
+def asyncssh(folder, keys):
+    """asyncssh(host_keys=[...], password="..."): see tests/lib/asyncssh_server.py."""
+    yield from starter(AsyncSsh, folder, keys)
 
 
 @pytest.fixture
 def serve():
-    """Starts a TCP server with a handler of lib.targets: serve(echo).port"""
+    """Starts a TCP server with a handler of lib.targets: serve(targets.echo).port"""
     started = []
 
     def start(handler):
@@ -198,3 +213,32 @@ def one_tunnel(adit, tunnels):
         adit.wait_listening(port)
         return port
     return start
+
+
+@pytest.fixture
+def refused(adit, serve, one_tunnel):
+    """Starts adit, waits for the refusal; gives the log line. The server must not have seen a login."""
+    def start(server, **host):
+        target = serve(targets.echo)
+        one_tunnel(server, target.port, tunnel={"hold_timeout": 1}, **host)
+        line = wait_until(lambda: re.search(r"^.*host=server.*reason=.*key.*$", adit.log(), re.M | re.I),
+                          lambda: f"a refusal in the log:\n{adit.log()}")
+        assert "Accepted publickey" not in server.process.log()
+        assert "userauth-request" not in server.process.log()
+        assert target.accepted == 0
+        return line.group(0)
+    return start
+
+
+@pytest.fixture
+def agent(folder):
+    """An ssh-agent of its own; gives its socket and a function that adds a key."""
+    path = folder / "agent.sock"
+    process = Process([need("ssh-agent"), "-D", "-a", path], folder / "agent.log")
+    wait_until(path.exists, "the agent's socket")
+
+    def add(key):
+        subprocess.run([need("ssh-add"), "-q", key], env={**os.environ, "SSH_AUTH_SOCK": str(path)}, check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True)
+    yield path, add
+    process.kill()

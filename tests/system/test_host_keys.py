@@ -1,33 +1,9 @@
 """Who the server is: what is unknown, changed or revoked never gets a login, and the message says what to do."""
 
-import re
-
 import pytest
 
-from lib.process import wait_until
 from lib.ssh_servers import ssh_keygen
-from lib.targets import echo, recv_exactly
-
-
-def there_and_back(adit, port):
-    with adit.connect(port) as client:
-        client.sendall(b"hello")
-        assert recv_exactly(client, 5) == b"hello"
-
-
-@pytest.fixture
-def refused(adit, serve, one_tunnel):
-    """Starts adit, waits for the refusal; gives the log line. The server must not have seen a login."""
-    def start(server, **host):
-        target = serve(echo)
-        one_tunnel(server, target.port, tunnel={"hold_timeout": 1}, **host)
-        line = wait_until(lambda: re.search(r"^.*host=server.*reason=.*key.*$", adit.log(), re.M | re.I),
-                          lambda: f"a refusal in the log:\n{adit.log()}")
-        assert "Accepted publickey" not in server.process.log()
-        assert "userauth-request" not in server.process.log()
-        assert target.accepted == 0
-        return line.group(0)
-    return start
+from lib.targets import echo, there_and_back
 
 
 def test_an_unknown_key_is_named_and_never_accepted(sshd, folder, keys, refused):
@@ -137,3 +113,62 @@ def test_a_key_in_a_file_of_revoked_keys_is_refused(sshd, folder, keys, refused)
     revoked = folder / "revoked_keys"
     revoked.write_text(keys.public("host_ed25519"), encoding="ascii")
     assert "revoked" in refused(sshd(), revoked_keys=str(revoked))
+
+
+# ---- keys that the server announces ----
+
+@pytest.fixture
+def announcing(sshd, keys, folder):
+    """A server with three keys, of which a known_hosts file has the first, and these lines."""
+    def start(*lines):
+        server = sshd(host_keys=["host_ed25519", "host_rsa", "host_ecdsa256"])
+        known = folder / "known"
+        known.write_text(server.known_hosts("host_ed25519") + "".join(
+            f"[127.0.0.1]:{server.port} {line}\n" for line in lines), encoding="ascii")
+        return server, known
+    return start
+
+
+def test_new_keys_that_are_proven_are_written_down(announcing, keys, serve, one_tunnel, adit):
+    server, known = announcing()
+    one_tunnel(server, serve(echo).port, known_hosts=str(known))
+    adit.wait_log("host-keys-updated.*added=2 removed=0")
+    text = known.read_text(encoding="ascii")
+    assert all(f"[127.0.0.1]:{server.port} {keys.blob(name)}" in text for name in server.host_keys)
+
+
+def test_a_key_that_vanished_is_removed(announcing, keys, serve, one_tunnel, adit):
+    server, known = announcing()
+    known.write_text(server.known_hosts() + f"[127.0.0.1]:{server.port} {keys.blob('host_ecdsa384')}\n", encoding="ascii")
+    one_tunnel(server, serve(echo).port, known_hosts=str(known))
+    adit.wait_log("host-keys-updated.*added=0 removed=1")
+    text = known.read_text(encoding="ascii")
+    assert keys.blob("host_ecdsa384") not in text
+    assert all(keys.blob(name) in text for name in server.host_keys)
+
+
+def test_a_hashed_file_stays_hashed(announcing, keys, serve, one_tunnel, adit):
+    server, known = announcing()
+    ssh_keygen("-H", "-f", known)
+    one_tunnel(server, serve(echo).port, known_hosts=str(known))
+    adit.wait_log("host-keys-updated")
+    text = known.read_text(encoding="ascii")
+    assert "127.0.0.1" not in text and text.count("|1|") == 3
+
+
+@pytest.mark.parametrize("why", ["update_host_keys", "two names", "a pin", "another host has the key"])
+def test_what_must_not_be_changed_stays(why, announcing, keys, serve, one_tunnel, adit):
+    server, known = announcing()
+    host = {"known_hosts": str(known)}
+    if why == "update_host_keys":
+        host["update_host_keys"] = False
+    elif why == "two names":
+        known.write_text(known.read_text(encoding="ascii").replace("[127", "other,[127"), encoding="ascii")
+    elif why == "a pin":
+        host["host_key"] = keys.fingerprint("host_ed25519")
+    else:
+        known.write_text(known.read_text(encoding="ascii") + f"other {keys.blob('host_rsa')}\n", encoding="ascii")
+    text = known.read_text(encoding="ascii")
+    there_and_back(adit, one_tunnel(server, serve(echo).port, **host))
+    assert known.read_text(encoding="ascii") == text
+    assert "host-keys-updated" not in adit.log()

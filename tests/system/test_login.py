@@ -7,15 +7,9 @@ import subprocess
 
 import pytest
 
-from lib.process import Process, need, wait_until
+from lib.process import need
 from lib.ssh_servers import HOST_KEY_TYPES, ssh_keygen
-from lib.targets import echo, recv_exactly
-
-
-def there_and_back(adit, port):
-    with adit.connect(port) as client:
-        client.sendall(b"hello")
-        assert recv_exactly(client, 5) == b"hello"
+from lib.targets import echo, there_and_back
 
 
 @pytest.mark.parametrize("name", [f"id_{name}" for name in HOST_KEY_TYPES])
@@ -60,20 +54,6 @@ def test_an_ed25519_key_in_pkcs8(sshd, serve, one_tunnel, adit, folder, keys):
     authorized.write_text(f"ssh-ed25519 {base64.b64encode(blob).decode()}\n", encoding="ascii")
     server = sshd(authorized_keys=authorized)
     there_and_back(adit, one_tunnel(server, serve(echo).port, identity=str(path)))
-
-
-@pytest.fixture
-def agent(folder):
-    """An ssh-agent of its own; gives its socket and a function that adds a key."""
-    path = folder / "agent.sock"
-    process = Process([need("ssh-agent"), "-D", "-a", path], folder / "agent.log")
-    wait_until(path.exists, "the agent's socket")
-
-    def add(key):
-        subprocess.run([need("ssh-add"), "-q", key], env={**os.environ, "SSH_AUTH_SOCK": str(path)}, check=True,
-                       stdin=subprocess.DEVNULL, capture_output=True)
-    yield path, add
-    process.kill()
 
 
 @pytest.mark.parametrize("name", ["id_ed25519", "id_rsa", "id_ecdsa256"])
@@ -161,3 +141,151 @@ def test_nothing_secret_is_logged(sshd, serve, one_tunnel, adit, keys):
     private = "".join(keys.path("id_ed25519").read_text(encoding="ascii").splitlines()[1:-1])
     log = adit.log()
     assert not any(private[i:i + 20] in log for i in range(40, len(private) - 20, 20))
+
+
+# ---- keys with a passphrase ----
+
+PASSPHRASE = "correct horse"
+
+
+@pytest.fixture
+def passphrase(folder):
+    def make(text=PASSPHRASE):
+        path = folder / "passphrase"
+        path.touch(0o600)
+        path.write_text(text + "\n", encoding="utf-8")
+        return f"file:{path}"
+    return make
+
+
+def encrypt(path, *options):
+    ssh_keygen("-p", "-q", "-P", "", "-N", PASSPHRASE, "-f", path, *options)
+
+
+@pytest.mark.parametrize("cipher", ["aes128-cbc", "aes128-ctr", "aes192-ctr", "aes256-ctr", "aes128-gcm@openssh.com",
+                                    "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"])
+def test_each_cipher_of_an_encrypted_key(cipher, sshd, serve, one_tunnel, adit, copy_of, passphrase):
+    path = copy_of("id_ed25519")
+    encrypt(path, "-Z", cipher)
+    there_and_back(adit, one_tunnel(sshd(), serve(echo).port, identity=str(path), passphrase=passphrase()))
+
+
+@pytest.mark.parametrize("name", ["id_rsa", "id_ecdsa256", "id_ecdsa521"])
+@pytest.mark.parametrize("form", ["OpenSSH", "PEM", "PKCS8"])
+def test_each_form_of_an_encrypted_key(form, name, sshd, serve, one_tunnel, adit, copy_of, passphrase):
+    path = copy_of(name)
+    encrypt(path, *(() if form == "OpenSSH" else ("-m", form)))
+    assert ("OPENSSH" in path.read_text(encoding="ascii")) == (form == "OpenSSH")
+    there_and_back(adit, one_tunnel(sshd(), serve(echo).port, identity=str(path), passphrase=passphrase()))
+
+
+@pytest.mark.parametrize("options", [("-v2", "aes-256-cbc"), ("-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512"),
+                                     ("-scrypt",)])
+def test_pkcs8_as_openssl_encrypts_it(options, sshd, serve, one_tunnel, adit, copy_of, passphrase, folder):
+    plain, path = copy_of("id_rsa", "-m", "PKCS8"), folder / "encrypted"
+    subprocess.run([need("openssl"), "pkcs8", "-topk8", *options, "-passout", f"pass:{PASSPHRASE}", "-in", plain,
+                    "-out", path], check=True, capture_output=True)
+    path.chmod(0o600)
+    there_and_back(adit, one_tunnel(sshd(), serve(echo).port, identity=str(path), passphrase=passphrase()))
+
+
+@pytest.mark.parametrize("form", ["OpenSSH", "PEM", "PKCS8"])
+def test_a_wrong_passphrase_is_named_and_not_told(form, sshd, serve, one_tunnel, adit, copy_of, passphrase):
+    path = copy_of("id_rsa")
+    encrypt(path, *(() if form == "OpenSSH" else ("-m", form)))
+    server = sshd()
+    one_tunnel(server, serve(echo).port, identity=str(path), passphrase=passphrase("wrong words"))
+    adit.wait_log(rf"{path}.*passphrase")
+    assert "wrong words" not in adit.log()
+    assert "Accepted publickey" not in server.process.log()
+
+
+# ---- passwords ----
+
+PASSWORD = "Tr0ub4dor & 3"
+
+
+@pytest.fixture
+def password(folder):
+    def make(text=PASSWORD):
+        path = folder / "password"
+        path.touch(0o600)
+        path.write_text(text + "\n", encoding="utf-8")
+        return f"file:{path}"
+    return make
+
+
+def accepted(server, method):
+    return f"Accepted {method}" in server.process.log()
+
+
+def test_a_password(sshd, serve, one_tunnel, adit, password):
+    server = sshd("PasswordAuthentication yes", password=PASSWORD)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, identity=None, password=password()))
+    assert accepted(server, "password")
+    assert PASSWORD not in adit.log()
+
+
+def test_a_password_that_pam_asks_for(sshd, serve, one_tunnel, adit, password):
+    server = sshd("UsePAM yes", "KbdInteractiveAuthentication yes", password=PASSWORD)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, identity=None, password=password()))
+    assert accepted(server, "keyboard-interactive")
+
+
+@pytest.mark.parametrize("second", ["password", "keyboard-interactive"])
+def test_a_key_and_then_a_password(second, sshd, serve, one_tunnel, adit, password):
+    server = sshd("UsePAM yes", "PasswordAuthentication yes", "KbdInteractiveAuthentication yes",
+                  f"AuthenticationMethods publickey,{second}", password=PASSWORD)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, password=password()))
+    log = server.process.log()
+    assert log.index("Partial publickey") < log.index(f"Accepted {second}")
+
+
+def test_two_keys(sshd, serve, one_tunnel, adit, keys):
+    server = sshd("AuthenticationMethods publickey,publickey")
+    there_and_back(adit, one_tunnel(server, serve(echo).port,
+                                    identity=[str(keys.path("id_ed25519")), str(keys.path("id_rsa"))]))
+    assert "Partial publickey" in server.process.log()
+
+
+def test_a_first_step_alone_is_no_login(sshd, serve, one_tunnel, adit):
+    server = sshd("AuthenticationMethods publickey,password", "PasswordAuthentication yes", password=PASSWORD)
+    one_tunnel(server, serve(echo).port)
+    adit.wait_log(r"host=server.*reason=.*id_ed25519.*the server takes: password")
+
+
+def test_a_wrong_password_is_refused_and_not_told(sshd, serve, one_tunnel, adit, password):
+    server = sshd("PasswordAuthentication yes", password=PASSWORD)
+    one_tunnel(server, serve(echo).port, identity=None, password=password("not this one"))
+    adit.wait_log(r"class=login.*reason=.*password")
+    assert "not this one" not in adit.log()
+    assert not accepted(server, "password")
+
+
+def test_a_password_of_asyncssh(asyncssh, serve, one_tunnel, adit, password):
+    server = asyncssh(password=PASSWORD, authorized_keys=None)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, identity=None, password=password()))
+
+
+@pytest.mark.parametrize("rounds", [[[["Password: ", False, PASSWORD]]],
+                                    [[], [["Password: ", False, PASSWORD]]],
+                                    [[["Password: ", False, PASSWORD]], []]])
+def test_rounds_of_questions_some_without_any(rounds, asyncssh, serve, one_tunnel, adit, password):
+    server = asyncssh(rounds=rounds, authorized_keys=None)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, identity=None, password=password()))
+
+
+# ---- banners ----
+
+def test_a_banner_is_logged_once_and_escaped(sshd, serve, one_tunnel, adit, folder):
+    banner = folder / "banner"
+    banner.write_bytes(b"Authorised use only \x1b[2J\nsecond line\n")
+    there_and_back(adit, one_tunnel(sshd(f"Banner {banner}"), serve(echo).port))
+    lines = [line for line in adit.log().splitlines() if "Authorised" in line]
+    assert len(lines) == 1 and " banner " in lines[0] and "second line" in lines[0]
+    assert "\x1b" not in adit.log()
+
+
+def test_a_banner_of_asyncssh(asyncssh, serve, one_tunnel, adit):
+    there_and_back(adit, one_tunnel(asyncssh(banner="come in\n"), serve(echo).port))
+    adit.wait_log(r" banner .*come in")

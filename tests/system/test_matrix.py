@@ -24,8 +24,7 @@ SECURITY_KEYS = {"sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.c
 def authority(keys):
     """Host certificates for every host key."""
     ca = Authority(keys, "ca_matrix")
-    for name in HOST_KEYS:
-        ca.certify_host(name, "127.0.0.1")
+    ca.certificates = [ca.certify_host(name) for name in HOST_KEYS]
     return ca
 
 
@@ -37,8 +36,8 @@ class Openssh:
     make = OpenSsh
 
     @classmethod
-    def start(cls, folder, keys):
-        options = [f"HostCertificate {keys.path(name)}-cert.pub" for name in HOST_KEYS]
+    def start(cls, folder, keys, certificates):
+        options = [f"HostCertificate {path}" for path in certificates]
         # Newer ones offer these only when they are told to.
         options.append("KexAlgorithms +diffie-hellman-group14-sha256,diffie-hellman-group16-sha512,"
                        "diffie-hellman-group18-sha512,diffie-hellman-group-exchange-sha256")
@@ -59,7 +58,7 @@ class OpensshOfDebian13(Openssh):
 
 class DropbearPeer:
     @staticmethod
-    def start(folder, keys):
+    def start(folder, keys, certificates):
         return Dropbear(folder, keys, host_keys=["host_ed25519", "host_ecdsa256", "host_rsa"]).start()
 
     @staticmethod
@@ -69,8 +68,7 @@ class DropbearPeer:
 
 class AsyncsshPeer:
     @staticmethod
-    def start(folder, keys):
-        certificates = [f"{keys.path(name)}-cert.pub" for name in HOST_KEYS]
+    def start(folder, keys, certificates):
         return AsyncSsh(folder, keys, HOST_KEYS, certificates=certificates).start()
 
     @staticmethod
@@ -163,7 +161,7 @@ class Rows:
 @pytest.mark.parametrize("peer", PEERS)
 def test_everything_that_both_ends_have(peer, adit, folder, keys, authority, serve, matrix):
     ours = our_lists(adit, folder, keys)
-    server = PEERS[peer].start(folder, keys)
+    server = PEERS[peer].start(folder, keys, authority.certificates)
     try:
         ident, theirs = kexinit.of_server(server.port)
         rows = Rows(adit, folder, server, authority, ours, theirs)
