@@ -125,6 +125,7 @@ static void test_x25519_refuses_small_orders(void **state)
 	    "0100000000000000000000000000000000000000000000000000000000000000",
 	    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
 	    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+	    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f11d7", /* the top bit is none */
 	    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 	    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 	    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -132,6 +133,35 @@ static void test_x25519_refuses_small_orders(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(points); i++)
 		refuses(&agreement_x25519, NULL, HEX(points[i]));
+}
+
+/* RFC 7748 §5: the top bit is ignored, values of p and above are taken modulo p, points of the twist are as good as others;
+ * and a secret may begin with a zero byte. Computed by that section's formulas, apart from any library. */
+static void test_x25519_takes_odd_values(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value, *secret;
+	} cases[] = {
+	    {"0200000000000000000000000000000000000000000000000000000000000000",
+		"71cacba0b65daf53ddf9c21fb434bc58ee5cfa3954d1b642fc5155048f03466f"},
+	    {"0200000000000000000000000000000000000000000000000000000000000080",
+		"71cacba0b65daf53ddf9c21fb434bc58ee5cfa3954d1b642fc5155048f03466f"},
+	    {"efffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"71cacba0b65daf53ddf9c21fb434bc58ee5cfa3954d1b642fc5155048f03466f"},
+	    {"ebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"db1808f6abcb049329d5a22f3b14b9d0dfb8c065f6b4795bfda27254ee01c44e"},
+	    {"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"76b00406ce7e87774c0038dd8d89b188047977f8828ca1dcb8f98bb5d5d0cf48"},
+	    {"0900000000000000000000000000000000000000000000000000000000000080",
+		"1c9fd88f45606d932a80c71824ae151d15d73e77de38e8e000852e614fae7019"},
+	    {"06b2d82840e43ed8432b3f444de18b57dbe60637c99379c708aa8e66de83dbc1",
+		"003947078b9f07a30161c1c71156d911c1687b74ad6d489b9b371fb21768cc6f"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		x25519_gives("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
+		    cases[i].value, cases[i].secret);
 }
 
 static void test_x25519_refuses_other_lengths(void **state)
@@ -177,6 +207,24 @@ static void test_ecdh_vectors(void **state)
 		"6672d72cc770742d1711c3c3a4c334a0ad9759436a4d3c5bf6e74b9578fac148c831"));
 }
 
+#define P256_SCALAR "7d7dc5f71eb29ddaf80d6214632eeae03d9058af1fb6d22ed80badb62bc1a534"
+
+/* Computed by the curve's equation, apart from any library. */
+static void test_ecdh_takes_odd_points(void **state)
+{
+	(void)state;
+	/* a secret that begins with two zero bytes: it keeps the field's length */
+	gives(&agreement_ecdh, &agreement_p256, HEX(P256_SCALAR),
+	    HEX("04b9aa0fee6c50809dd2f44e4fe59e5d2b31e6b25253ca7ce33b57ae4aa20b4d98"
+		"a628104e2fef48ebcfaeb1e9f5fe0f375c52087058b9dcc49ed724a61c17c55f"),
+	    HEX("00008e2d41dd00e10d563afe6e39a385e5cfad5fa0e47d857f42fbe7c0eaf313"));
+	/* the point with x = 0 */
+	gives(&agreement_ecdh, &agreement_p256, HEX(P256_SCALAR),
+	    HEX("040000000000000000000000000000000000000000000000000000000000000000"
+		"66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4"),
+	    HEX("0de74ef396108923bf0490c97cbf4e45fdf00f6ad7aef20b7f7ceb4906acd810"));
+}
+
 static void test_ecdh_refuses_what_is_no_point(void **state)
 {
 	(void)state;
@@ -199,6 +247,10 @@ static void test_ecdh_refuses_what_is_no_point(void **state)
 	refuses(&agreement_ecdh, &agreement_p256, SPAN(point, 65));
 	memset(point + 1, 0xff, 64);
 	refuses(&agreement_ecdh, &agreement_p256, SPAN(point, 65));
+	/* a point in all but that its x of 5 is written as p + 5 */
+	refuses(&agreement_ecdh, &agreement_p256,
+	    HEX("04ffffffff00000001000000000000000000000001000000000000000000000004"
+		"459243b9aa581806fe913bce99817ade11ca503c64d9a3c533415c083248fbcc"));
 }
 
 /* ---- Diffie-Hellman ---- */
@@ -569,6 +621,98 @@ static void test_mlkem768(void **state)
 	free(value);
 }
 
+/* ---- ML-KEM-768 as FIPS 203 has it ---- */
+
+/* C2SP's vector with an unlucky sample: d and z of the key, m of the encapsulation, what comes of them. Of the long values the
+ * ends. */
+#define MLKEM_D "82c4a361586b9715c2375a45fb85c32d04be7fe6e26acd820ec5d4080093afe1"
+#define MLKEM_Z "8476013560151d986dc7834dcb57c75f845f8d7ee71558d0955f3f4feb723cf2"
+#define MLKEM_M "e48f74ad416e99631003ded1478aec62a02c245d88ed7f2fae92aedf13ca03b3"
+#define MLKEM_K "4f7cc64c040fc4e335a539691f4638caf8b1bf5da6455754afe699e41813801b"
+#define MLKEM_EK_BEGIN "ad568015b87690ebbe1fb438ee8a22b9ac4379a12422e34037c231341c316bc0"
+#define MLKEM_EK_END "c6441a1b78f1bdd9b13626b9f21b7c6161"
+#define MLKEM_C_BEGIN "696ef1699d5ac2aa9a012a64c60c6c214dcedec75ff87fb3a5850044202a790b"
+#define MLKEM_C_END "3294ee0371019b134559be391c29d990f82f8a1dd4a715"
+
+static void assert_ends(const uint8_t *value, size_t n, const char *begin, const char *end)
+{
+	struct span first = HEX(begin), last = HEX(end);
+
+	assert_bytes(SPAN(value, first.n), first);
+	assert_bytes(SPAN(value + n - last.n, last.n), last);
+}
+
+static EVP_PKEY *mlkem_key_of_seed(void)
+{
+	struct span seed = HEX(MLKEM_D MLKEM_Z);
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string("seed", (void *)seed.p, seed.n),
+	    OSSL_PARAM_construct_end()};
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "ML-KEM-768", NULL);
+	EVP_PKEY *key = NULL;
+
+	assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params), 1);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+/* kem_mlkem768.encapsulate() draws m; here it is the vector's. */
+static void mlkem_encapsulate_with_m(EVP_PKEY *key, uint8_t *ciphertext, uint8_t *secret)
+{
+	struct span m = HEX(MLKEM_M);
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string("ikme", (void *)m.p, m.n),
+	    OSSL_PARAM_construct_end()};
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	size_t ciphertext_size = 1088, secret_size = 32;
+
+	assert_int_equal(EVP_PKEY_encapsulate_init(ctx, params), 1);
+	assert_int_equal(
+	    EVP_PKEY_encapsulate(ctx, ciphertext, &ciphertext_size, secret, &secret_size), 1);
+	EVP_PKEY_CTX_free(ctx);
+}
+
+/* FIPS 203 §6.3: J(z || c), which is SHAKE256. */
+static void mlkem_reject(const uint8_t *ciphertext, uint8_t *secret)
+{
+	struct span z = HEX(MLKEM_Z);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	assert_int_equal(EVP_DigestInit_ex(ctx, EVP_shake256(), NULL), 1);
+	assert_int_equal(EVP_DigestUpdate(ctx, z.p, z.n), 1);
+	assert_int_equal(EVP_DigestUpdate(ctx, ciphertext, 1088), 1);
+	assert_int_equal(EVP_DigestFinalXOF(ctx, secret, 32), 1);
+	EVP_MD_CTX_free(ctx);
+}
+
+static void test_mlkem768_vector(void **state)
+{
+	(void)state;
+	uint8_t public[1184], ciphertext[1088], secret[32], expected[32];
+	size_t n;
+
+	if (!kem_mlkem768.is_available())
+		skip();
+	EVP_PKEY *key = mlkem_key_of_seed();
+	assert_int_equal(
+	    EVP_PKEY_get_octet_string_param(key, "pub", public, sizeof(public), &n), 1);
+	assert_ends(public, sizeof(public), MLKEM_EK_BEGIN, MLKEM_EK_END);
+	mlkem_encapsulate_with_m(key, ciphertext, secret);
+	assert_ends(ciphertext, sizeof(ciphertext), MLKEM_C_BEGIN, MLKEM_C_END);
+	assert_bytes(SPAN(secret, 32), HEX(MLKEM_K));
+
+	memset(secret, 0, sizeof(secret));
+	assert_true(kem_mlkem768.decapsulate(key, ciphertext, secret));
+	assert_bytes(SPAN(secret, 32), HEX(MLKEM_K));
+	for (size_t at = 0; at < sizeof(ciphertext); at += sizeof(ciphertext) - 1) {
+		ciphertext[at] ^= 0x80;
+		mlkem_reject(ciphertext, expected);
+		assert_true(kem_mlkem768.decapsulate(key, ciphertext, secret));
+		assert_memory_equal(secret, expected, 32);
+		ciphertext[at] ^= 0x80;
+	}
+	kem_mlkem768.free_key(key);
+}
+
 static void test_sntrup761(void **state)
 {
 	(void)state;
@@ -606,8 +750,10 @@ int main(void)
 	    cmocka_unit_test(test_x25519_vectors),
 	    cmocka_unit_test(test_x25519_shows_its_public_key),
 	    cmocka_unit_test(test_x25519_refuses_small_orders),
+	    cmocka_unit_test(test_x25519_takes_odd_values),
 	    cmocka_unit_test(test_x25519_refuses_other_lengths),
 	    cmocka_unit_test(test_ecdh_vectors),
+	    cmocka_unit_test(test_ecdh_takes_odd_points),
 	    cmocka_unit_test(test_ecdh_refuses_what_is_no_point),
 	    cmocka_unit_test(test_the_groups_have_safe_primes),
 	    cmocka_unit_test(test_dh_refuses_what_is_out_of_range),
@@ -617,6 +763,7 @@ int main(void)
 	    cmocka_unit_test(test_a_hybrid_has_the_encapsulation_first),
 	    cmocka_unit_test(test_both_halves_of_a_hybrid_must_be_right),
 	    cmocka_unit_test(test_mlkem768),
+	    cmocka_unit_test(test_mlkem768_vector),
 	    cmocka_unit_test(test_sntrup761),
 	    cmocka_unit_test(test_both_sides_agree),
 	};
