@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/bev.h"
+#include "ssh/session_hostkeys.h"
 #include "tunnel/backoff.h"
 #include "tunnel/login.h"
 #include "tunnel/reach.h"
@@ -394,6 +395,8 @@ static void came_up(struct link *link)
 	    link->peer_address, info.kex, info.cipher_out, link->host_key,
 	    client_auth_method(link->client));
 	watch_expiry(link);
+	if (link->config->update_host_keys)
+		session_hostkeys_start(link_session(link), link->login.hostkey, link->log);
 	set_state(link, LINK_UP);
 	announce_up(link);
 }
