@@ -194,6 +194,15 @@ static struct findings look_up(
 
 /* ---- refusals: what was seen, what is known and where, what to do ---- */
 
+/* What `adit host-key` must be given to ask this server. */
+static char *host_key_argument(const struct hostkey_policy *policy)
+{
+	if (policy->port == 22)
+		return mem_strdup(policy->address);
+	return str_format(strchr(policy->address, ':') ? "[%s]:%u" : "%s:%u", policy->address,
+	    (unsigned)policy->port);
+}
+
 static int refuse_revoked(const struct known_hosts_match *match, struct err *e)
 {
 	return err_set(
@@ -205,12 +214,14 @@ static int refuse_changed(
 {
 	char *known = key_fingerprint(match->key_blob);
 	char *name = known_hosts_name(policy->name, policy->port);
+	char *argument = host_key_argument(policy);
 
 	err_set(e, ERR_HOST_KEY,
 	    "the host key has changed: the known one is %s (%s:%d); somebody may be in between. If "
 	    "the server has a new key "
-	    "indeed: ssh-keygen -R '%s' -f %s, then have the new one checked with adit host-key",
-	    known, match->file, match->line, name, match->file);
+	    "indeed: ssh-keygen -R '%s' -f %s, then have the new one checked with adit host-key %s",
+	    known, match->file, match->line, name, match->file, argument);
+	free(argument);
 	free(name);
 	free(known);
 	return ERR_HOST_KEY;
@@ -221,12 +232,14 @@ static int refuse_other_type(
 {
 	char *known = key_fingerprint(match->key_blob);
 	struct span type = key_blob_type(match->key_blob);
+	char *argument = host_key_argument(policy);
 
 	err_set(e, ERR_HOST_KEY,
 	    "the host is known by a key of another type: %.*s %s (%s:%d), which it does not show; "
 	    "if both are the server's, "
 	    "adit host-key %s prints the line to add",
-	    (int)type.n, (const char *)type.p, known, match->file, match->line, policy->address);
+	    (int)type.n, (const char *)type.p, known, match->file, match->line, argument);
+	free(argument);
 	free(known);
 	return ERR_HOST_KEY;
 }
@@ -234,17 +247,19 @@ static int refuse_other_type(
 static int refuse_unknown(const struct hostkey_policy *policy, struct err *e)
 {
 	size_t bad = known_hosts_bad_lines(policy->known);
-	char skipped[80] = "";
+	char skipped[80] = "", *argument = host_key_argument(policy);
 
 	if (bad)
 		snprintf(skipped, sizeof(skipped),
 		    " (%zu lines of known_hosts cannot be understood)", bad);
-	return err_set(e, ERR_HOST_KEY,
+	err_set(e, ERR_HOST_KEY,
 	    "the host key is not known%s: compare it with the server's own (ssh-keygen -l on the "
 	    "server), then add the line "
 	    "that adit host-key %s prints to %s, or pin it with host_key",
-	    skipped, policy->address,
+	    skipped, argument,
 	    policy->known_hosts_count ? policy->known_hosts_paths[0] : "known_hosts");
+	free(argument);
+	return ERR_HOST_KEY;
 }
 
 /* ---- the decision ---- */

@@ -8,9 +8,11 @@ from lib.targets import echo, there_and_back
 
 def test_an_unknown_key_is_named_and_never_accepted(sshd, folder, keys, refused):
     (folder / "empty").write_text("", encoding="ascii")
-    line = refused(sshd(), known_hosts=str(folder / "empty"))
+    server = sshd()
+    line = refused(server, known_hosts=str(folder / "empty"))
     assert keys.fingerprint("host_ed25519") in line
-    assert "known" in line
+    # And what to do: a command that asks this very server.
+    assert f"adit host-key 127.0.0.1:{server.port} " in line
 
 
 def test_a_changed_key_is_named_with_the_place_of_the_old_one(sshd, folder, keys, refused):
