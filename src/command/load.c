@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -64,18 +65,25 @@ struct config *load_config_file(const char *path, struct config_errors *errors)
 	return NULL;
 }
 
+void load_print_errors(const struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		char *text = config_error_text(&errors->v[i]);
+
+		fprintf(stderr, "%s\n", text);
+		free(text);
+	}
+}
+
 struct config *load_config(const char *option, char **ret_path)
 {
 	struct config_errors errors = {0};
 	char *path = config_default_path(option);
 	struct config *config = load_config_file(path, &errors);
 
-	for (size_t i = 0; i < errors.n; i++) {
-		char *text = config_error_text(&errors.v[i]);
-
-		fprintf(stderr, "%s\n", text);
-		free(text);
-	}
+	load_print_errors(&errors);
+	if (!config && !option && access(path, F_OK) != 0)
+		fputs("Write one, as adit.conf(5) shows, or name another with -c.\n", stderr);
 	for (size_t i = 0; config && i < config->warnings.n; i++) {
 		char *text = config_error_text(&config->warnings.v[i]);
 

@@ -19,4 +19,7 @@ extern const struct config_algorithms load_algorithms;
 /* The same for a known path, with the errors given instead of printed. */
 struct config *load_config_file(const char *path, struct config_errors *errors);
 
+/* "FILE:LINE: message", a line each, to stderr. */
+void load_print_errors(const struct config_errors *errors);
+
 #endif

@@ -6,20 +6,19 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "command/load.h"
 #include "config/read.h"
 
 static const char system_path[] = "/run/adit/control.sock";
 
 /* What was said in so many words; NULL: nothing was. */
-static char *explicit_path(const char *option, const struct config *config)
+static char *explicit_path(const char *option)
 {
 	const char *environment = getenv("ADIT_SOCKET");
 
 	if (option)
 		return mem_strdup(option);
-	if (environment && *environment)
-		return mem_strdup(environment);
-	return config && config->control_socket ? mem_strdup(config->control_socket) : NULL;
+	return environment && *environment ? mem_strdup(environment) : NULL;
 }
 
 static char *below(const char *variable, const char *name)
@@ -37,8 +36,10 @@ static char *below(const char *variable, const char *name)
 
 char *socket_path_for_daemon(const char *option, const struct config *config)
 {
-	char *path = explicit_path(option, config);
+	char *path = explicit_path(option);
 
+	if (!path && config->control_socket)
+		path = mem_strdup(config->control_socket);
 	if (!path)
 		path = below("RUNTIME_DIRECTORY", "control.sock");
 	if (!path)
@@ -51,15 +52,18 @@ char *socket_path_for_daemon(const char *option, const struct config *config)
 	return NULL;
 }
 
-static char *configured_path(const char *option, const char *config_option)
+/* A broken file still names the socket, unless it is broken beyond that: then its errors are what a
+ * person must see before the default socket is tried. */
+static char *configured_path(const char *config_option)
 {
 	struct config_errors errors = {0};
 	char *config_path = config_default_path(config_option);
-	struct config *config =
-	    access(config_path, R_OK) == 0 ? config_read(config_path, &errors) : NULL;
-	char *path = explicit_path(option, config);
+	char *path = NULL;
 
-	config_unref(config);
+	if (config_option || access(config_path, R_OK) == 0)
+		path = config_read_control_socket(config_path, &errors);
+	if (!path)
+		load_print_errors(&errors);
 	config_errors_clear(&errors);
 	free(config_path);
 	return path;
@@ -67,8 +71,10 @@ static char *configured_path(const char *option, const char *config_option)
 
 char *socket_path_for_client(const char *option, const char *config_option)
 {
-	char *path = configured_path(option, config_option);
+	char *path = explicit_path(option);
 
+	if (!path)
+		path = configured_path(config_option);
 	if (path && *path)
 		return path;
 	free(path);

@@ -509,7 +509,8 @@ static void reader_clear(struct reader *reader)
 	free_places(reader->tunnel_places);
 }
 
-static struct config *read_main(
+/* Never NULL; with new errors it holds what could be read all the same. */
+static struct config *read_all(
     const char *name, const char *text, size_t size, struct config_errors *errors)
 {
 	struct config *config = NEW(struct config);
@@ -530,6 +531,15 @@ static struct config *read_main(
 	const char *const *files = (const char *const *)config->files.v;
 	config_errors_sort(errors, errors_before, files, config->files.n);
 	config_errors_sort(&config->warnings, 0, files, config->files.n);
+	return config;
+}
+
+static struct config *read_main(
+    const char *name, const char *text, size_t size, struct config_errors *errors)
+{
+	size_t errors_before = errors->n;
+	struct config *config = read_all(name, text, size, errors);
+
 	if (errors->n == errors_before)
 		return config;
 	config_unref(config);
@@ -554,4 +564,21 @@ struct config *config_read(const char *path, struct config_errors *errors)
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors)
 {
 	return read_main(name, text, strlen(text), errors);
+}
+
+char *config_read_control_socket(const char *path, struct config_errors *errors)
+{
+	struct err e = ERR_INIT;
+	size_t size = 0;
+	char *text = config_file_read(path, &size, &e);
+
+	if (!text) {
+		config_errors_add(errors, path, 0, "%s", e.text);
+		return NULL;
+	}
+	struct config *config = read_all(path, text, size, errors);
+	char *found = config->control_socket ? mem_strdup(config->control_socket) : NULL;
+	config_unref(config);
+	free(text);
+	return found;
 }

@@ -18,6 +18,11 @@ struct config *config_read(const char *path, struct config_errors *errors);
  * Includes are relative to it. */
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors);
 
+/* What the file says of `control_socket`, however much else is wrong with it: a daemon that runs must
+ * be found to hear that its file is broken. Gives the path, "" for none, or NULL: it says nothing of
+ * it, or nothing that can be read. The errors are those of the whole file. */
+char *config_read_control_socket(const char *path, struct config_errors *errors);
+
 /* The file that a command reads: option (from -c, or NULL), $ADIT_CONFIG,
  * $XDG_CONFIG_HOME/adit/adit.conf,
  * ~/.config/adit/adit.conf, /etc/adit/adit.conf (the last one alone for root). Gives a path,

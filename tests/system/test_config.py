@@ -130,3 +130,27 @@ def test_a_taken_listener_is_named(adit, serve, sshd, tunnels):
     adit.configure(hosts={"server": tunnels.host(sshd())}, tunnels={"one": tunnels.local(taken.port, 1)})
     adit.start()
     adit.wait_log(rf"127\.0\.0\.1:{taken.port}.*(?i:in use)")
+
+
+def test_a_broken_file_still_leads_to_the_daemon(adit, sshd, serve, one_tunnel):
+    """`adit reload -c FILE` is how one hears of the errors: FILE names the socket, whatever else is wrong with it."""
+    one_tunnel(sshd(), serve(lambda sock: None).port)
+    good = adit.config_path.read_text(encoding="ascii")
+    adit.config_path.write_text(good.replace("identity", "identify"), encoding="ascii")
+    done = adit.run("reload", "-c", adit.config_path)
+    assert done.returncode == 78
+    assert "`identify`; did you mean `identity`?" in done.stdout + done.stderr
+    # Broken so that nothing can be read: the place is named before a socket is looked for elsewhere.
+    adit.config_path.write_text("hosts = = ;\n", encoding="ascii")
+    done = adit.run("status", "-c", adit.config_path)
+    assert done.returncode == 69
+    assert f"{adit.config_path}:1: " in done.stderr
+    adit.config_path.write_text(good, encoding="ascii")
+    assert adit.run("status", "-c", adit.config_path).returncode == 0
+
+
+def test_a_file_that_is_not_there_says_what_to_do(adit):
+    adit.env["ADIT_CONFIG"] = str(adit.folder / "nowhere.conf")
+    done = adit.run("run")
+    assert done.returncode == 78
+    assert "nowhere.conf" in done.stderr and "adit.conf(5)" in done.stderr and "-c" in done.stderr
