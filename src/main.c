@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/str.h"
 #include "command/command.h"
 #include "ssh/evp.h"
 
@@ -19,6 +21,24 @@ static void print_usage(FILE *to)
 	    to);
 	for (size_t i = 0; (command = command_at(i)); i++)
 		fprintf(to, "  %-9s %s\n", command->name, command->summary);
+}
+
+/* A typing error gets a hint, not a page. */
+static int unknown_command(const char *word)
+{
+	const char *names[32], *nearest;
+	const struct command *command;
+	size_t count = 0;
+
+	while (count < ARRAY_LEN(names) && (command = command_at(count)))
+		names[count++] = command->name;
+	nearest = str_nearest(word, names, count);
+	if (nearest)
+		fprintf(stderr, "adit: there is no command \"%s\"; did you mean \"%s\"?\n", word,
+		    nearest);
+	else
+		fprintf(stderr, "adit: there is no command \"%s\"; see adit --help\n", word);
+	return EXIT_USAGE;
 }
 
 static void print_version(void)
@@ -43,10 +63,11 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	const struct command *command = command_find(argv[1]);
-	if (!command) {
-		fprintf(stderr, "adit: there is no command \"%s\"\n", argv[1]);
-		print_usage(stderr);
-		return EXIT_USAGE;
-	}
+	if (!command)
+		return unknown_command(argv[1]);
+	/* What getopt says begins with it. */
+	char name[32];
+	snprintf(name, sizeof(name), "adit %s", command->name);
+	argv[1] = name;
 	return command->run(command, argc - 1, argv + 1);
 }

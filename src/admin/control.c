@@ -63,6 +63,14 @@ static struct status_daemon describe(const struct control *c)
 	return daemon;
 }
 
+static bool names_a_tunnel(const struct manager *m, const struct status_filter *filter)
+{
+	for (size_t i = 0; i < manager_tunnel_count(m); i++)
+		if (status_filter_matches(filter, tunnel_name(manager_tunnel(m, i))))
+			return true;
+	return filter->count == 0;
+}
+
 static void get_status(struct call *call)
 {
 	struct manager *m = call->control->options.manager;
@@ -70,6 +78,10 @@ static void get_status(struct call *call)
 	struct status_daemon daemon = describe(call->control);
 	uint64_t width = 80;
 
+	if (!names_a_tunnel(m, &call->query.filter)) {
+		http_answer_error(call->request, HTTP_NOTFOUND, "no tunnel has such a name");
+		return;
+	}
 	if (!http_query_is(&call->query, "format", "table")) {
 		http_answer_taken(call->request, HTTP_OK, http_json, status_json(m, &daemon));
 		return;

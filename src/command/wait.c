@@ -2,9 +2,12 @@
  * adit wait: until the named tunnels are up.
  */
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "command/ask.h"
+
+enum { STATUS_TIMEOUT_MS = 2000 };
 
 /* Seconds, whole or with a fraction. */
 static bool read_seconds(const char *text, uint64_t *ret_ms)
@@ -16,6 +19,23 @@ static bool read_seconds(const char *text, uint64_t *ret_ms)
 		return false;
 	*ret_ms = (uint64_t)(value * 1000);
 	return true;
+}
+
+/* What was waited for, and why it is not up. */
+static void print_status(const struct ask_options *options, int count, char *const *names)
+{
+	struct ask_answer answer = {0};
+	struct strbuf path = {0};
+	struct err e = ERR_INIT;
+
+	strbuf_add(&path, "/v1/status?format=table");
+	ask_add_names(&path, count, names);
+	if (ask(options, "GET", strbuf_text(&path), STATUS_TIMEOUT_MS, NULL, NULL, &answer, &e) ==
+		0 &&
+	    answer.code == 200)
+		fputs(strbuf_text(&answer.body), stderr);
+	strbuf_clear(&answer.body);
+	strbuf_clear(&path);
 }
 
 static int wait_command(const struct command *command, int argc, char **argv)
@@ -57,6 +77,8 @@ static int wait_command(const struct command *command, int argc, char **argv)
 		code = ask_failed(&e);
 	else
 		code = answer.code == 204 ? EXIT_DONE : ask_refused(&answer);
+	if (code == EXIT_TIMED_OUT)
+		print_status(&options, argc - optind, argv + optind);
 	strbuf_clear(&answer.body);
 	strbuf_clear(&path);
 	return code;

@@ -42,6 +42,32 @@ def test_wrong_usage_exits_64(arguments, adit):
     assert done.stderr
 
 
+def test_a_misspelt_command_gets_a_hint(adit):
+    done = adit.run("statsu")
+    assert done.returncode == 64 and not done.stdout
+    assert done.stderr.splitlines() == ['adit: there is no command "statsu"; did you mean "status"?']
+    done = adit.run("check", "--confg=x")
+    assert done.returncode == 64
+    assert done.stderr.startswith("adit check: ")
+
+
+def test_wait_says_what_it_waited_for(adit, sshd, serve, one_tunnel):
+    server = sshd()
+    server.stop()
+    one_tunnel(server, serve(echo).port)
+    adit.wait_log("(?i)refused")
+    done = adit.run("wait", "-t", "0.1", "-c", adit.config_path)
+    assert done.returncode == 75 and not done.stdout
+    assert re.search("^one .*down", done.stderr, re.M) and "refused" in done.stderr
+
+
+def test_status_of_nobody_is_an_error(adit, sshd, serve, one_tunnel):
+    one_tunnel(sshd(), serve(echo).port)
+    for form in [], ["--json"]:
+        done = adit.run("status", *form, "nobody", "-c", adit.config_path)
+        assert done.returncode == 1 and not done.stdout and "no tunnel has such a name" in done.stderr
+
+
 def test_open_forwards_without_a_file(adit, sshd, serve, keys, folder):
     server, target, port = sshd(), serve(echo), free_port()
     (folder / ".ssh").mkdir(mode=0o700)
