@@ -8,6 +8,7 @@
  *        load ping PORT COUNT			one byte there and back, COUNT times
  *        load connects PORT COUNT PARALLEL	connect, one byte there and back, close
  *        load idle PORT COUNT			opens COUNT streams, a byte through each; holds them until stdin ends
+ *        load stall PORT COUNT			opens COUNT downloads without end and reads one byte of each; holds them likewise
  *        load first PORT -- COMMAND...		runs COMMAND; the time from its exec to the first byte that came back
  *
  * Each prints one line of JSON; times are seconds.
@@ -349,12 +350,26 @@ static int connects(uint16_t port, size_t count, unsigned parallel)
 	return 0;
 }
 
-static int hold_idle(uint16_t port, size_t count)
+/* A download that nobody reads, but for its first byte. */
+static int open_stalled(uint16_t port)
+{
+	uint64_t order[2] = {UINT64_MAX, 0};
+	char want = WANT_DOWNLOAD, byte;
+	int fd = must_connect(port);
+
+	if (!send_all(fd, &want, 1) || !send_all(fd, order, sizeof(order)) ||
+	    recv(fd, &byte, 1, 0) != 1)
+		die("stalled download");
+	return fd;
+}
+
+/* Opens count of them, says so, and holds them until stdin ends. */
+static int hold(int (*open_one)(uint16_t port), uint16_t port, size_t count)
 {
 	char byte;
 
 	for (size_t i = 0; i < count; i++)
-		open_echo(port);
+		open_one(port);
 	printf("{\"open\": %zu}\n", count);
 	fflush(stdout);
 	while (read(STDIN_FILENO, &byte, 1) > 0)
@@ -393,9 +408,9 @@ static int first_byte(uint16_t port, char **command)
 
 static int usage(void)
 {
-	fprintf(stderr,
-	    "usage: load serve | down|up PORT BYTES STREAMS [RATE] | ping PORT COUNT | "
-	    "connects PORT COUNT PARALLEL | idle PORT COUNT | first PORT -- COMMAND...\n");
+	fprintf(stderr, "usage: load serve | down|up PORT BYTES STREAMS [RATE] | ping PORT COUNT | "
+			"connects PORT COUNT PARALLEL | idle PORT COUNT | stall PORT COUNT | first "
+			"PORT -- COMMAND...\n");
 	return 64;
 }
 
@@ -424,6 +439,8 @@ int main(int argc, char **argv)
 	if (strcmp(what, "connects") == 0)
 		return connects(port, count, parallel);
 	if (strcmp(what, "idle") == 0)
-		return hold_idle(port, count);
+		return hold(open_echo, port, count);
+	if (strcmp(what, "stall") == 0)
+		return hold(open_stalled, port, count);
 	return usage();
 }
