@@ -17,6 +17,10 @@
 enum {
 	/* What a client may send ahead before anybody reads it: enough for a SOCKS or HTTP request. */
 	WAITING_INPUT = SOCKS_INPUT_MAX,
+	/* What a stream may hold for a side that does not take it, beside the window that the peer was granted: there may be a
+	 * thousand of them. */
+	CARRIED_HIGH = 64 * 1024,
+	CARRIED_LOW = 16 * 1024,
 	ENDING_MS = 3000 /* for a refusal to reach its client */
 };
 
@@ -406,7 +410,9 @@ void stream_carry(struct stream *s, struct bufferevent *target)
 	send_proxy_header(s, target);
 	if (s->answer_owed)
 		grant_in_socks(s);
-	bufferevent_setwatermark(s->client, EV_READ, 0, BEV_HIGH_MARK);
+	bufferevent_setwatermark(s->client, EV_READ, 0, CARRIED_HIGH);
+	bufferevent_setwatermark(s->client, EV_WRITE, CARRIED_LOW, CARRIED_HIGH);
+	bufferevent_setwatermark(target, EV_WRITE, CARRIED_LOW, CARRIED_HIGH);
 	s->relay = relay_new(f->env.loop, s->client, target, &options);
 	s->client = NULL;
 }
