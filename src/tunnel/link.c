@@ -395,6 +395,8 @@ static void came_up(struct link *link)
 	    link->peer_address, info.kex, info.cipher_out, link->host_key,
 	    client_auth_method(link->client));
 	watch_expiry(link);
+	/* A link carries forwards; commands have connections of their own (tunnel/visit). */
+	session_no_more_sessions(link_session(link));
 	if (link->config->update_host_keys)
 		session_hostkeys_start(link_session(link), link->login.hostkey, link->log);
 	set_state(link, LINK_UP);
