@@ -1,0 +1,116 @@
+"""What stands beside the program: man pages, completions, units, rules."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from lib.adit import TOP, adit_path
+from lib.process import free_port, need, wait_until
+from lib.targets import echo
+
+COMMANDS = "run check open status wait reload start stop restart streams events exec import host-key".split()
+
+
+def run(*args, **more):
+    return subprocess.run(list(map(str, args)), capture_output=True, text=True, check=False, **more)
+
+
+@pytest.mark.parametrize("page", ["src/adit.1", "conf/adit.conf.5"])
+def test_man_pages_are_clean(page):
+    need("mandoc")
+    done = run("mandoc", "-T", "lint", "-W", "warning", TOP / page)
+    assert done.returncode == 0 and not done.stdout, done.stdout
+
+
+def test_the_man_page_has_every_command_and_exit_status(adit):
+    need("mandoc")
+    text = run("mandoc", "-T", "markdown", TOP / "src/adit.1").stdout
+    usage = adit.run("--help").stdout
+    for command in COMMANDS:
+        assert re.search(rf"\b{command}\b", text)
+        assert re.search(rf"^  {command} ", usage, re.M)
+        # Every long option that the usage names stands in the page.
+        for option in re.findall(r"--([a-z-]+)", adit.run(command, "--help").stdout):
+            assert option in text.replace("\\-", "-"), (command, option)
+    assert re.findall(r"^  ([a-z-]+) ", usage, re.M) == COMMANDS
+    for status in (0, 1, 64, 69, 75, 77, 78):
+        assert re.search(rf"^{status}\b", text, re.M)
+
+
+def test_the_man_pages_example_is_a_configuration(adit, folder):
+    text = (TOP / "src/adit.1").read_text()
+    example = next(part for part in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text, re.M | re.S) if "hosts:" in part)
+    (folder / "example.conf").write_text(example)
+    assert adit.run("check", "-c", folder / "example.conf").returncode == 0
+
+
+# ---- completion
+
+def complete_in_bash(adit, line, env):
+    words = line.split(" ")
+    script = (f"source {TOP}/contrib/completion/adit.bash; COMP_WORDS=({' '.join(repr(word) for word in words)}); "
+              f"COMP_CWORD={len(words) - 1}; COMP_LINE={line!r}; _adit; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    done = run("bash", "--norc", "-c", script, env={**env, "PATH": f"{adit_path().parent}:/usr/bin:/bin"})
+    assert not done.stderr, done.stderr
+    return sorted(done.stdout.split())
+
+
+@pytest.fixture
+def daemon(adit, sshd, serve, tunnels, folder):
+    adit.configure(hosts={"server": tunnels.host(sshd())},
+                   tunnels={name: tunnels.local(free_port(), serve(echo).port) for name in ("orders-db", "office", "web")})
+    adit.start()
+    wait_until(lambda: (folder / "control.sock").exists(), "the control socket")
+    yield f"-s {folder}/control.sock"
+    adit.stop()
+
+
+def test_bash_completes_commands_options_and_the_daemons_tunnels(adit, daemon):
+    assert complete_in_bash(adit, "adit st", adit.env) == ["start", "status", "stop", "streams"]
+    assert complete_in_bash(adit, "adit ", adit.env) == sorted([*COMMANDS, "--help", "--version"])
+    assert complete_in_bash(adit, "adit reload --d", adit.env) == ["--dry-run"]
+    assert complete_in_bash(adit, f"adit stop {daemon} o", adit.env) == ["office", "orders-db"]
+    assert complete_in_bash(adit, f"adit status {daemon} ", adit.env) == ["office", "orders-db", "web"]
+    assert complete_in_bash(adit, "adit stop -s /nonexistent ", adit.env) == []
+
+
+def test_shells_can_read_the_completions():
+    assert run("bash", "-n", TOP / "contrib/completion/adit.bash").returncode == 0
+    need("zsh")
+    done = run("zsh", "-n", TOP / "contrib/completion/_adit")
+    assert done.returncode == 0 and not done.stderr
+
+
+# ---- Prometheus
+
+def test_alert_rules_pass_their_tests():
+    need("promtool")
+    done = run("promtool", "test", "rules", "adit.rules.test.yml", cwd=TOP / "contrib/prometheus")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules_and_dashboard_name_metrics_that_there_are(adit, daemon, folder):
+    done = run("curl", "-s", "--unix-socket", folder / "control.sock", "http://adit/metrics")
+    known = set(re.findall(r"^# TYPE (\S+)", done.stdout, re.M))
+    assert len(known) > 10
+    for name in ("adit.rules.yml", "adit.dashboard.json"):
+        text = (TOP / "contrib/prometheus" / name).read_text()
+        used = set(re.findall(r"\badit_[a-z_]+", text))
+        assert used and used <= known, used - known
+
+
+# ---- systemd
+
+def test_the_units_are_sound_and_the_sandbox_is_tight(folder):
+    need("systemd-analyze")
+    units = pathlib.Path(TOP / "contrib/systemd")
+    for name in ("adit.service", "adit@.service"):
+        text = (units / name).read_text().replace("/usr/bin/adit", "/bin/true")
+        path = folder / name.replace("@", "@x")
+        path.write_text(text)
+        done = run("systemd-analyze", "security", "--offline=true", "--threshold=20", path)
+        assert done.returncode == 0, done.stdout
+        level = float(re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)[1])
+        assert level < 2.0
