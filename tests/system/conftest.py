@@ -232,13 +232,13 @@ def refused(adit, serve, one_tunnel):
 
 @pytest.fixture
 def agent(folder):
-    """An ssh-agent of its own; gives its socket and a function that adds a key."""
+    """An ssh-agent of its own; gives its socket and a function that adds a key, with options of ssh-add before it."""
     path = folder / "agent.sock"
     process = Process([need("ssh-agent"), "-D", "-a", path], folder / "agent.log")
     wait_until(path.exists, "the agent's socket")
 
-    def add(key):
-        subprocess.run([need("ssh-add"), "-q", key], env={**os.environ, "SSH_AUTH_SOCK": str(path)}, check=True,
+    def add(*arguments):
+        subprocess.run([need("ssh-add"), "-q", *map(str, arguments)], env={**os.environ, "SSH_AUTH_SOCK": str(path)}, check=True,
                        stdin=subprocess.DEVNULL, capture_output=True)
     yield path, add
     process.kill()

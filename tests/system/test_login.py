@@ -70,6 +70,23 @@ def test_an_agent_of_the_environment(agent, sshd, serve, one_tunnel, adit, keys)
     there_and_back(adit, one_tunnel(sshd(), serve(echo).port, agent=True, identity=None))
 
 
+@pytest.mark.parametrize("host_key, accepted", [("host_ed25519", True), ("host_rsa", False)])
+def test_a_key_that_is_for_one_host_alone(host_key, accepted, agent, sshd, serve, one_tunnel, adit, keys, folder):
+    """The agent signs when it was told to whom, and that is the host: session-bind@openssh.com and
+    publickey-hostbound-v00@openssh.com."""
+    path, add = agent
+    hosts = folder / "hosts"
+    hosts.write_text(f"there {keys.blob(host_key)}\n", encoding="ascii")
+    add("-H", hosts, "-h", "there", keys.path("id_ed25519"))
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, agent=str(path), identity=None)
+    if accepted:
+        there_and_back(adit, port)
+    else:
+        adit.wait_log(r"link-failed .*class=login")
+        assert "Accepted publickey" not in server.process.log()
+
+
 def test_the_second_identity_is_tried(sshd, serve, one_tunnel, adit, keys, folder):
     authorized = folder / "authorized"
     authorized.write_text(keys.public("id_rsa"), encoding="ascii")
