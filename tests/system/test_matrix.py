@@ -158,12 +158,21 @@ class Rows:
         return ""
 
 
+def assert_host_keys_are_fetched(adit, server):
+    """adit host-key has the plain key of each type, and only those."""
+    done = adit.run("host-key", f"127.0.0.1:{server.port}")
+    assert done.returncode == 0, done.stderr
+    lines = {line for line in done.stdout.splitlines() if not line.startswith("#")}
+    assert lines == set(server.known_hosts().splitlines())
+
+
 @pytest.mark.parametrize("peer", PEERS)
 def test_everything_that_both_ends_have(peer, adit, folder, keys, authority, serve, matrix):
     ours = our_lists(adit, folder, keys)
     server = PEERS[peer].start(folder, keys, authority.certificates)
     try:
         ident, theirs = kexinit.of_server(server.port)
+        assert_host_keys_are_fetched(adit, server)
         rows = Rows(adit, folder, server, authority, ours, theirs)
         rows.start(serve(echo).port)
         failures = []

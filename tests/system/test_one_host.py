@@ -112,6 +112,23 @@ def test_it_goes_through_jumps(adit, sshd, tunnels):
     assert done.stdout.split()[3] == str(inner.port).encode()
 
 
+@pytest.mark.parametrize("kind, options", [("sshd_of_debian13", ["LogLevel INFO"]), ("dropbear", [])])
+def test_other_servers_run_commands_too(kind, options, request, adit, one_host):
+    one_host(request.getfixturevalue(kind)(*options))
+    done = execute(adit, "cat; echo err >&2; exit 7", stdin=b"in")
+    assert (done.stdout, done.stderr, done.returncode) == (b"in", b"err\n", 7)
+
+
+@pytest.mark.parametrize("forwarded", [True, False])
+def test_the_agent_goes_along_where_that_is_wished(forwarded, adit, one_host, agent, keys):
+    path, add = agent
+    add(keys.path("id_rsa"))
+    one_host(agent=str(path), forward_agent=forwarded)
+    done = execute(adit, "ssh-add -L")
+    assert (keys.blob("id_rsa").encode() in done.stdout) == forwarded
+    assert (done.returncode == 0) == forwarded
+
+
 def test_what_fails_is_said_once_with_its_exit_code(adit, sshd, one_host, tunnels, folder, keys):
     one_host(sshd(), identity=str(keys.make("id_stranger", "-t", "ed25519")))
     done = execute(adit, "true")
