@@ -222,6 +222,9 @@ static int read_next(struct transport *t, struct err *e)
 	return r < 0 ? r : 1;
 }
 
+/* What OpenSSH's server says, from 9.8 on, to a source that it penalises (sshd_config(5)). */
+#define PENALTY "Not allowed at this time"
+
 /* "the server closed the connection during the login": the reader of it may know why. */
 static void explain_end(struct transport *t, struct err *e)
 {
@@ -230,6 +233,15 @@ static void explain_end(struct transport *t, struct err *e)
 
 	if (t->input_end == INPUT_ERROR) {
 		err_set_errno(e, ERR_NETWORK, t->input_error, "the connection was lost");
+		return;
+	}
+	if (t->state == STATE_IDENT && strstr(strbuf_text(&t->greeting), PENALTY)) {
+		/* Nothing but waiting helps, and each try too early makes it longer. */
+		err_set(e, ERR_LOGIN,
+		    "the server refuses this address for a while (PerSourcePenalties): logins from "
+		    "here "
+		    "failed; it said \"%s\"",
+		    strbuf_text(&t->greeting));
 		return;
 	}
 	if (t->state == STATE_IDENT && t->greeting.n > 0) {

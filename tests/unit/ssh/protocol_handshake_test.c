@@ -131,6 +131,18 @@ static void test_an_end_after_a_greeting_quotes_it_escaped(void **state)
 	expect_closed(&rig, ERR_NETWORK, "it said \"Exceeded MaxStartups\\x1b[2J\"");
 }
 
+static void test_a_penalised_source_is_a_login_failure(void **state)
+{
+	(void)state;
+	struct rig rig = {0};
+
+	start_mute(&rig);
+	say_text(&rig, "Not allowed at this time\r\n");
+	server_finish(rig.server);
+	rig_settle(&rig);
+	expect_closed(&rig, ERR_LOGIN, "PerSourcePenalties");
+}
+
 static void test_an_end_during_the_key_exchange_says_so(void **state)
 {
 	(void)state;
@@ -419,6 +431,7 @@ int main(void)
 	    cmocka_unit_test(test_lines_without_end_are_not_read),
 	    cmocka_unit_test(test_an_end_before_the_identification_says_what_it_may_mean),
 	    cmocka_unit_test(test_an_end_after_a_greeting_quotes_it_escaped),
+	    cmocka_unit_test(test_a_penalised_source_is_a_login_failure),
 	    cmocka_unit_test(test_an_end_during_the_key_exchange_says_so),
 	    cmocka_unit_test(test_a_reset_before_the_identification_is_the_networks),
 	    cmocka_unit_test(test_lengths_that_cannot_be_are_refused_at_once),
