@@ -71,3 +71,12 @@ def test_upload_and_download_under_rekey_are_whole(sshd, serve, one_tunnel, adit
         client.shutdown(socket.SHUT_WR)
         assert recv_all(client).decode() == hashlib.sha256(data).hexdigest()
 
+
+def test_the_key_exchange_is_strict(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port)
+    with adit.connect(port) as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+    # What sshd does at a NEWKEYS of a strict exchange only.
+    assert re.search(r"resetting (send|read) seqnr", server.process.log())

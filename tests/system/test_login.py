@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lib.process import need
+from lib.process import free_port, need
 from lib.ssh_servers import HOST_KEY_TYPES, ssh_keygen
 from lib.targets import echo, there_and_back
 
@@ -143,12 +143,15 @@ def test_a_key_file_that_cannot_be_used_is_named_with_the_reason(kind, words, ss
     assert "Accepted publickey" not in server.process.log()
 
 
-def test_an_unreadable_key_file_is_named(sshd, serve, one_tunnel, adit, folder, copy_of):
-    if os.geteuid() == 0:
-        pytest.skip("root reads every file")
+def test_an_unreadable_key_file_is_named(sshd, adit, tunnels, copy_of):
+    # Root reads every file as long as it has the capabilities for it.
+    reads = "-dac_override,-dac_read_search"
+    wrapper = () if os.geteuid() else (need("setpriv"), f"--bounding-set={reads}", f"--inh-caps={reads}")
     path = copy_of("id_ed25519")
     path.chmod(0)
-    one_tunnel(sshd(), serve(echo).port, identity=str(path))
+    adit.configure(hosts={"server": tunnels.host(sshd(), identity=str(path))},
+                   tunnels={"one": tunnels.local(free_port(), 1)})
+    adit.start(wrapper=wrapper)
     adit.wait_log(rf"{path}.*Permission denied")
 
 

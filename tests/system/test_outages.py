@@ -61,6 +61,17 @@ def test_a_client_is_held_until_the_server_is_back(sshd, serve, one_tunnel, adit
         client.close()
 
 
+def test_every_address_of_a_name_is_tried(sshd, serve, adit, tunnels):
+    """localhost is ::1 and 127.0.0.1 in most places; the server listens on one of them."""
+    port, server = free_port(), sshd()
+    adit.configure(hosts={"server": tunnels.host(server, address="localhost", known_hosts=None,
+                                                 host_key=server.keys.fingerprint("host_ed25519"))},
+                   tunnels={"one": tunnels.local(port, serve(echo).port)})
+    adit.start().wait_listening(port)
+    with adit.connect(port) as client:
+        there_and_back(client)
+
+
 def test_a_server_that_is_not_there_yet(sshd, serve, one_tunnel, adit):
     server = sshd()
     server.stop()
@@ -201,9 +212,10 @@ def test_a_server_that_says_nothing_is_given_up(serve, adit, one_tunnel, folder,
 
 @pytest.mark.parametrize("bytes_sent", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 1000, b"SSH-1.5-old\r\n",
                                         b"SSH-2.0-x\r\n" + b"\xff" * 64, b"SSH-2.0-x\r\n\0\0\0\0",
+                                        b"SSH-2.0-x\r\n\0\0\0\1\0" + b"x" * 100,
                                         b"SSH-2.0-x\r\n\0\0\x88\xb9\x04\x14" + b"x" * 100, b"x" * 100_000,
                                         b"line\r\n" * 20_000],
-                         ids=["http", "zeros", "ssh1", "length-4G", "length-0", "length-35001", "one-long-line",
+                         ids=["http", "zeros", "ssh1", "length-4G", "length-0", "length-1", "length-35001", "one-long-line",
                               "many-lines"])
 def test_a_server_that_talks_garbage_ends_its_link_alone(bytes_sent, sshd, serve, adit, tunnels):
     def talk(sock):

@@ -6,10 +6,12 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
-from lib.process import free_port, need, wait_until
+from lib.adit import helper_path
+from lib.process import Process, free_port, need, wait_until
 from lib.targets import digest, echo, exchange, pattern, recv_all, recv_exactly, reset
 
 
@@ -258,3 +260,30 @@ def test_postgres_does_not_notice_a_lost_link_between_two_queries(sshd, postgres
     for i in range(5):
         assert psql(port, f"select {i}") == f"{i}\n"
         server.kill_sessions()
+
+
+def test_from_the_start_to_the_first_byte_are_six_round_trips(sshd, serve, adit, tunnels):
+    """TCP, KEXINIT, the method, the service, the login, the channel. What the machine computes meanwhile is less than a
+    round trip of this path, unless the machine is very busy: then the best of a few counts."""
+    round_trip, server = 0.2, sshd()
+    target = serve(echo)
+    proxy = Process([helper_path("delay_proxy"), server.port, int(round_trip * 1000)], adit.folder / "proxy.log",
+                    stdin=subprocess.PIPE)
+    far = int(wait_until(lambda: proxy.log().strip(), "the port of the proxy"))
+
+    def seconds():
+        port = free_port()
+        host = tunnels.host(server, port=far, host_key=server.keys.fingerprint("host_ed25519"), known_hosts=None)
+        adit.configure(hosts={"server": host}, tunnels={"one": tunnels.local(port, target.port)})
+        adit.start().wait_listening(port)
+        begin = time.monotonic()
+        with adit.connect(port) as client:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+        spent = time.monotonic() - begin
+        adit.stop()
+        return spent
+    try:
+        assert any(seconds() < 7 * round_trip for _ in range(4)), adit.log()
+    finally:
+        proxy.kill()
