@@ -134,12 +134,15 @@ def test_a_client_that_resets_ends_the_target(sshd, serve, one_tunnel, adit):
 
     def until_the_end(sock):
         try:
+            sock.sendall(b"!")
             while sock.recv(1 << 16):
                 pass
         finally:
             ended.set()
     port = one_tunnel(sshd(), serve(until_the_end).port)
     client = adit.connect(port)
+    # Not before it has a stream: a client that leaves while it is held never gets one.
+    assert client.recv(1) == b"!"
     client.sendall(b"x" * 100_000)
     reset(client)
     wait_until(ended.is_set, "the target to see the end")
