@@ -124,11 +124,18 @@ bool tunnel_is_ready(const struct tunnel *tunnel)
 	return true;
 }
 
+static const char *why_stopped(const struct tunnel *tunnel)
+{
+	if (tunnel->removed)
+		return "removed from the configuration, or adit ends";
+	return tunnel->config->enabled ? "stopped by adit stop"
+				       : "not enabled in the configuration";
+}
+
 const char *tunnel_reason(const struct tunnel *tunnel)
 {
 	if (!tunnel->running)
-		return tunnel->config->enabled ? "stopped by adit stop"
-					       : "not enabled in the configuration";
+		return why_stopped(tunnel);
 	for (size_t i = 0; i < tunnel->slot_count; i++) {
 		struct forward_status status;
 

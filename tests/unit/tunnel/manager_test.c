@@ -50,6 +50,7 @@ static void test_a_removed_tunnel_drains(void **state)
 	assert_echo(client, "y");
 	rig_apply("drain_timeout = 5; hosts: { a: { port = ${A}; }; }; tunnels: { " X " };");
 	rig_advance(4000);
+	assert_true(rig_log_has("removed from the configuration"));
 	assert_echo(client, "has its time");
 	close(client);
 	rig_advance(500);
