@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/bev.h"
-#include "ssh/session_hostkeys.h"
 #include "tunnel/backoff.h"
 #include "tunnel/login.h"
 #include "tunnel/reach.h"
@@ -395,10 +394,8 @@ static void came_up(struct link *link)
 	    link->peer_address, info.kex, info.cipher_out, link->host_key,
 	    client_auth_method(link->client));
 	watch_expiry(link);
-	/* A link carries forwards; commands have connections of their own (tunnel/visit). */
-	session_no_more_sessions(link_session(link));
-	if (link->config->update_host_keys)
-		session_hostkeys_start(link_session(link), link->login.hostkey, link->log);
+	if (link->env.use == LINK_FOR_FORWARDS)
+		session_no_more_sessions(link_session(link));
 	set_state(link, LINK_UP);
 	announce_up(link);
 }

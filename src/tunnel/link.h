@@ -37,10 +37,14 @@ const char *link_state_name(enum link_state state);
 const char *link_state_reason(enum link_state state); /* in words, for who waits for it */
 
 struct link;
+/* What the connections are for: a server may refuse sessions on one that was promised to carry forwards alone. */
+enum link_use { LINK_FOR_FORWARDS, LINK_FOR_COMMANDS };
+
 struct link_env {
 	struct loop *loop; /* keeps, all of them */
 	struct resolver *resolver;
 	struct gate *gate;
+	enum link_use use;
 };
 
 struct link_callbacks {

@@ -123,7 +123,8 @@ struct visit *visit_new(struct loop *loop, struct resolver *resolver, struct con
 		visit->stops[i].config = *host;
 		host = host->via ? config_find_host(snapshot, host->via) : NULL;
 	}
-	struct link_env env = {.loop = loop, .resolver = resolver, .gate = visit->gate};
+	struct link_env env = {
+	    .loop = loop, .resolver = resolver, .gate = visit->gate, .use = LINK_FOR_COMMANDS};
 	for (size_t i = 0; i < visit->count; i++)
 		make_stop(visit, i, &env);
 	for (size_t i = 0; i < visit->count; i++)
