@@ -366,7 +366,7 @@ static void test_with_pins_known_hosts_is_not_read(void **state)
 static void test_a_pin_that_is_none_is_an_error(void **state)
 {
 	static const char *const bad[] = {"", "SHA256:", "SHA256:abc", "MD5:00:11", "ssh-ed25519",
-	    "ssh-ed25519 AAAA", "ssh-rsa " TEST_ED25519_BLOB,
+	    "ssh-ed25519 AAAA", ("ssh-rsa " TEST_ED25519_BLOB),
 	    "SHA256:R04ejHzvJyTwnsSKT1uweGMGSknjqWoHSpBqTh4DMuUA"};
 
 	(void)state;
