@@ -30,7 +30,7 @@ void loop_stop(struct loop *loop); /* at the end of the current pass */
 enum loop_wait { LOOP_WAIT, LOOP_NO_WAIT };
 /* One pass. With LOOP_WAIT it sleeps until something is ready. Returns false when there is nothing to wait for. */
 bool loop_pass(struct loop *loop, enum loop_wait wait);
-uint64_t loop_pass_count(const struct loop *loop); /* a watchdog's proof that the loop turns */
+uint64_t loop_pass_count(const struct loop *loop); /* how often it turned: for tests */
 
 /* ---- tasks: at the end of the pass ---- */
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,17 @@
 #include "net/addr.h"
 
 enum { HEAD_MAX = 16 * 1024 };
+
+bool ask_takes_option(struct ask_options *options, int option)
+{
+	if (option == 'c')
+		options->config = optarg;
+	else if (option == 's')
+		options->socket = optarg;
+	else
+		return false;
+	return true;
+}
 
 /* ---- the connection ---- */
 

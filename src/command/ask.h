@@ -24,6 +24,9 @@ struct ask_options {
 	"  -c, --config FILE   the daemon's configuration file, for its control_socket\n" \
 	"  -s, --socket PATH   the daemon's control socket\n"
 
+/* Is it -c or -s, as getopt_long() gave it? Then it was taken. */
+bool ask_takes_option(struct ask_options *options, int option);
+
 struct ask_answer {
 	int code;           /* of HTTP */
 	struct strbuf body; /* the caller's to clear */

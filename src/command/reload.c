@@ -19,13 +19,9 @@ static int reload(const struct command *command, int argc, char **argv)
 	int option, code = EXIT_DONE;
 
 	while ((option = getopt_long(argc, argv, "c:s:n", list, NULL)) != -1) {
+		if (ask_takes_option(&options, option))
+			continue;
 		switch (option) {
-		case 'c':
-			options.config = optarg;
-			break;
-		case 's':
-			options.socket = optarg;
-			break;
 		case 'n':
 			path = "/v1/reload?format=text&dry_run=1";
 			break;

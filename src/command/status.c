@@ -62,13 +62,9 @@ static int status(const struct command *command, int argc, char **argv)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:s:w", list, NULL)) != -1) {
+		if (ask_takes_option(&options, option))
+			continue;
 		switch (option) {
-		case 'c':
-			options.config = optarg;
-			break;
-		case 's':
-			options.socket = optarg;
-			break;
 		case 'j':
 			json = true;
 			break;

@@ -13,13 +13,9 @@ static int act(const struct command *command, int argc, char **argv)
 	int option, code = EXIT_DONE;
 
 	while ((option = getopt_long(argc, argv, "c:s:", list, NULL)) != -1) {
+		if (ask_takes_option(&options, option))
+			continue;
 		switch (option) {
-		case 'c':
-			options.config = optarg;
-			break;
-		case 's':
-			options.socket = optarg;
-			break;
 		case 'h':
 			command_print_help(command);
 			return EXIT_DONE;

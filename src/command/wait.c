@@ -51,13 +51,9 @@ static int wait_command(const struct command *command, int argc, char **argv)
 	int option, code;
 
 	while ((option = getopt_long(argc, argv, "c:s:t:", list, NULL)) != -1) {
+		if (ask_takes_option(&options, option))
+			continue;
 		switch (option) {
-		case 'c':
-			options.config = optarg;
-			break;
-		case 's':
-			options.socket = optarg;
-			break;
 		case 't':
 			if (!read_seconds(optarg, &timeout_ms))
 				return command_usage_error(
