@@ -67,9 +67,10 @@ struct span hostkey_policy_seen(const struct hostkey_policy *policy);
 #define HOSTKEY_ANNOUNCED_MAX 32
 int hostkey_policy_announced(
     struct hostkey_policy *policy, struct span message, struct span *ret_new) MUST_CHECK;
-/* The proof has been checked for all new keys: write the file (adds new ones, removes vanished ones). Does nothing where nothing
- * may be changed. Blocks. */
-int hostkey_policy_update(
-    struct hostkey_policy *policy, struct span message, struct err *e) MUST_CHECK;
+/* The proof has been checked for these keys: writes the file (adds new ones, removes vanished ones), as it is by now. Does
+ * nothing where nothing may be changed; ERR_LOCAL, and nothing changed, when by now a key would have to be added that is not
+ * among the proven ones, or when the file cannot be written. Blocks. */
+int hostkey_policy_update(struct hostkey_policy *policy, struct span message,
+    const struct span *proven, size_t proven_count, struct err *e) MUST_CHECK;
 
 #endif

@@ -134,7 +134,27 @@ int hostkey_policy_announced(
 	return rc;
 }
 
-int hostkey_policy_update(struct hostkey_policy *policy, struct span message, struct err *e)
+static int carry_out(const struct hostkey_policy *policy, const struct plan *plan, struct err *e)
+{
+	struct known_hosts_change change = {
+	    .path = policy->known_hosts_paths[0],
+	    .name = policy->name,
+	    .port = policy->port,
+	    .add = plan->new_keys,
+	    .add_count = plan->new_count,
+	    .remove = plan->vanished,
+	    .remove_count = plan->vanished_count,
+	};
+	int rc = known_hosts_update(&change, e);
+
+	if (rc == 0)
+		log_info(policy->log, "host-keys-updated", "file=%s added=%zu removed=%zu",
+		    change.path, change.add_count, change.remove_count);
+	return rc;
+}
+
+int hostkey_policy_update(struct hostkey_policy *policy, struct span message,
+    const struct span *proven, size_t proven_count, struct err *e)
 {
 	struct announced announced;
 	struct plan plan = {0};
@@ -142,21 +162,16 @@ int hostkey_policy_update(struct hostkey_policy *policy, struct span message, st
 
 	if (read_announced(message, &announced) < 0)
 		return err_set(e, ERR_PEER, "malformed announcement of host keys");
-	if (make_plan(policy, &announced, &plan) && plan.new_count + plan.vanished_count) {
-		struct known_hosts_change change = {
-		    .path = policy->known_hosts_paths[0],
-		    .name = policy->name,
-		    .port = policy->port,
-		    .add = plan.new_keys,
-		    .add_count = plan.new_count,
-		    .remove = plan.vanished,
-		    .remove_count = plan.vanished_count,
-		};
-		rc = known_hosts_update(&change, e);
-		if (rc == 0)
-			log_info(policy->log, "host-keys-updated", "file=%s added=%zu removed=%zu",
-			    change.path, change.add_count, change.remove_count);
-	}
+	bool may = make_plan(policy, &announced, &plan);
+	/* A line that was there at the announcement, and so needed no proof, may be gone now. */
+	for (size_t i = 0; may && i < plan.new_count && rc == 0; i++)
+		if (!is_among(plan.new_keys[i], proven, proven_count))
+			rc = err_set(e, ERR_LOCAL,
+			    "%s changed while the server proved its keys; the next connection "
+			    "looks again",
+			    policy->known_hosts_paths[0]);
+	if (rc == 0 && may && plan.new_count + plan.vanished_count)
+		rc = carry_out(policy, &plan, e);
 	known_hosts_free(plan.known);
 	return rc;
 }

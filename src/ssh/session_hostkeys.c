@@ -61,7 +61,8 @@ static void write_down(const struct announcement *a)
 {
 	struct err e = ERR_INIT;
 
-	if (hostkey_policy_update(a->policy, SPAN(a->message, a->message_length), &e))
+	if (hostkey_policy_update(
+		a->policy, SPAN(a->message, a->message_length), a->new_keys, a->new_count, &e))
 		log_warning(a->log, "host-keys-not-written", "reason=%s", e.text);
 }
 

@@ -634,7 +634,8 @@ static int announce(const struct setting *setting, struct span key, const struct
 	if (verify(policy, key, &e) < 0)
 		fail_msg("%s", e.text);
 	int rc = hostkey_policy_announced(policy, wr_span(&message), ret_new);
-	if (rc >= 0 && hostkey_policy_update(policy, wr_span(&message), &e) < 0)
+	if (rc >= 0 &&
+	    hostkey_policy_update(policy, wr_span(&message), ret_new, (size_t)rc, &e) < 0)
 		fail_msg("%s", e.text);
 	wr_clear(&message);
 	hostkey_policy_free(policy);
@@ -655,8 +656,42 @@ static void test_new_keys_are_added_and_vanished_ones_removed(void **state)
 	assert_true(span_equal(new[0], wr_span(&p256)));
 	/* nothing happens before they are proven */
 	expect_user_file("db.example.com " RSA " old\nother " RSA "\ndb.example.com " ED25519 "\n");
-	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), NULL), 0);
+	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), new, 1, NULL), 0);
 	expect_user_file("other " RSA "\ndb.example.com " ED25519 "\ndb.example.com " P256 "\n");
+	hostkey_policy_free(policy);
+	wr_clear(&message);
+}
+
+/* ssh-keygen -R, or another client, while the proof is on its way. */
+static void test_only_what_was_proven_is_written(void **state)
+{
+	static const char before[] = "db.example.com " ED25519 "\ndb.example.com " RSA "\n";
+	struct span keys[] = {wr_span(&ed25519), wr_span(&p256), wr_span(&rsa)};
+	struct span new[HOSTKEY_ANNOUNCED_MAX];
+	struct hostkey_policy *policy;
+	struct wr message = announcement(keys, 3);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	put(user_file, before);
+	policy = make_policy(&strict);
+	assert_int_equal(verify(policy, wr_span(&ed25519), NULL), 0);
+	assert_int_equal(hostkey_policy_announced(policy, wr_span(&message), new), 1);
+	/* a key that was known then, and is not any more, was not proven */
+	put(user_file, "db.example.com " ED25519 "\n");
+	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), new, 1, &e), ERR_LOCAL);
+	assert_non_null(strstr(e.text, "changed while"));
+	expect_user_file("db.example.com " ED25519 "\n");
+	/* one that somebody else has added is not added again */
+	put(user_file,
+	    "db.example.com " ED25519 "\ndb.example.com " RSA "\ndb.example.com " P256 "\n");
+	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), new, 1, NULL), 0);
+	expect_user_file(
+	    "db.example.com " ED25519 "\ndb.example.com " RSA "\ndb.example.com " P256 "\n");
+	put(user_file, before);
+	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), new, 1, NULL), 0);
+	expect_user_file(
+	    "db.example.com " ED25519 "\ndb.example.com " RSA "\ndb.example.com " P256 "\n");
 	hostkey_policy_free(policy);
 	wr_clear(&message);
 }
@@ -730,7 +765,7 @@ static void test_only_the_first_announcement_counts(void **state)
 	assert_int_equal(verify(policy, wr_span(&ed25519), NULL), 0);
 	assert_int_equal(hostkey_policy_announced(policy, wr_span(&message), new), 1);
 	assert_int_equal(hostkey_policy_announced(policy, wr_span(&message), new), 0);
-	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), NULL), 0);
+	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), new, 1, NULL), 0);
 	expect_user_file("db.example.com " ED25519 "\n");
 	hostkey_policy_free(policy);
 	wr_clear(&message);
@@ -752,7 +787,7 @@ static void test_announcements_that_cannot_be_are_refused(void **state)
 		key_free(key);
 	}
 	assert_true(hostkey_policy_announced(policy, wr_span(&many), new) < 0);
-	assert_true(hostkey_policy_update(policy, wr_span(&many), NULL) < 0);
+	assert_true(hostkey_policy_update(policy, wr_span(&many), NULL, 0, NULL) < 0);
 	hostkey_policy_free(policy);
 
 	put(user_file, "db.example.com " ED25519 "\n");
@@ -795,6 +830,7 @@ int main(void)
 	    TEST(test_what_is_no_key_is_the_peers_fault),
 	    TEST(test_what_is_known_of_the_host_is_asked_for_first),
 	    TEST(test_new_keys_are_added_and_vanished_ones_removed),
+	    TEST(test_only_what_was_proven_is_written),
 	    TEST(test_a_key_that_was_just_accepted_may_be_joined_by_others),
 	    TEST(test_lines_that_are_not_this_hosts_alone_are_not_touched),
 	    TEST(test_a_key_verified_by_certificate_changes_nothing),

@@ -11,6 +11,7 @@ struct hostkey_policy {
 	int answer; /* of hostkey_policy_announced() */
 	int updates;
 	struct wr updated; /* the message of the last update */
+	struct wr proven;  /* what was said to be proven then, as strings */
 	int update_answer;
 };
 
@@ -30,11 +31,15 @@ int hostkey_policy_announced(
 	return policy->answer;
 }
 
-int hostkey_policy_update(struct hostkey_policy *policy, struct span message, struct err *e)
+int hostkey_policy_update(struct hostkey_policy *policy, struct span message,
+    const struct span *proven, size_t proven_count, struct err *e)
 {
 	policy->updates++;
 	wr_reset(&policy->updated);
 	wr_span_bytes(&policy->updated, message);
+	wr_reset(&policy->proven);
+	for (size_t i = 0; i < proven_count; i++)
+		wr_string(&policy->proven, proven[i]);
 	return policy->update_answer ? err_set(e, ERR_LOCAL, "the disk is full") : 0;
 }
 
@@ -126,7 +131,19 @@ static void finish(struct announced *a, int updates)
 	wr_clear(&a->keys);
 	wr_clear(&a->proof);
 	wr_clear(&a->policy.updated);
+	wr_clear(&a->policy.proven);
 	free(a);
+}
+
+static void expect_proven(
+    const struct announced *a, const struct key *first, const struct key *second)
+{
+	struct wr keys = WR_INIT;
+
+	wr_string(&keys, key_blob(first));
+	wr_string(&keys, key_blob(second));
+	assert_true(span_equal(wr_span(&a->policy.proven), wr_span(&keys)));
+	wr_clear(&keys);
 }
 
 static void test_new_keys_that_are_proven_are_written(void **state)
@@ -140,6 +157,7 @@ static void test_new_keys_that_are_proven_are_written(void **state)
 	prove(&a->proof, rsa, "rsa-sha2-256", ID, rsa);
 	answer(a);
 	assert_true(span_equal(wr_span(&a->policy.updated), wr_span(&a->keys)));
+	expect_proven(a, ed25519, rsa);
 	finish(a, 1);
 }
 
@@ -150,6 +168,7 @@ static void test_without_new_keys_nothing_is_asked_and_what_vanished_goes(void *
 	(void)state;
 	rig_expect_nothing(a->rig);
 	assert_true(span_equal(wr_span(&a->policy.updated), wr_span(&a->keys)));
+	assert_int_equal(a->policy.proven.n, 0);
 	finish(a, 1);
 }
 
