@@ -220,6 +220,19 @@ struct key *key_public_copy(const struct key *key)
 	return key_from_blob(wr_span(&key->blob), NULL);
 }
 
+struct key *key_copy(const struct key *key)
+{
+	struct key *copy = key_new(key->kind);
+
+	/* What OpenSSL has is counted, and never changed. */
+	EVP_PKEY_up_ref(key->pkey);
+	copy->pkey = key->pkey;
+	copy->is_private = key->is_private;
+	wr_span_bytes(&copy->blob, wr_span(&key->blob));
+	wr_span_bytes(&copy->application, wr_span(&key->application));
+	return copy;
+}
+
 /* ---- asking ---- */
 
 enum key_type key_type(const struct key *key)

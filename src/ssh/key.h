@@ -37,6 +37,7 @@ unsigned key_bits(const struct key *key);
 struct span key_blob(const struct key *key); /* as long as the key */
 bool key_is_private(const struct key *key);
 struct key *key_public_copy(const struct key *key);
+struct key *key_copy(const struct key *key); /* with its private half, if it has one */
 
 /* "SHA256:..." of a blob, base64 without padding; gives. */
 char *key_fingerprint(struct span blob);

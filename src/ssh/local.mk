@@ -44,6 +44,7 @@ libssh_a_SOURCES = \
 	src/ssh/keyfile.c src/ssh/keyfile.h src/ssh/keyfile_format.h \
 	src/ssh/keyfile_openssh.c \
 	src/ssh/keyfile_pem.c \
+	src/ssh/keyring.c src/ssh/keyring.h \
 	src/ssh/known_hosts.c src/ssh/known_hosts.h \
 	src/ssh/known_hosts_line.c src/ssh/known_hosts_line.h \
 	src/ssh/known_hosts_update.c \

@@ -357,7 +357,7 @@ static bool is_renewed(struct link *link)
 	struct client_options options;
 	struct login login;
 
-	if (login_prepare(link->config, link->log, &login, &options, NULL))
+	if (login_prepare(link->config, link->env.keyring, link->log, &login, &options, NULL))
 		return false;
 	bool longer = login.expires > link->login.expires;
 	login_discard_options(&options);
@@ -473,7 +473,8 @@ static void on_gate(void *arg)
 		return;
 	}
 	/* Before the server is bothered: it would count a connection without a login against us. */
-	if (login_prepare(link->config, link->log, &link->login, &link->options, &e)) {
+	if (login_prepare(
+		link->config, link->env.keyring, link->log, &link->login, &link->options, &e)) {
 		failed(link, &e);
 		return;
 	}

@@ -44,6 +44,7 @@ struct link_env {
 	struct loop *loop; /* keeps, all of them */
 	struct resolver *resolver;
 	struct gate *gate;
+	struct keyring *keyring; /* may be NULL */
 	enum link_use use;
 };
 

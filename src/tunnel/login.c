@@ -97,16 +97,14 @@ static struct cert *find_cert(const struct config_host *host, const char *path,
 	return NULL;
 }
 
-static int read_identity(const struct config_host *host, const char *path,
+static int read_identity(const struct config_host *host, struct keyring *keyring, const char *path,
     const struct secret *passphrase, bool has_agent, const struct log_context *log,
     struct login *login, struct auth_options *auth, struct err *e)
 {
 	struct err why = ERR_INIT;
-	char *comment = NULL;
-	struct key *key = keyfile_read(path, passphrase, &comment, &why);
+	struct key *key = keyring_read(keyring, path, passphrase, &why);
 	bool from_agent = false;
 
-	free(comment);
 	if (!key && has_agent) {
 		/* Encrypted, or only its public half is here: the agent may hold the rest. */
 		key = keyfile_read_public(path);
@@ -131,8 +129,8 @@ static int read_identity(const struct config_host *host, const char *path,
 	return 0;
 }
 
-static int read_identities(const struct config_host *host, const struct log_context *log,
-    struct login *login, struct auth_options *auth, struct err *e)
+static int read_identities(const struct config_host *host, struct keyring *keyring,
+    const struct log_context *log, struct login *login, struct auth_options *auth, struct err *e)
 {
 	struct secret passphrase = {0};
 	int result = 0;
@@ -140,8 +138,9 @@ static int read_identities(const struct config_host *host, const struct log_cont
 	if (host->passphrase.kind == CONFIG_SECRET_FILE)
 		result = keyfile_read_secret(host->passphrase.path, &passphrase, e);
 	for (size_t i = 0; i < host->identity.n && result == 0; i++)
-		result = read_identity(host, host->identity.v[i], passphrase.p ? &passphrase : NULL,
-		    login->agent_path != NULL, log, login, auth, e);
+		result = read_identity(host, keyring, host->identity.v[i],
+		    passphrase.p ? &passphrase : NULL, login->agent_path != NULL, log, login, auth,
+		    e);
 	secret_clear(&passphrase);
 	return result;
 }
@@ -167,8 +166,8 @@ static struct hostkey_policy *make_policy(
 	return hostkey_policy_new(&options, e);
 }
 
-static int prepare_auth(const struct config_host *host, const struct log_context *log,
-    struct login *login, struct auth_options *auth, struct err *e)
+static int prepare_auth(const struct config_host *host, struct keyring *keyring,
+    const struct log_context *log, struct login *login, struct auth_options *auth, struct err *e)
 {
 	if (agent_path(host))
 		login->agent_path = mem_strdup(agent_path(host));
@@ -177,7 +176,7 @@ static int prepare_auth(const struct config_host *host, const struct log_context
 	    .agent_path = login->agent_path,
 	    .agent_keys = host->identity_is_default ? AUTH_AGENT_ALL : AUTH_AGENT_IDENTITIES_ONLY,
 	    .agent_timeout_ms = AGENT_TIMEOUT_MS};
-	int result = read_identities(host, log, login, auth, e);
+	int result = read_identities(host, keyring, log, login, auth, e);
 	if (result == 0 && host->password.kind == CONFIG_SECRET_FILE)
 		result = keyfile_read_secret(host->password.path, &login->password, e);
 	if (result == 0 && auth->identity_count == 0 && !auth->agent_path && !login->password.p)
@@ -187,8 +186,9 @@ static int prepare_auth(const struct config_host *host, const struct log_context
 	return result;
 }
 
-int login_prepare(const struct config_host *host, const struct log_context *log,
-    struct login *ret_login, struct client_options *ret_options, struct err *e)
+int login_prepare(const struct config_host *host, struct keyring *keyring,
+    const struct log_context *log, struct login *ret_login, struct client_options *ret_options,
+    struct err *e)
 {
 	struct login login = {.expires = UINT64_MAX};
 	struct client_options options = {0};
@@ -197,7 +197,7 @@ int login_prepare(const struct config_host *host, const struct log_context *log,
 
 	login.hostkey = make_policy(host, log, e);
 	if (login.hostkey)
-		result = prepare_auth(host, log, &login, &options.auth, e);
+		result = prepare_auth(host, keyring, log, &login, &options.auth, e);
 	if (result) {
 		login_discard_options(&options);
 		login_clear(&login);

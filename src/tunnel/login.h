@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "ssh/client.h"
 #include "ssh/hostkey.h"
+#include "ssh/keyring.h"
 
 /* What client_options point into: must live as long as the client. */
 struct login {
@@ -21,9 +22,11 @@ struct login {
 };
 
 /* Fills both; a key file that is unusable is an error if it was configured, and skipped if it is a default. 0, or ERR_CONFIG
- * (also ERR_LOGIN when there is nothing at all to log in with). Blocks: reads files. */
-int login_prepare(const struct config_host *host, const struct log_context *log,
-    struct login *ret_login, struct client_options *ret_options, struct err *e) MUST_CHECK;
+ * (also ERR_LOGIN when there is nothing at all to log in with). Blocks: reads files, an
+ * encrypted key once only as long as keyring (which may be NULL) has it. */
+int login_prepare(const struct config_host *host, struct keyring *keyring,
+    const struct log_context *log, struct login *ret_login, struct client_options *ret_options,
+    struct err *e) MUST_CHECK;
 void login_clear(struct login *login);
 /* For options that were prepared and not handed to client_new(). */
 void login_discard_options(struct client_options *options);

@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "ssh/keyring.h"
 #include "tunnel/gate.h"
 #include "tunnel/host.h"
 
@@ -278,6 +279,20 @@ static void put_in_order(struct manager *m)
 		m->tunnels[i] = manager_find_tunnel(m, config->tunnels[i].name);
 }
 
+static bool is_identity(void *arg, const char *path)
+{
+	const struct config *config = arg;
+
+	for (size_t i = 0; i < config->host_count; i++) {
+		const struct config_host *host = &config->hosts[i];
+
+		for (size_t j = 0; j < host->identity.n; j++)
+			if (strcmp(host->identity.v[j], path) == 0)
+				return true;
+	}
+	return false;
+}
+
 void manager_apply(struct manager *m, struct config *next, const struct config_plan *plan)
 {
 	struct config *before = m->config;
@@ -293,6 +308,7 @@ void manager_apply(struct manager *m, struct config *next, const struct config_p
 		apply_op(m, &plan->v[i]);
 	put_in_order(m);
 	handover_clear(&m->handover);
+	keyring_keep(m->link_env.keyring, is_identity, next);
 	config_unref(before);
 	task_schedule(&m->tell);
 	task_schedule(&m->sweep);
@@ -305,8 +321,10 @@ struct manager *manager_new(const struct manager_options *options)
 	struct manager *m = NEW(struct manager);
 
 	m->options = *options;
-	m->link_env = (struct link_env){
-	    .loop = options->loop, .resolver = options->resolver, .gate = gate_new(options->loop)};
+	m->link_env = (struct link_env){.loop = options->loop,
+	    .resolver = options->resolver,
+	    .gate = gate_new(options->loop),
+	    .keyring = keyring_new()};
 	m->hosts_by_name = map_new();
 	m->tunnels_by_name = map_new();
 	handover_init(&m->handover);
@@ -335,6 +353,7 @@ void manager_free(struct manager *m)
 	task_cancel(&m->tell);
 	task_cancel(&m->sweep);
 	gate_free(m->link_env.gate);
+	keyring_free(m->link_env.keyring);
 	map_free(m->hosts_by_name);
 	map_free(m->tunnels_by_name);
 	free(m->hosts);

@@ -209,6 +209,33 @@ def test_pkcs8_as_openssl_encrypts_it(options, sshd, serve, one_tunnel, adit, co
     there_and_back(adit, one_tunnel(sshd(), serve(echo).port, identity=str(path), passphrase=passphrase()))
 
 
+def cpu_seconds(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as f:
+        return int(f.read().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_key_is_decrypted_once_as_long_as_its_file_stays_as_it_is(sshd, serve, one_tunnel, adit, copy_of, passphrase,
+                                                                    folder, keys):
+    path, another = copy_of("id_ed25519"), folder / "another"
+    encrypt(path, "-a", "64")
+    ssh_keygen("-q", "-t", "ecdsa", "-N", "other words", "-f", another)
+    authorized = folder / "authorized"
+    authorized.write_text(keys.public("id_ed25519") + another.with_suffix(".pub").read_text(encoding="ascii"), encoding="ascii")
+    server = sshd(authorized_keys=authorized)
+    port = one_tunnel(server, serve(echo).port, identity=str(path), passphrase=passphrase())
+    there_and_back(adit, port)
+    first = cpu_seconds(adit.process)
+    server.kill_sessions()
+    there_and_back(adit, port)
+    assert cpu_seconds(adit.process) - first < first / 2
+    # Another key in its place, and with it another passphrase, counts at the next connect.
+    another.rename(path)
+    passphrase("other words")
+    server.kill_sessions()
+    there_and_back(adit, port)
+    adit.wait_log(r"link-up.* login=.*ECDSA")
+
+
 @pytest.mark.parametrize("form", ["OpenSSH", "PEM", "PKCS8"])
 def test_a_wrong_passphrase_is_named_and_not_told(form, sshd, serve, one_tunnel, adit, copy_of, passphrase):
     path = copy_of("id_rsa")

@@ -313,9 +313,17 @@ static void test_what_is_signed_verifies_and_nothing_else_does(void **state)
 				assert_int_equal(key_verify(key, span_of(pairs[k].algorithm), data,
 						     signature, NULL),
 				    ERR_PEER);
+		/* a copy is whole, and needs nothing of what it was made of */
+		struct key *copy = key_copy(key);
+		assert_true(span_equal(key_blob(copy), key_blob(key)));
+		key_free(key);
+		wr_reset(&w);
+		assert_int_equal(key_sign(copy, algorithm, data, &w, &e), 0);
+		assert_int_equal(key_verify(public, algorithm, data, wr_span(&w), &e), 0);
+
 		key_free(other);
 		key_free(public);
-		key_free(key);
+		key_free(copy);
 		wr_clear(&w);
 	}
 }

@@ -76,6 +76,10 @@ UNIT_TESTS_SSH += tests/unit/ssh/bcrypt_pbkdf_test
 tests_unit_ssh_bcrypt_pbkdf_test_SOURCES = tests/unit/ssh/bcrypt_pbkdf_test.c
 tests_unit_ssh_bcrypt_pbkdf_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 
+UNIT_TESTS_SSH += tests/unit/ssh/keyring_test
+tests_unit_ssh_keyring_test_SOURCES = tests/unit/ssh/keyring_test.c tests/unit/ssh/made_cert.h
+tests_unit_ssh_keyring_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
 UNIT_TESTS_SSH += tests/unit/ssh/keyfile_test
 tests_unit_ssh_keyfile_test_SOURCES = tests/unit/ssh/keyfile_test.c tests/unit/ssh/test_keyfiles.h
 tests_unit_ssh_keyfile_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
