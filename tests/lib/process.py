@@ -48,13 +48,21 @@ def need_root(why):
 _given = set()
 
 
+def workers():
+    """Which one this is of how many that run tests at the same time (pytest-xdist)."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return int(number), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
 def free_port():
-    """A TCP port that nobody listens on, below the range from which the kernel takes the ports of clients."""
+    """A TCP port that nobody listens on, below the range from which the kernel takes the ports of clients. No two tests are
+    given the same, also when they run at the same time."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
         top = int(f.read().split()[0])
+    this, count = workers()
     for _ in range(1000):
         port = random.SystemRandom().randrange(10240, max(top, 20480))
-        if port in _given:
+        if port in _given or port % count != this:
             continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -23,6 +23,12 @@ threading.stack_size(256 * 1024)  # a test has a thousand of them
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "valgrind: also run under valgrind by contrib/check")
+    config.addinivalue_line("markers", "xdist_group(name): where tests run in parallel, those of a group do not")
+
+
+def pytest_collection_modifyitems(items):
+    """Groups take longest: first, so that nobody waits for them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 class Matrix:
@@ -32,7 +38,7 @@ class Matrix:
         self.peers = {}
 
     def add(self, peer, kind, name, good):
-        self.peers.setdefault(peer.removeprefix("SSH-2.0-").split()[0], {})[kind, name] = good
+        self.peers.setdefault(peer, {})[kind, name] = good
 
     def lines(self):
         rows = sorted({row for proven in self.peers.values() for row in proven},
@@ -48,8 +54,16 @@ MATRIX = Matrix()
 
 
 @pytest.fixture
-def matrix():
-    return MATRIX
+def matrix(record_property):
+    """matrix(peer, kind, name, good) enters a cell. By way of the test's report, which comes from wherever the test ran."""
+    return lambda peer, *cell: record_property("matrix", [peer.removeprefix("SSH-2.0-").split()[0], *cell])
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "teardown":
+        for name, value in report.user_properties:
+            if name == "matrix":
+                MATRIX.add(*value)
 
 
 def pytest_terminal_summary(terminalreporter):

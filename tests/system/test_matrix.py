@@ -178,7 +178,7 @@ def test_everything_that_both_ends_have(peer, adit, folder, keys, authority, ser
         failures = []
         for kind, name, row, port in rows.rows:
             failure = rows.prove(kind, name, row, port)
-            matrix.add(ident, kind, name, not failure)
+            matrix(ident, kind, name, not failure)
             if failure:
                 failures.append(failure)
         adit.stop()

@@ -46,8 +46,13 @@ def ask(adit, command, *args, **more):
     return adit.run(command, "-s", adit.folder / "control.sock", *args, **more)
 
 
+def answers(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 def wait_up(adit, *names):
-    wait_until(lambda: (adit.folder / "control.sock").exists(), "the control socket")
+    wait_until(lambda: answers(adit.folder / "control.sock"), "the control socket")
     done = ask(adit, "wait", "-t", "20", *names)
     assert done.returncode == 0, done.stderr + adit.log()
 

@@ -10,6 +10,8 @@ import pytest
 from lib.adit import TOP, adit_path
 from lib.process import need, need_root
 
+pytestmark = pytest.mark.xdist_group("systemd")  # there is one container
+
 CACHE = pathlib.Path(os.environ.get("ADIT_TEST_CACHE", "/var/cache/adit-tests"))
 ROOT = CACHE / "trixie-systemd"
 PACKAGES = "systemd,systemd-sysv,openssh-server,procps"
