@@ -1,14 +1,16 @@
 /*
- * A lexer of libconfig's comments, strings, brackets and numbers, and of nothing else.
+ * A lexer of libconfig's comments, strings, names, brackets and numbers, and of nothing else.
  */
 #include "config/scan.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 
 #define DEPTH_MAX 32 /* a configuration needs five */
@@ -18,14 +20,22 @@ struct scanner {
 	size_t n, at;
 	int line;
 	const char *file;
-	struct strbuf *out;
+	struct scan *out;
 	struct config_errors *errors;
 
-	struct bracket {
-		char c;
+	/* The text as a whole, then what was opened and not closed. */
+	struct level {
+		char bracket; /* of the text: '{', which it is without */
 		int line;
-	} open[DEPTH_MAX];
+		struct map *names; /* in a group: to the line where the name stands first */
+	} levels[1 + DEPTH_MAX];
 	size_t depth;
+	size_t groups; /* of the top level, so far */
+
+	/* comments and white space are none */
+	enum token { TOKEN_OTHER, TOKEN_NAME, TOKEN_ASSIGN, TOKEN_END } last;
+	size_t last_name, last_name_length; /* in text */
+	int last_name_line;
 };
 
 static char peek(const struct scanner *s, size_t ahead)
@@ -33,14 +43,85 @@ static char peek(const struct scanner *s, size_t ahead)
 	return s->at + ahead < s->n ? s->text[s->at + ahead] : '\0';
 }
 
+/* Is this in a group of the top level? */
+static bool is_inside(const struct scanner *s)
+{
+	return s->depth > 0 && s->levels[1].bracket == '{';
+}
+
+static void add(struct scanner *s, const char *text, size_t count)
+{
+	strbuf_add_n(is_inside(s) ? &s->out->inner : &s->out->outer, text, count);
+}
+
 static void copy(struct scanner *s, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (s->text[s->at + i] == '\n')
-			s->line++;
-	strbuf_add_n(s->out, s->text + s->at, count);
+	for (size_t i = 0; i < count; i++) {
+		if (s->text[s->at + i] != '\n')
+			continue;
+		s->line++;
+		if (is_inside(s))
+			strbuf_add_n(&s->out->outer, "\n", 1);
+	}
+	add(s, s->text + s->at, count);
 	s->at += count;
 }
+
+/* ---- groups ---- */
+
+static void enter(struct scanner *s, char bracket, int line)
+{
+	s->levels[++s->depth] = (struct level){
+	    .bracket = bracket, .line = line, .names = bracket == '{' ? map_new() : NULL};
+}
+
+static void leave(struct scanner *s)
+{
+	map_free(s->levels[s->depth--].names);
+}
+
+/* What stands before this `=` or `:` is the name of a setting. */
+static void define_name(struct scanner *s)
+{
+	struct map *names = s->levels[s->depth].names;
+
+	if (!names)
+		return; /* in a list: a syntax error, of which libconfig tells */
+	char *name = mem_strndup(s->text + s->last_name, s->last_name_length);
+	void *first = map_get(names, name);
+	if (first)
+		config_errors_add(s->errors, s->file, s->last_name_line,
+		    "`%s` is defined twice: first at %s:%d", name, s->file, (int)(intptr_t)first);
+	else
+		map_put(names, name, (void *)(intptr_t)s->last_name_line);
+	free(name);
+}
+
+/* ---- pieces ---- */
+
+static void begin_piece(struct scanner *s)
+{
+	struct scan *out = s->out;
+
+	out->pieces = mem_grow(out->pieces, out->piece_count + 1, sizeof(*out->pieces));
+	out->pieces[out->piece_count++] =
+	    (struct scan_piece){.group = s->groups - 1, .at = out->inner.n, .line = s->line};
+}
+
+static void end_piece(struct scanner *s)
+{
+	strbuf_add_n(&s->out->inner, "", 1);
+}
+
+static void cut_before_name(struct scanner *s)
+{
+	if (s->depth == 1 && is_inside(s) && s->last == TOKEN_END) {
+		end_piece(s);
+		begin_piece(s);
+	}
+}
+
+/* ---- tokens ---- */
 
 static void skip_line_comment(struct scanner *s)
 {
@@ -90,9 +171,13 @@ static void skip_name(struct scanner *s)
 {
 	size_t count = 0;
 
+	cut_before_name(s);
 	while (s->at + count < s->n &&
 	       (isalnum((unsigned char)peek(s, count)) || strchr("_-*", peek(s, count))))
 		count++;
+	s->last_name = s->at;
+	s->last_name_length = count;
+	s->last_name_line = s->line;
 	copy(s, count);
 }
 
@@ -129,7 +214,7 @@ static void copy_number(struct scanner *s)
 	while (peek(s, 0) == 'L')
 		copy(s, 1);
 	if (!is_long && (value > INT32_MAX || value < INT32_MIN))
-		strbuf_add(s->out, "L");
+		add(s, "L", 1);
 }
 
 static char closing(char c)
@@ -139,17 +224,24 @@ static char closing(char c)
 
 static void open_bracket(struct scanner *s)
 {
+	char c = peek(s, 0);
+
 	if (s->depth == DEPTH_MAX) {
 		config_errors_add(s->errors, s->file, s->line, "brackets nested too deeply");
 		s->at = s->n;
 		return;
 	}
-	s->open[s->depth++] = (struct bracket){.c = peek(s, 0), .line = s->line};
 	copy(s, 1);
+	enter(s, c, s->line);
+	if (s->depth == 1 && is_inside(s)) {
+		s->groups++;
+		begin_piece(s);
+	}
 }
 
 static void close_bracket(struct scanner *s)
 {
+	const struct level *last = &s->levels[s->depth];
 	char c = peek(s, 0);
 
 	if (s->depth == 0) {
@@ -157,16 +249,16 @@ static void close_bracket(struct scanner *s)
 		s->at = s->n;
 		return;
 	}
-	const struct bracket *last = &s->open[s->depth - 1];
-	if (closing(last->c) != c) {
+	if (closing(last->bracket) != c) {
 		config_errors_add(s->errors, s->file, s->line,
-		    "`%c` stands where the `%c` of line %d needs its `%c`", c, last->c, last->line,
-		    closing(last->c));
+		    "`%c` stands where the `%c` of line %d needs its `%c`", c, last->bracket,
+		    last->line, closing(last->bracket));
 		s->at = s->n; /* all that follows would be reported, and wrongly */
-		s->depth = 0;
 		return;
 	}
-	s->depth--;
+	if (s->depth == 1 && is_inside(s))
+		end_piece(s);
+	leave(s);
 	copy(s, 1);
 }
 
@@ -208,19 +300,52 @@ static void scan_token(struct scanner *s)
 	}
 }
 
-void scan_text(
-    const char *text, size_t n, const char *file, struct strbuf *out, struct config_errors *errors)
+/* After the token that began with this byte. */
+static void remember_token(struct scanner *s, char first)
+{
+	bool is_name = isalpha((unsigned char)first) || first == '*';
+
+	if (first == '=' || first == ':') {
+		if (s->last == TOKEN_NAME)
+			define_name(s);
+		s->last = TOKEN_ASSIGN;
+	} else if (is_name && s->last != TOKEN_ASSIGN) {
+		s->last = TOKEN_NAME;
+	} else if (strchr(";,}])", first)) {
+		s->last = TOKEN_END;
+	} else if (!isspace((unsigned char)first) && first != '#' && first != '/') {
+		s->last = TOKEN_OTHER;
+	}
+}
+
+void scan_text(const char *text, size_t n, const char *file, struct scan *ret_scan,
+    struct config_errors *errors)
 {
 	struct scanner s = {
-	    .text = text, .n = n, .line = 1, .file = file, .out = out, .errors = errors};
+	    .text = text, .n = n, .line = 1, .file = file, .out = ret_scan, .errors = errors};
 	size_t errors_before = errors->n;
 
-	while (s.at < s.n)
+	*ret_scan = (struct scan){0};
+	s.levels[0].names = map_new();
+	while (s.at < s.n) {
+		char first = peek(&s, 0);
+
 		scan_token(&s);
-	if (errors->n > errors_before)
-		return;
-	for (size_t i = 0; i < s.depth; i++)
-		config_errors_add(errors, file, s.open[i].line,
-		    "this `%c` is not closed: a `%c` is missing", s.open[i].c,
-		    closing(s.open[i].c));
+		remember_token(&s, first);
+	}
+	for (size_t i = 1; i <= s.depth && errors->n == errors_before; i++)
+		config_errors_add(errors, file, s.levels[i].line,
+		    "this `%c` is not closed: a `%c` is missing", s.levels[i].bracket,
+		    closing(s.levels[i].bracket));
+	while (s.depth > 0)
+		leave(&s);
+	map_free(s.levels[0].names);
+}
+
+void scan_clear(struct scan *scan)
+{
+	strbuf_clear(&scan->outer);
+	strbuf_clear(&scan->inner);
+	free(scan->pieces);
+	*scan = (struct scan){0};
 }

@@ -1,6 +1,6 @@
 /*
- * The one file that knows libconfig: parses a text with it and copies what it found into our own
- * tree.
+ * The one file that knows libconfig: parses a text with it, piece by piece (scan.h), and copies what
+ * it found into our own tree.
  *
  * config/read.h stays outside: libconfig uses some of the same names.
  */
@@ -91,11 +91,14 @@ static enum setting_type type_of(const config_setting_t *from)
 	}
 }
 
-static void setting_copy(struct setting *to, const config_setting_t *from)
+static void setting_add_children(struct setting *to, const config_setting_t *from, int first_line);
+
+/* first_line: where the text that from is of begins */
+static void setting_copy(struct setting *to, const config_setting_t *from, int first_line)
 {
 	*to = (struct setting){.type = type_of(from),
 	    .name = mem_strdup(config_setting_name(from)),
-	    .line = (int)config_setting_source_line(from)};
+	    .line = first_line - 1 + (int)config_setting_source_line(from)};
 	switch (to->type) {
 	case SETTING_INT:
 		to->integer = config_setting_get_int64(from);
@@ -112,12 +115,19 @@ static void setting_copy(struct setting *to, const config_setting_t *from)
 	case SETTING_GROUP:
 	case SETTING_ARRAY:
 	case SETTING_LIST:
-		to->child_count = (size_t)config_setting_length(from);
-		to->children = mem_array(to->child_count, sizeof(*to->children));
-		for (size_t i = 0; i < to->child_count; i++)
-			setting_copy(&to->children[i], config_setting_get_elem(from, (unsigned)i));
+		setting_add_children(to, from, first_line);
 		break;
 	}
+}
+
+static void setting_add_children(struct setting *to, const config_setting_t *from, int first_line)
+{
+	size_t more = (size_t)config_setting_length(from);
+
+	to->children = mem_grow(to->children, to->child_count + more, sizeof(*to->children));
+	for (size_t i = 0; i < more; i++)
+		setting_copy(&to->children[to->child_count++],
+		    config_setting_get_elem(from, (unsigned)i), first_line);
 }
 
 /* The text of a line, without the white space around it; gives. */
@@ -134,48 +144,6 @@ static char *line_text(const char *text, int line)
 	return mem_strndup(text, n < 60 ? n : 60);
 }
 
-static bool is_name_char(char c)
-{
-	return isalnum((unsigned char)c) || c == '-' || c == '_' || c == '*';
-}
-
-/*
- * What libconfig calls "duplicate setting name" it does not name. The group it was in is the last
- * of the tree so far, or the last of the last, and the name stands on the line; gives the first
- * setting of a name on that line, or NULL.
- */
-static const config_setting_t *find_first_of_duplicate(const config_t *parsed, const char *line)
-{
-	for (const char *p = line; *p;) {
-		size_t n = 0;
-		while (is_name_char(p[n]))
-			n++;
-		if (n == 0) {
-			p++;
-			continue;
-		}
-		char *name = mem_strndup(p, n);
-		const config_setting_t *found = NULL;
-		config_setting_t *group = config_root_setting(parsed);
-		while (group && config_setting_is_aggregate(group)) {
-			config_setting_t *member = config_setting_is_group(group)
-						       ? config_setting_get_member(group, name)
-						       : NULL;
-			int length = config_setting_length(group);
-			config_setting_t *last =
-			    length ? config_setting_get_elem(group, (unsigned)length - 1) : NULL;
-			if (member)
-				found = member;
-			group = last;
-		}
-		free(name);
-		if (found)
-			return found;
-		p += n;
-	}
-	return NULL;
-}
-
 /* A name with a dot is the syntax error that people make: host names look like names. */
 static bool has_dotted_name(const char *line)
 {
@@ -186,58 +154,89 @@ static bool has_dotted_name(const char *line)
 	       (*after == '=' || *after == ':');
 }
 
-static void explain(
-    const config_t *parsed, const char *text, const char *file, struct config_errors *errors)
+/* A text, or a piece of one. */
+struct part {
+	const char *text;
+	int first_line;
+	const char *file;
+	struct config_errors *errors;
+};
+
+static void explain(const config_t *parsed, const struct part *part)
 {
 	const char *what = config_error_text(parsed);
-	int line = config_error_line(parsed);
-	char *shown = line_text(text, line);
+	int line = part->first_line - 1 + config_error_line(parsed);
+	char *shown = line_text(part->text, config_error_line(parsed));
 	struct strbuf quoted = {0};
 
 	strbuf_add_escaped(&quoted, (struct span){(const uint8_t *)shown, strlen(shown)});
-	if (what && strcmp(what, "duplicate setting name") == 0) {
-		const config_setting_t *first = find_first_of_duplicate(parsed, shown);
-		if (first)
-			config_errors_add(errors, file, line,
-			    "`%s` is defined twice: first at %s:%d", config_setting_name(first),
-			    file, (int)config_setting_source_line(first));
-		else
-			config_errors_add(errors, file, line, "a name is defined twice here");
-	} else if (has_dotted_name(shown)) {
-		config_errors_add(errors, file, line,
+	if (has_dotted_name(shown)) {
+		config_errors_add(part->errors, part->file, line,
 		    "syntax error: a name has letters, digits, - and _ only, not a dot: %s",
 		    strbuf_text(&quoted));
 	} else if (*shown == '\0') {
-		config_errors_add(errors, file, line, "%s just before this line", what);
+		config_errors_add(part->errors, part->file, line, "%s just before this line", what);
 	} else {
-		config_errors_add(
-		    errors, file, line, "%s at, or just before: %s", what, strbuf_text(&quoted));
+		config_errors_add(part->errors, part->file, line, "%s at, or just before: %s", what,
+		    strbuf_text(&quoted));
 	}
 	strbuf_clear(&quoted);
 	free(shown);
+}
+
+/* Adds the settings of the part to the group, or an error. */
+static bool parse_part(const struct part *part, struct setting *group)
+{
+	config_t parsed;
+
+	config_init(&parsed);
+	bool good = config_read_string(&parsed, part->text);
+	if (good)
+		setting_add_children(group, config_root_setting(&parsed), part->first_line);
+	else
+		explain(&parsed, part);
+	config_destroy(&parsed);
+	return good;
+}
+
+/* The n-th of the root's groups has the n-th group's pieces. */
+static bool parse_pieces(const struct scan *scan, const struct part *whole, struct setting *root)
+{
+	size_t next = 0, groups = 0;
+	bool good = true;
+
+	for (size_t i = 0; i < root->child_count; i++) {
+		struct setting *group = &root->children[i];
+		if (group->type != SETTING_GROUP)
+			continue;
+		for (; next < scan->piece_count && scan->pieces[next].group == groups; next++) {
+			struct part piece = *whole;
+			piece.text = scan->inner.text + scan->pieces[next].at;
+			piece.first_line = scan->pieces[next].line;
+			good = parse_part(&piece, group) && good;
+		}
+		groups++;
+	}
+	return good;
 }
 
 struct setting *tree_parse(
     const char *text, size_t n, const char *file, struct config_errors *errors)
 {
 	size_t errors_before = errors->n;
-	struct strbuf prepared = {0};
 	struct setting *root = NULL;
-	config_t parsed;
+	struct scan scan;
 
-	scan_text(text, n, file, &prepared, errors);
-	if (errors->n > errors_before) {
-		strbuf_clear(&prepared);
-		return NULL;
-	}
-	config_init(&parsed);
-	if (config_read_string(&parsed, strbuf_text(&prepared))) {
+	scan_text(text, n, file, &scan, errors);
+	if (errors->n == errors_before) {
+		struct part whole = {strbuf_text(&scan.outer), 1, file, errors};
 		root = NEW(struct setting);
-		setting_copy(root, config_root_setting(&parsed));
-	} else {
-		explain(&parsed, strbuf_text(&prepared), file, errors);
+		root->type = SETTING_GROUP;
+		if (!parse_part(&whole, root) || !parse_pieces(&scan, &whole, root)) {
+			tree_free(root);
+			root = NULL;
+		}
 	}
-	config_destroy(&parsed);
-	strbuf_clear(&prepared);
+	scan_clear(&scan);
 	return root;
 }

@@ -1,0 +1,174 @@
+/*
+ * The cut of a text into pieces and the tree made of them: nobody can tell that there were pieces.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/scan.h"
+#include "config/tree.h"
+
+static void add_setting(struct strbuf *out, const struct setting *s)
+{
+	if (s->name)
+		strbuf_addf(out, "%s@%d", s->name, s->line);
+	switch (s->type) {
+	case SETTING_GROUP:
+	case SETTING_ARRAY:
+	case SETTING_LIST:
+		strbuf_add(out, s->type == SETTING_GROUP ? "{" : "(");
+		for (size_t i = 0; i < s->child_count; i++) {
+			strbuf_add(out, i ? " " : "");
+			add_setting(out, &s->children[i]);
+		}
+		strbuf_add(out, s->type == SETTING_GROUP ? "}" : ")");
+		break;
+	case SETTING_STRING:
+		strbuf_addf(out, "\"%s\"", s->string);
+		break;
+	case SETTING_FLOAT:
+		strbuf_addf(out, "=%.1f", s->real);
+		break;
+	case SETTING_INT:
+	case SETTING_BOOL:
+		strbuf_addf(out, "=%lld", (long long)s->integer);
+		break;
+	}
+}
+
+/* The tree and then the errors, in one line; gives. */
+static char *parse(const char *text)
+{
+	struct config_errors errors = {0};
+	struct setting *root = tree_parse(text, strlen(text), "f", &errors);
+	struct strbuf out = {0};
+
+	if (root)
+		add_setting(&out, root);
+	else
+		strbuf_add(&out, "-");
+	for (size_t i = 0; i < errors.n; i++)
+		strbuf_addf(&out, " | %d %s", errors.v[i].line, errors.v[i].text);
+	tree_free(root);
+	config_errors_clear(&errors);
+	return strbuf_take(&out);
+}
+
+static void expect(const char *text, const char *expected)
+{
+	char *found = parse(text);
+
+	assert_string_equal(found, expected);
+	free(found);
+}
+
+static void test_members_keep_their_order_and_their_lines(void **state)
+{
+	(void)state;
+	expect("a: {\n  x: { k = 1; };\n\n  y: {\n    k = 2; }; z: { };\n};\nb = 7;\nc: { w: { }; "
+	       "};\n",
+	    "{a@1{x@2{k@2=1} y@4{k@5=2} z@5{}} b@7=7 c@8{w@8{}}}");
+}
+
+static void test_separators_are_what_libconfig_takes(void **state)
+{
+	(void)state;
+	expect("a: { x = 1, y = 2; z = 3 w = true\n v: { } u: ( ) t: [ 1 ] }",
+	    "{a@1{x@1=1 y@1=2 z@1=3 w@1=1 v@2{} u@2() t@2(=1)}}");
+	expect("a: { }\nb: { }", "{a@1{} b@2{}}");
+	expect("a: { x: { };; y: { }; };", "- | 1 syntax error at, or just before: x: { };;");
+	expect("a: { ; x: { }; };", "- | 1 syntax error at, or just before: ;");
+	expect("a: { x: { }; true; };", "- | 1 syntax error at, or just before: true;");
+}
+
+static void test_what_looks_like_a_cut_in_comments_and_strings_is_none(void **state)
+{
+	(void)state;
+	expect("a: {\n # }; b: {\n x = \"}; y: {\"\n \"; z\"; // {\n /* ; w:\n { */ y = 2; };",
+	    "{a@1{x@3\"}; y: {; z\" y@6=2}}");
+}
+
+static void test_groups_in_lists_stay_where_they_are(void **state)
+{
+	(void)state;
+	expect("l: ( { a = 1; },\n { b: { c = 2; }; } );\ng: {\n f: ( { x = 1; }, { x = 2; } );\n "
+	       "e = 3; };",
+	    "{l@1({a@1=1} {b@2{c@2=2}}) g@3{f@4({x@4=1} {x@4=2}) e@5=3}}");
+}
+
+static void test_numbers_of_64_bits_survive_the_cut(void **state)
+{
+	(void)state;
+	expect("a: { x = 1; y = 4294967296; }; b = 4294967297;",
+	    "{a@1{x@1=1 y@1=4294967296} b@1=4294967297}");
+}
+
+static void test_a_name_that_is_there_already_is_told_where(void **state)
+{
+	(void)state;
+	expect("a: {\n x: { };\n y: { };\n x: { k = 1; };\n x: { };\n};",
+	    "- | 4 `x` is defined twice: first at f:2 | 5 `x` is defined twice: first at f:2");
+	expect("a: {\n y: { }; x: { y = 3;\n k = 1; k = 2; };\n};",
+	    "- | 3 `k` is defined twice: first at f:3");
+	expect("a: {\n y: { };\n x = 1\n x = 2\n};", "- | 4 `x` is defined twice: first at f:3");
+	expect(
+	    "a: { x: { }; };\na /* x = 1; */ : { };", "- | 2 `a` is defined twice: first at f:1");
+	expect(
+	    "l: ( { k = 1; },\n { k = 2; k = 3; } );", "- | 2 `k` is defined twice: first at f:2");
+	/* another group is another matter, and a value is no name */
+	expect("a: { x: { }; }; b: { x: { }; };", "{a@1{x@1{}} b@1{x@1{}}}");
+	expect("l: ( { k = 1; }, { k = 2; } );", "{l@1({k@1=1} {k@1=2})}");
+	expect("k = k = k = 1;", "- | 1 syntax error at, or just before: k = k = k = 1;");
+}
+
+static void test_every_piece_that_is_wrong_is_told_by_its_line(void **state)
+{
+	(void)state;
+	expect("a: {\n x: { k = ; };\n y: { };\n z: { 5 };\n};\nb: { w = ; };",
+	    "- | 2 syntax error at, or just before: x: { k = ; }; | 4 syntax error at, or just "
+	    "before: z: { 5 }; | 6 syntax error at, or just before: w = ;");
+	expect("a: { x: { }; };\n\nb = ;", "- | 3 syntax error at, or just before: b = ;");
+}
+
+static void test_the_outer_text_has_every_line_and_the_inner_one_every_member(void **state)
+{
+	struct config_errors errors = {0};
+	struct scan scan;
+	const char text[] = "a: {\n x: {\n };\n y = 1; } b: { }\n";
+
+	(void)state;
+	scan_text(text, strlen(text), "f", &scan, &errors);
+	assert_int_equal(errors.n, 0);
+	assert_string_equal(strbuf_text(&scan.outer), "a: {\n\n\n} b: {}\n");
+	assert_int_equal(scan.piece_count, 3);
+	assert_string_equal(scan.inner.text + scan.pieces[0].at, "\n x: {\n };\n ");
+	assert_string_equal(scan.inner.text + scan.pieces[1].at, "y = 1; ");
+	assert_string_equal(scan.inner.text + scan.pieces[2].at, " ");
+	assert_int_equal(scan.pieces[1].line, 4);
+	assert_int_equal(scan.pieces[1].group, 0);
+	assert_int_equal(scan.pieces[2].group, 1);
+	scan_clear(&scan);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_members_keep_their_order_and_their_lines),
+	    cmocka_unit_test(test_separators_are_what_libconfig_takes),
+	    cmocka_unit_test(test_what_looks_like_a_cut_in_comments_and_strings_is_none),
+	    cmocka_unit_test(test_groups_in_lists_stay_where_they_are),
+	    cmocka_unit_test(test_numbers_of_64_bits_survive_the_cut),
+	    cmocka_unit_test(test_a_name_that_is_there_already_is_told_where),
+	    cmocka_unit_test(test_every_piece_that_is_wrong_is_told_by_its_line),
+	    cmocka_unit_test(test_the_outer_text_has_every_line_and_the_inner_one_every_member),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
