@@ -299,6 +299,16 @@ static void describe(const struct remote_listener *l, struct strbuf *b)
 		strbuf_addf(b, "any port of %s", is_any(l->address) ? "all addresses" : l->address);
 }
 
+/* RFC 4254 §7.1: a refusal has no words of its own. */
+static const char *advice(const struct remote_listener *l)
+{
+	return l->kind == LISTENER_TCP
+		   ? "ss -tlnp there shows who has it, AllowTcpForwarding and PermitListen in its "
+		     "sshd_config what is permitted"
+		   : "a socket that was left behind must go (StreamLocalBindUnlink in its "
+		     "sshd_config does that), AllowStreamLocalForwarding must permit it";
+}
+
 static void on_reply(void *arg, enum session_reply reply, struct span data)
 {
 	struct remote_listener *l = arg;
@@ -312,8 +322,8 @@ static void on_reply(void *arg, enum session_reply reply, struct span data)
 	describe(l, &where);
 	if (reply == SESSION_REPLY_FAILURE)
 		err_set(&e, ERR_PEER,
-		    "the server refuses to listen on %s (in use there, or not permitted)",
-		    strbuf_text(&where));
+		    "the server refuses to listen on %s: in use there, or not permitted; %s",
+		    strbuf_text(&where), advice(l));
 	else
 		err_set(&e, ERR_NETWORK, "the session ended before the server answered");
 	strbuf_clear(&where);

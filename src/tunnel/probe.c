@@ -52,16 +52,30 @@ static void on_open(void *arg, struct channel *c)
 	result(arg, NULL);
 }
 
+/* What to do about it, where the code tells that much. */
+static const char *advice(uint32_t code)
+{
+	switch (code) {
+	case OPEN_ADMINISTRATIVELY_PROHIBITED:
+		return "; AllowTcpForwarding and PermitOpen in the server's sshd_config, and "
+		       "restrictions of the key, say what is permitted";
+	case OPEN_CONNECT_FAILED:
+		return "; does the service run, and is `to` its address as the server sees it?";
+	default:
+		return "";
+	}
+}
+
 static void on_open_failed(void *arg, struct channel *c, uint32_t code, struct span text)
 {
 	struct probe *probe = arg;
 	struct strbuf words = {0};
 
 	(void)c;
-	(void)code;
 	probe->channel = NULL;
 	strbuf_addf(&words, "the target %s does not accept: ", probe->to->text);
 	strbuf_add_escaped(&words, text);
+	strbuf_add(&words, advice(code));
 	result(probe, strbuf_take(&words));
 }
 
@@ -108,7 +122,10 @@ static void on_timer(void *arg)
 	if (probe->channel) {
 		/* The last try has had a whole interval. */
 		let_go(probe);
-		error = str_format("the target %s does not answer", probe->to->text);
+		error =
+		    str_format("the target %s does not answer; is `to` right, and does a firewall "
+			       "let the server through to it?",
+			probe->to->text);
 		result(probe, error);
 		return;
 	}

@@ -299,8 +299,11 @@ def test_five_causes_have_five_reasons_that_say_what_to_do(adit, sshd, serve, tu
     assert re.search(r"id_stranger.*publickey", reasons["login"])
     assert "changed" in reasons["key"] and str(known) in reasons["key"]
     assert str(taken.port) in reasons["port"]
-    assert "authorized_keys" in reasons["login"] and "address" in reasons["name"]
-    assert "adit host-key" in reasons["key"]
+    # What to do.
+    assert "authorized_keys" in reasons["login"] and "`address`" in reasons["name"]
+    assert f"ssh-keygen -R '[127.0.0.1]:{other.port}' -f {known}" in reasons["key"] and "adit host-key" in reasons["key"]
+    assert "ss -tlnp" in reasons["port"] and "PermitListen" in reasons["port"]
+    assert "does the service run" in reasons["target"] and "`to`" in reasons["target"]
     table = ask(adit, "status").stdout
     assert max(map(len, table.splitlines())) <= 80, table
     for word in ("next try in", "publickey", "no-such-host.invalid"):
