@@ -1,7 +1,9 @@
 # Programs that the system tests and the bench run beside adit.
-check_PROGRAMS += tests/lib/delay_proxy tests/lib/load
+check_PROGRAMS += tests/lib/delay_proxy tests/lib/light_server tests/lib/load
 tests_lib_delay_proxy_SOURCES = tests/lib/delay_proxy.c
 tests_lib_delay_proxy_LDADD = $(UP_TO_BASE) $(THIRD_PARTY)
+tests_lib_light_server_SOURCES = tests/lib/light_server.c
+tests_lib_light_server_LDADD = libtestserver.a $(UP_TO_SSH) $(THIRD_PARTY)
 # Measured with it, so never slowed by a sanitizer.
 tests_lib_load_SOURCES = tests/lib/load.c
 tests_lib_load_CFLAGS = $(LIBEVENT_CFLAGS) -O2
