@@ -17,6 +17,7 @@
 enum {
 	NOT_IN_FLIGHT_MAX = 6 * 1024 * 1024,
 	LUMP_PACKETS = 3,
+	LUMP_SHARE = 8, /* of the window */
 	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
 };
 
@@ -112,7 +113,8 @@ void channel_window_taken(struct channel *c, size_t n)
 
 bool channel_window_adjust_due(const struct channel *c)
 {
-	uint64_t lump = (uint64_t)LUMP_PACKETS * c->session->options.maximum_packet;
+	uint64_t lump = max((uint64_t)LUMP_PACKETS * c->session->options.maximum_packet,
+	    c->window_size / LUMP_SHARE);
 
 	if (c->state != CHANNEL_OPEN || c->close_sent || c->credit == 0)
 		return false;

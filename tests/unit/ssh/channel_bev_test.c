@@ -240,14 +240,14 @@ static void test_data_for_a_freed_one_is_dropped_and_credited_until_close(void *
 	/* The gate is shut, so our CLOSE is only owed. */
 	fake_transport_shut(o->rig->transport);
 	bev_rules_free_end(&o->end);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 8; i++)
 		rig_feed(o->rig, "buS", SSH_MSG_CHANNEL_DATA, 0, SPAN(bytes, RIG_PACKET));
 	fake_transport_open(o->rig->transport);
-	rig_expect(o->rig, "buu", SSH_MSG_CHANNEL_WINDOW_ADJUST, 100, 3 * RIG_PACKET);
+	rig_expect(o->rig, "buu", SSH_MSG_CHANNEL_WINDOW_ADJUST, 100, 8 * RIG_PACKET);
 	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_EOF, 100);
 	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
 	/* It may still come afterwards; but after CLOSE there are no adjusts. */
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 8; i++)
 		rig_feed(o->rig, "buS", SSH_MSG_CHANNEL_DATA, 0, SPAN(bytes, RIG_PACKET));
 	rig_expect_nothing(o->rig);
 	free(bytes);

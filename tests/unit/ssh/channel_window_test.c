@@ -79,7 +79,7 @@ static void test_credit_comes_when_the_sink_took_the_bytes_not_before(void **sta
 
 static void test_credit_comes_in_lumps_of_three_packets(void **state)
 {
-	struct rig *rig = rig_new();
+	struct rig *rig = rig_new_with((struct session_options){.window = 512 * KB});
 	struct watched w;
 
 	(void)state;
@@ -89,6 +89,21 @@ static void test_credit_comes_in_lumps_of_three_packets(void **state)
 	receive(rig, &w, 1);
 	rig_expect(rig, "buu", SSH_MSG_CHANNEL_WINDOW_ADJUST, 100, 3 * RIG_PACKET);
 	rig_expect_nothing(rig);
+	watched_clear(&w);
+	rig_free(rig);
+}
+
+static void test_credit_of_a_large_window_comes_in_eighths(void **state)
+{
+	struct rig *rig = rig_new();
+	struct watched w;
+
+	(void)state;
+	rig_open(rig, &w);
+	receive(rig, &w, 2 * MB / 8 - 1);
+	rig_expect_nothing(rig);
+	receive(rig, &w, 1);
+	rig_expect(rig, "buu", SSH_MSG_CHANNEL_WINDOW_ADJUST, 100, 2 * MB / 8);
 	watched_clear(&w);
 	rig_free(rig);
 }
@@ -377,6 +392,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_credit_comes_when_the_sink_took_the_bytes_not_before),
 	    cmocka_unit_test(test_credit_comes_in_lumps_of_three_packets),
+	    cmocka_unit_test(test_credit_of_a_large_window_comes_in_eighths),
 	    cmocka_unit_test(test_credit_of_a_small_window_comes_at_its_half),
 	    cmocka_unit_test(test_a_window_of_one_byte_works),
 	    cmocka_unit_test(test_what_is_owed_meanwhile_becomes_one_adjust),
