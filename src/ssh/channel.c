@@ -156,7 +156,7 @@ static bool is_confirmed(const struct channel *c)
 
 bool channel_may_send_data(const struct channel *c)
 {
-	return is_confirmed(c) && !c->eof_sent && !c->close_sent && c->remote_window > 0 &&
+	return is_confirmed(c) && !c->eof_sent && !c->close_sent && sharing_allowance(c) > 0 &&
 	       channel_output_length(c) > 0;
 }
 

@@ -20,6 +20,7 @@ static int on_confirmation(struct channel *c, struct rd *r, struct err *e)
 		    e, ERR_PEER, "a CHANNEL_OPEN_CONFIRMATION with a maximum packet of 0");
 	c->remote_id = remote_id;
 	c->remote_window = window;
+	c->remote_window_full = window;
 	c->remote_maximum_packet = maximum_packet;
 	c->state = CHANNEL_OPEN;
 	keepalive_measured(&c->session->keepalive, clock_now_us() - c->opened_us);
@@ -51,6 +52,7 @@ static int on_window_adjust(struct channel *c, struct rd *r, struct err *e)
 	if (n > UINT32_MAX - c->remote_window)
 		return err_set(e, ERR_PEER, "a window of more than 2^32 - 1 bytes");
 	c->remote_window += n;
+	sharing_adjusted(c, n);
 	pump_channel(c);
 	return 0;
 }

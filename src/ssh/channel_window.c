@@ -11,14 +11,12 @@
  */
 #include <assert.h>
 
-#include "base/clock.h"
 #include "ssh/connection.h"
 
 enum {
 	NOT_IN_FLIGHT_MAX = 6 * 1024 * 1024,
 	LUMP_PACKETS = 3,
-	LUMP_SHARE = 8, /* of the window */
-	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
+	LUMP_SHARE = 8 /* of the window */
 };
 
 static uint64_t min(uint64_t a, uint64_t b)
@@ -69,26 +67,7 @@ void channel_window_release(struct channel *c)
 	set_size(c, 0);
 }
 
-/* ---- what the path holds ---- */
-
-static void measure(struct channel *c, size_t n)
-{
-	uint64_t rtt_us = c->session->keepalive.rtt_min_us;
-
-	if (!rtt_us)
-		return;
-
-	uint64_t now_us = clock_now_us(), elapsed_us = now_us - c->round_us;
-
-	if (elapsed_us >= max(rtt_us, ROUND_MIN_US)) {
-		/* A pause of the sender says little about the path, so it is forgotten slowly. */
-		c->path_bytes = (uint32_t)max(min(c->round_bytes * rtt_us / elapsed_us, UINT32_MAX),
-		    c->path_bytes - c->path_bytes / 8);
-		c->round_us = now_us;
-		c->round_bytes = 0;
-	}
-	c->round_bytes += (uint32_t)n;
-}
+/* ---- what comes ---- */
 
 bool channel_window_received(struct channel *c, size_t n)
 {
@@ -97,7 +76,8 @@ bool channel_window_received(struct channel *c, size_t n)
 	c->local_window -= (uint32_t)n;
 	c->held += (uint32_t)n;
 	c->bytes_in += n;
-	measure(c, n);
+	path_moved(&c->path_in, c->session, n);
+	sharing_moved(c, n);
 	return true;
 }
 
@@ -129,7 +109,7 @@ static bool sink_keeps_up(const struct channel *c)
 static bool deserves_more(const struct channel *c)
 {
 	return c->window_size < c->session->options.window ||
-	       c->window_size < 2 * (uint64_t)c->path_bytes;
+	       c->window_size < 2 * (uint64_t)c->path_in.holds;
 }
 
 static void shrink(struct channel *c, uint64_t less)
@@ -150,9 +130,10 @@ static void resize(struct channel *c)
 {
 	const struct session_options *o = &c->session->options;
 	uint64_t limit =
-	    min(o->window_max, max(o->window, (uint64_t)c->path_bytes + NOT_IN_FLIGHT_MAX));
+	    min(o->window_max, max(o->window, (uint64_t)c->path_in.holds + NOT_IN_FLIGHT_MAX));
 	uint64_t size = c->window_size;
 
+	limit = min(limit, sharing_limit(c->session, &c->path_in));
 	if (size > limit) {
 		shrink(c, size - limit);
 		return;

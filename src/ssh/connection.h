@@ -52,6 +52,13 @@ struct keepalive {
 	uint64_t rtt_min_us; /* the smallest seen, of probes and of opens; 0: none yet */
 };
 
+/* sharing.c */
+struct sharing {
+	struct timer timer; /* runs while the link is shared */
+	uint64_t small_ms;  /* when the last small message went beside another channel's */
+	uint32_t last_id;   /* the channel whose data moved last */
+};
+
 struct session {
 	struct loop *loop;
 	struct transport *transport;
@@ -85,6 +92,7 @@ struct session {
 
 	struct pump pump;
 	struct keepalive keepalive;
+	struct sharing sharing;
 	struct log_repeat strays; /* messages for nobody */
 	struct wr scratch;        /* the message that is being made */
 };
@@ -149,6 +157,13 @@ struct extended_output {
 	uint32_t type;
 };
 
+/* What the path holds, in one direction: the rate of a channel's bytes times the smallest round trip. */
+struct path {
+	uint64_t round_us;    /* the measurement that is running began then */
+	uint32_t round_bytes; /* and has seen so many */
+	uint32_t holds;       /* bytes; 0: not known yet */
+};
+
 /* Small, since a link may carry thousands that are idle. What only some need is allocated when they need it. */
 struct channel {
 	struct session *session;
@@ -169,6 +184,9 @@ struct channel {
 
 	/* what we send */
 	uint32_t remote_window, remote_maximum_packet;
+	uint32_t remote_window_full; /* the most it ever was: the rest of it is under way */
+	uint32_t remote_lump;        /* about the largest adjust of late */
+	struct path path_out;
 	bool eof_wanted, eof_sent, close_wanted, close_sent;
 	uint8_t reply_count; /* answers to the peer's requests that are owed: */
 	uint64_t replies;    /* the lowest bit is the first one, 1 is SUCCESS */
@@ -176,11 +194,9 @@ struct channel {
 	/* what we receive: local_window + held + credit == window_size (channel_window.c) */
 	uint32_t local_window; /* the peer may still send that much */
 	uint32_t window_size;
-	uint32_t held;        /* received, and not taken by the sink */
-	uint32_t credit;      /* taken, and not granted again */
-	uint32_t path_bytes;  /* what the path holds: delivery rate times the smallest round trip */
-	uint32_t round_bytes; /* came since round_us */
-	uint64_t round_us;
+	uint32_t held;   /* received, and not taken by the sink */
+	uint32_t credit; /* taken, and not granted again */
+	struct path path_in;
 	uint64_t resized_at; /* bytes_in then */
 
 	bool abandoned; /* its user has left: nobody is called, data is dropped */
@@ -239,6 +255,20 @@ bool channel_window_received(struct channel *c, size_t n) MUST_CHECK;
 void channel_window_taken(struct channel *c, size_t n); /* by the sink */
 bool channel_window_adjust_due(const struct channel *c);
 uint32_t channel_window_grant(struct channel *c); /* how much the ADJUST says; 0: none after all */
+
+/* sharing.c: what bulk leaves to those beside it */
+void sharing_init(struct session *s);
+void sharing_stop(struct session *s);
+/* n bytes of data of c went or came. */
+void sharing_moved(struct channel *c, size_t n);
+/* What a channel may have under way on this path; UINT64_MAX while nobody waits behind it. */
+uint64_t sharing_limit(const struct session *s, const struct path *p);
+/* The peer took n bytes of what c sent. */
+void sharing_adjusted(struct channel *c, uint32_t n);
+/* How much c may send now: all of the peer's window, or a part of it. */
+uint32_t sharing_allowance(const struct channel *c);
+/* n bytes have come over it, or were taken at its other end. */
+void path_moved(struct path *p, const struct session *s, size_t n);
 
 /* channel_bev.c */
 struct channel_bev *channel_bev_make(struct channel *c);

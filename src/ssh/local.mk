@@ -20,7 +20,7 @@ libssh_a_SOURCES = \
 	src/ssh/channel.c src/ssh/channel.h src/ssh/channel_bev.c src/ssh/channel_input.c src/ssh/channel_requests.c src/ssh/channel_window.c \
 	src/ssh/cipher.c src/ssh/cipher.h \
 	src/ssh/client.h \
-	src/ssh/connection.h src/ssh/pump.c \
+	src/ssh/connection.h src/ssh/pump.c src/ssh/sharing.c \
 	src/ssh/crypt_pieces.c src/ssh/crypt_pieces.h \
 	src/ssh/evp.c src/ssh/evp.h \
 	src/ssh/exec.c src/ssh/exec.h \

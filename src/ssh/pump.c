@@ -211,7 +211,7 @@ static size_t send_data(struct channel *c)
 	uint8_t head[DATA_HEAD_MAX];
 	size_t head_length = extended ? DATA_HEAD_MAX : 9, count, before = channel_output_length(c);
 	struct iovec pieces[1 + DATA_PIECES];
-	size_t limit = min(DATA_MAX, min(c->remote_window, c->remote_maximum_packet));
+	size_t limit = min(DATA_MAX, min(sharing_allowance(c), c->remote_maximum_packet));
 	size_t n = peek(output, limit, pieces + 1, &count);
 
 	assert(n > 0);
@@ -225,6 +225,7 @@ static size_t send_data(struct channel *c)
 	drain(output, n);
 	c->remote_window -= (uint32_t)n;
 	c->bytes_out += n;
+	sharing_moved(c, n);
 	channel_output_drained(c, before);
 	return n;
 }

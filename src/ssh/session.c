@@ -77,6 +77,7 @@ struct session *session_new(
 	requests_init(s);
 	pump_init(s);
 	keepalive_init(s);
+	sharing_init(s);
 	return s;
 }
 
@@ -87,6 +88,7 @@ void session_end(struct session *s, const struct err *reason, enum session_tell 
 		s->reason = *reason;
 		timer_stop(&s->close);
 		keepalive_stop(s);
+		sharing_stop(s);
 		pump_stop(s);
 		watches_clear(s);
 	}
@@ -416,6 +418,7 @@ static int on_channel_open(struct session *s, struct rd *r, struct err *e)
 	c->state = CHANNEL_PENDING;
 	c->remote_id = remote_id;
 	c->remote_window = window;
+	c->remote_window_full = window;
 	c->remote_maximum_packet = maximum_packet;
 	opener->handler(opener->arg, s, c, extra);
 	return 0;

@@ -440,10 +440,17 @@ void transport_set_authenticated(struct transport *t)
 	t->authenticated = true;
 	if (t->state == STATE_CLOSED)
 		return;
-	if (bev_socket_fd(t->bev) >= 0)
-		bev_socket_set_quickack(t->bev, BEV_QUICKACK_OFF);
+	transport_set_acks(t, TRANSPORT_ACKS_AS_USUAL);
 	if (t->state == STATE_OPEN && !kex_is_running(t->kex))
 		rekey_watch_arm(&t->rekey);
+}
+
+void transport_set_acks(struct transport *t, enum transport_acks acks)
+{
+	if (t->state == STATE_CLOSED || bev_socket_fd(t->bev) < 0)
+		return;
+	bev_socket_set_quickack(
+	    t->bev, acks == TRANSPORT_ACKS_AT_ONCE ? BEV_QUICKACK_ON : BEV_QUICKACK_OFF);
 }
 
 /* ---- what it knows ---- */

@@ -12,6 +12,7 @@ struct message {
 };
 
 struct transport {
+	enum transport_acks acks;
 	struct loop *loop;
 	struct session *session;
 	struct transport *peer;
@@ -192,6 +193,16 @@ void transport_send_span(struct transport *t, struct span payload)
 	struct iovec piece = {.iov_base = (void *)(uintptr_t)payload.p, .iov_len = payload.n};
 
 	transport_send(t, &piece, 1);
+}
+
+void transport_set_acks(struct transport *t, enum transport_acks acks)
+{
+	t->acks = acks;
+}
+
+enum transport_acks fake_transport_acks(const struct transport *t)
+{
+	return t->acks;
 }
 
 bool transport_can_send(const struct transport *t)

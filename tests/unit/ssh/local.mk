@@ -123,6 +123,10 @@ UNIT_TESTS_SSH += tests/unit/ssh/channel_test
 tests_unit_ssh_channel_test_SOURCES = tests/unit/ssh/channel_test.c $(CONNECTION_RIG)
 tests_unit_ssh_channel_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 
+UNIT_TESTS_SSH += tests/unit/ssh/sharing_test
+tests_unit_ssh_sharing_test_SOURCES = tests/unit/ssh/sharing_test.c $(CONNECTION_RIG)
+tests_unit_ssh_sharing_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
 UNIT_TESTS_SSH += tests/unit/ssh/channel_window_test
 tests_unit_ssh_channel_window_test_SOURCES = tests/unit/ssh/channel_window_test.c $(CONNECTION_RIG)
 tests_unit_ssh_channel_window_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)

@@ -1,0 +1,123 @@
+/*
+ * What bulk leaves to those beside it.
+ *
+ * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with
+ * OpenSSH's usual window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may keep it as
+ * full as its window allows. But once small messages go beside it, no channel keeps more under way than what the path holds, twice:
+ * towards us its window is not filled up again (channel_window.c), towards the peer it leaves a part of the peer's window unused
+ * (pump.c). And what comes is acknowledged at once: sshd leaves Nagle on, so that its small packet would wait for
+ * the acknowledgement of whatever went before it, 40 ms when we delay that.
+ */
+#include "base/clock.h"
+#include "ssh/connection.h"
+
+enum {
+	SMALL =
+	    4096, /* bytes of a message: a query, an answer, a keystroke; bulk comes in larger ones */
+	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
+	UNDER_WAY_MIN = 64 * 1024,
+	PATHS = 2,          /* how many times what the path holds */
+	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
+};
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- what a path holds ---- */
+
+void path_moved(struct path *p, const struct session *s, size_t n)
+{
+	uint64_t rtt_us = s->keepalive.rtt_min_us;
+
+	if (!rtt_us)
+		return;
+
+	uint64_t now_us = clock_now_us(), elapsed_us = now_us - p->round_us;
+
+	if (elapsed_us >= max(rtt_us, ROUND_MIN_US)) {
+		/* A pause of the sender says little about the path, so it is forgotten slowly. */
+		p->holds = (uint32_t)max(
+		    min(p->round_bytes * rtt_us / elapsed_us, UINT32_MAX), p->holds - p->holds / 8);
+		p->round_us = now_us;
+		p->round_bytes = 0;
+	}
+	p->round_bytes += (uint32_t)n;
+}
+
+/* ---- whether the link is shared ---- */
+
+static bool is_shared(const struct session *s)
+{
+	return timer_is_running(&s->sharing.timer);
+}
+
+static void on_timer(void *arg)
+{
+	struct session *s = arg;
+	uint64_t since_ms = clock_now_ms() - s->sharing.small_ms;
+
+	if (since_ms < REMEMBERED_MS) {
+		timer_start(&s->sharing.timer, REMEMBERED_MS - since_ms);
+		return;
+	}
+	transport_set_acks(s->transport, TRANSPORT_ACKS_AS_USUAL);
+	LIST_FOREACH(node, &s->in_order)
+	pump_channel(CONTAINER_OF(node, struct channel, in_session)); /* it may send more again */
+}
+
+void sharing_init(struct session *s)
+{
+	timer_init(&s->sharing.timer, s->loop, on_timer, s);
+}
+
+void sharing_stop(struct session *s)
+{
+	timer_stop(&s->sharing.timer);
+}
+
+void sharing_moved(struct channel *c, size_t n)
+{
+	struct session *s = c->session;
+	bool beside_another = s->sharing.last_id != c->local_id;
+
+	s->sharing.last_id = c->local_id;
+	if (!beside_another || n > SMALL)
+		return;
+	s->sharing.small_ms = clock_now_ms();
+	if (is_shared(s))
+		return;
+	timer_start(&s->sharing.timer, REMEMBERED_MS);
+	transport_set_acks(s->transport, TRANSPORT_ACKS_AT_ONCE);
+}
+
+uint64_t sharing_limit(const struct session *s, const struct path *p)
+{
+	if (!is_shared(s) || !p->holds)
+		return UINT64_MAX;
+	return max(UNDER_WAY_MIN, PATHS * (uint64_t)p->holds);
+}
+
+/* ---- towards the peer ---- */
+
+void sharing_adjusted(struct channel *c, uint32_t n)
+{
+	c->remote_lump = (uint32_t)max(n, c->remote_lump - c->remote_lump / 8);
+	c->remote_window_full = (uint32_t)max(c->remote_window_full, c->remote_window);
+	path_moved(&c->path_out, c->session, n);
+}
+
+uint32_t sharing_allowance(const struct channel *c)
+{
+	uint64_t under_way = c->remote_window_full - c->remote_window;
+	/* A peer that credits in large lumps would wait for us as we for it. */
+	uint64_t limit = max(sharing_limit(c->session, &c->path_out), 2 * (uint64_t)c->remote_lump);
+
+	return under_way < limit ? (uint32_t)min(limit - under_way, c->remote_window) : 0;
+}

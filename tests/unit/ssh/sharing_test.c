@@ -1,0 +1,276 @@
+/*
+ * A link that bulk and small messages share: what may be under way, and when it may be more again.
+ */
+#include "connection_rig.h"
+
+#define KB 1024u
+#define MB (1024u * 1024u)
+#define RTT_MS 10
+
+static uint8_t packet[RIG_PACKET];
+
+/* Two channels of one link with a round trip of RTT_MS: one for bulk and one for small messages. */
+struct pair {
+	struct rig *rig;
+	struct watched bulk, small;
+};
+
+static void open_one(struct rig *rig, struct watched *w, uint32_t remote_id)
+{
+	*w = (struct watched){.take = SIZE_MAX};
+	w->channel =
+	    session_open_channel(rig->session, "test", SPAN(NULL, 0), &watched_callbacks, w, NULL);
+	(void)rig_sent(rig);
+	loop_fake_advance(rig->loop, RTT_MS);
+	rig_feed(rig, "buuuu", SSH_MSG_CHANNEL_OPEN_CONFIRMATION, channel_local_id(w->channel),
+	    remote_id, RIG_WINDOW, RIG_PACKET);
+}
+
+static struct pair *pair_new(void)
+{
+	struct pair *pair = NEW(struct pair);
+
+	pair->rig = rig_new();
+	open_one(pair->rig, &pair->bulk, 100);
+	open_one(pair->rig, &pair->small, 200);
+	return pair;
+}
+
+static void pair_free(struct pair *pair)
+{
+	watched_clear(&pair->bulk);
+	watched_clear(&pair->small);
+	rig_free(pair->rig);
+	free(pair);
+}
+
+static void receive(struct pair *pair, struct watched *w, uint32_t n)
+{
+	while (n) {
+		uint32_t piece = n < sizeof(packet) ? n : (uint32_t)sizeof(packet);
+
+		rig_feed(pair->rig, "buS", SSH_MSG_CHANNEL_DATA, channel_local_id(w->channel),
+		    SPAN(packet, piece));
+		n -= piece;
+	}
+	wr_reset(&w->data);
+}
+
+static void forget_sent(struct pair *pair)
+{
+	struct span message;
+
+	do
+		rig_settle(pair->rig);
+	while (fake_transport_next(pair->rig->transport, &message));
+}
+
+static uint32_t window_of(const struct watched *w)
+{
+	struct channel_windows windows;
+
+	channel_get_windows(w->channel, &windows);
+	return windows.local_window;
+}
+
+static uint32_t under_way(const struct watched *w)
+{
+	struct channel_windows windows;
+
+	channel_get_windows(w->channel, &windows);
+	return RIG_WINDOW - windows.remote_window;
+}
+
+/* For so long: n bytes of bulk come each round trip, and what we owe for them goes out. */
+static void bulk_comes(struct pair *pair, uint32_t n, unsigned round_trips)
+{
+	while (round_trips--) {
+		uint32_t window = window_of(&pair->bulk);
+
+		receive(pair, &pair->bulk, n < window ? n : window);
+		forget_sent(pair);
+		loop_fake_advance(pair->rig->loop, RTT_MS);
+	}
+}
+
+/* The same, and a small message with it. */
+static void both_come(struct pair *pair, uint32_t n, unsigned round_trips)
+{
+	while (round_trips--) {
+		receive(pair, &pair->small, 10);
+		bulk_comes(pair, n, 1);
+	}
+}
+
+/* ---- towards us ---- */
+
+static void test_bulk_that_is_alone_has_all_of_its_window(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	bulk_comes(pair, 300 * KB, 200);
+	assert_true(window_of(&pair->bulk) >= 2 * MB - 256 * KB);
+	pair_free(pair);
+}
+
+static void test_beside_small_messages_it_has_twice_what_the_path_holds(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	both_come(pair, 300 * KB, 200);
+	assert_in_range(window_of(&pair->bulk), 400 * KB, 600 * KB);
+	pair_free(pair);
+}
+
+static void test_on_a_path_that_holds_little_it_keeps_enough_to_go_on(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	both_come(pair, 20 * KB, 400);
+	assert_in_range(window_of(&pair->bulk), 32 * KB, 64 * KB);
+	pair_free(pair);
+}
+
+static void test_large_messages_beside_it_take_nothing_from_it(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		receive(pair, &pair->small, RIG_PACKET);
+		bulk_comes(pair, 300 * KB, 1);
+	}
+	assert_true(window_of(&pair->bulk) >= 2 * MB - 256 * KB);
+	pair_free(pair);
+}
+
+static void test_the_window_comes_back_when_bulk_is_alone_again(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	both_come(pair, 300 * KB, 200);
+	bulk_comes(pair, 300 * KB, 200);
+	assert_true(window_of(&pair->bulk) >= 2 * MB - 256 * KB);
+	pair_free(pair);
+}
+
+static void test_while_the_link_is_shared_what_comes_is_acknowledged_at_once(void **state)
+{
+	struct pair *pair = pair_new();
+	struct transport *t = pair->rig->transport;
+
+	(void)state;
+	bulk_comes(pair, 300 * KB, 1);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AS_USUAL);
+	both_come(pair, 300 * KB, 1);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AT_ONCE);
+	loop_fake_advance(pair->rig->loop, 980);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AT_ONCE);
+	loop_fake_advance(pair->rig->loop, 20);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AS_USUAL);
+	pair_free(pair);
+}
+
+/* ---- towards the peer ---- */
+
+static void send_bulk(struct pair *pair)
+{
+	uint8_t *bytes = mem_alloc(8 * MB);
+
+	channel_send(pair->bulk.channel, SPAN(bytes, 8 * MB));
+	free(bytes);
+	forget_sent(pair);
+}
+
+/* Each round trip the peer takes n bytes, and credits them in lumps of so many. */
+static void peer_takes(struct pair *pair, uint32_t n, uint32_t lump, unsigned round_trips)
+{
+	while (round_trips--) {
+		for (uint32_t i = 0; i < n; i += lump)
+			rig_feed(pair->rig, "buu", SSH_MSG_CHANNEL_WINDOW_ADJUST,
+			    channel_local_id(pair->bulk.channel), lump);
+		forget_sent(pair);
+		loop_fake_advance(pair->rig->loop, RTT_MS);
+	}
+}
+
+static void test_what_we_send_alone_fills_the_peers_window(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	send_bulk(pair);
+	peer_takes(pair, 96 * KB, 32 * KB, 10);
+	assert_int_equal(under_way(&pair->bulk), 2 * MB);
+	pair_free(pair);
+}
+
+static void test_beside_small_messages_a_part_of_the_peers_window_stays_unused(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	send_bulk(pair);
+	peer_takes(pair, 96 * KB, 32 * KB, 3);
+	for (int i = 0; i < 20; i++) {
+		receive(pair, &pair->small, 10);
+		peer_takes(pair, 96 * KB, 32 * KB, 1);
+	}
+	assert_in_range(under_way(&pair->bulk), 150 * KB, 250 * KB);
+	pair_free(pair);
+}
+
+static void test_a_peer_that_credits_in_large_lumps_is_not_waited_for(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	send_bulk(pair);
+	peer_takes(pair, 1 * MB, 1 * MB, 1);
+	for (int i = 0; i < 3; i++) {
+		receive(pair, &pair->small, 10);
+		peer_takes(pair, 1 * MB, 1 * MB, 1);
+	}
+	assert_true(under_way(&pair->bulk) > 1 * MB);
+	pair_free(pair);
+}
+
+static void test_what_was_held_back_goes_out_when_bulk_is_alone_again(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	send_bulk(pair);
+	peer_takes(pair, 96 * KB, 32 * KB, 3);
+	for (int i = 0; i < 20; i++) {
+		receive(pair, &pair->small, 10);
+		peer_takes(pair, 96 * KB, 32 * KB, 1);
+	}
+	assert_true(under_way(&pair->bulk) < 1 * MB);
+	loop_fake_advance(pair->rig->loop, 1000); /* and the peer says nothing */
+	forget_sent(pair);
+	assert_int_equal(under_way(&pair->bulk), 2 * MB);
+	pair_free(pair);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_bulk_that_is_alone_has_all_of_its_window),
+	    cmocka_unit_test(test_beside_small_messages_it_has_twice_what_the_path_holds),
+	    cmocka_unit_test(test_on_a_path_that_holds_little_it_keeps_enough_to_go_on),
+	    cmocka_unit_test(test_large_messages_beside_it_take_nothing_from_it),
+	    cmocka_unit_test(test_the_window_comes_back_when_bulk_is_alone_again),
+	    cmocka_unit_test(test_while_the_link_is_shared_what_comes_is_acknowledged_at_once),
+	    cmocka_unit_test(test_what_we_send_alone_fills_the_peers_window),
+	    cmocka_unit_test(test_beside_small_messages_a_part_of_the_peers_window_stays_unused),
+	    cmocka_unit_test(test_a_peer_that_credits_in_large_lumps_is_not_waited_for),
+	    cmocka_unit_test(test_what_was_held_back_goes_out_when_bulk_is_alone_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
