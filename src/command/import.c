@@ -61,14 +61,24 @@ static int start_ssh(char *const *argv, pid_t *ret_pid, int *ret_fd)
 	return error;
 }
 
+struct arguments {
+	char **ssh; /* ssh -G ARGUMENTS..., ended by NULL */
+	size_t count;
+	const char *file; /* of -F: jumps are looked up there, too */
+	const char *destination;
+	const char *command; /* the first word behind the destination */
+	bool no_ssh;         /* there is none that could be asked */
+};
+
 /* What `ssh` with these arguments prints; NULL and an error more when it fails. Its own words went to stderr. Gives. */
-static char *run_ssh(char *const *argv, struct config_errors *errors)
+static char *run_ssh(struct arguments *a, struct config_errors *errors)
 {
 	struct strbuf out = {0};
 	pid_t pid;
 	int fd = -1, status = 0;
-	int error = start_ssh(argv, &pid, &fd);
+	int error = start_ssh(a->ssh, &pid, &fd);
 
+	a->no_ssh = error != 0;
 	if (error == ENOENT) {
 		config_errors_add(errors, NULL, 0,
 		    "there is no ssh here, and adit import asks it what the arguments mean: "
@@ -94,14 +104,6 @@ static char *run_ssh(char *const *argv, struct config_errors *errors)
 }
 
 /* ---- the arguments ---- */
-
-struct arguments {
-	char **ssh; /* ssh -G ARGUMENTS..., ended by NULL */
-	size_t count;
-	const char *file; /* of -F: jumps are looked up there, too */
-	const char *destination;
-	const char *command; /* the first word behind the destination */
-};
 
 static void add_argument(struct arguments *a, const char *text)
 {
@@ -185,7 +187,7 @@ static char *ask_hop(void *arg, const char *hop, struct config_errors *errors)
 	}
 	add_argument(&ask, "--");
 	add_argument(&ask, destination.host);
-	char *text = run_ssh(ask.ssh, errors);
+	char *text = run_ssh(&ask, errors);
 	arguments_clear(&ask);
 	ssh_destination_clear(&destination);
 	return text;
@@ -199,7 +201,7 @@ static char *ask_defaults(struct config_errors *errors)
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		add_argument(&ask, words[i]);
-	char *text = run_ssh(ask.ssh, errors);
+	char *text = run_ssh(&ask, errors);
 	arguments_clear(&ask);
 	return text;
 }
@@ -227,7 +229,7 @@ static struct config *convert(
 		config_errors_add(errors, NULL, 0, "%s", e.text);
 		return NULL;
 	}
-	char *text = run_ssh(a->ssh, errors);
+	char *text = run_ssh(a, errors);
 	char *baseline = text ? ask_defaults(errors) : NULL;
 	if (text && baseline) {
 		struct ssh_config_source source = {
@@ -283,7 +285,7 @@ static int import(const struct command *command, int argc, char **argv)
 		fputs(strbuf_text(&text), stdout);
 		strbuf_clear(&text);
 	}
-	int code = config ? EXIT_DONE : EXIT_CONFIG;
+	int code = config ? EXIT_DONE : a.no_ssh ? EXIT_OTHER : EXIT_CONFIG;
 	config_unref(config);
 	config_errors_clear(&errors);
 	config_errors_clear(&notes);

@@ -241,3 +241,11 @@ def test_import_runs_no_command(adit):
     assert adit.run("import").returncode == 64
 
 
+def test_import_without_ssh_is_no_error_of_the_configuration(adit, folder):
+    adit.env["PATH"] = str(folder)
+    done = adit.run("import", "host")
+    assert done.returncode == 1 and not done.stdout and "openssh-client" in done.stderr
+    adit.env["PATH"] = os.environ["PATH"]
+    assert adit.run("import", "-F", "none", "-o", "NoSuchOption=1", "host").returncode == 78
+
+

@@ -202,6 +202,20 @@ static void test_what_was_not_said_is_not_counted(void **state)
 	assert_int_equal(line_count, 0);
 }
 
+static void test_a_count_is_as_important_as_what_it_counts(void **state)
+{
+	struct log_repeat repeat = {0};
+
+	(void)state;
+	log_set_level(LOG_LEVEL_DEBUG);
+	for (int i = 0; i < 3; i++)
+		log_unless_repeated(&repeat, LOG_LEVEL_DEBUG, NULL, "detail", "n=%d", 1);
+	log_repeat_end(&repeat, NULL, "detail");
+	assert_int_equal(line_count, 2);
+	assert_string_equal(lines[1], "detail repeated=2");
+	assert_int_equal(line_levels[1], LOG_LEVEL_DEBUG);
+}
+
 /* What one line looks like on stderr, with the clock held still. */
 static void read_from_stderr(char *ret_text, size_t size)
 {
@@ -275,6 +289,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_after_a_change_of_state_the_same_is_new, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_was_not_said_is_not_counted, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_count_is_as_important_as_what_it_counts, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_an_observer_hears_info_whatever_the_level, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stderr_gets_time_and_level, setup, teardown),
