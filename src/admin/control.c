@@ -1,43 +1,42 @@
 #include "admin/control.h"
 
-#include <event2/event.h>
 #include <event2/http.h>
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "admin/http.h"
+#include "admin/http_server.h"
 #include "admin/json.h"
 #include "admin/metrics.h"
 #include "admin/page.h"
 #include "admin/waiters.h"
+#include "base/list.h"
 #include "base/mem.h"
-#include "net/listener.h"
 
 enum {
-	HEADERS_MAX = 16 * 1024,
-	BODY_MAX = 4 * 1024, /* no request has one that we read */
-	REQUEST_TIMEOUT_S = 10,
-	ALL_METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
-		      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH
+	UNIX_CONNECTIONS_MAX = 2 * WAITERS_MAX,
+	TCP_CONNECTIONS_MAX = 64,
+	CLOSING_MS = HTTP_SERVER_TIMEOUT_S * 1000
 };
 
 /* One of the two ways in. */
 struct door {
+	struct list node; /* of control's closing ones */
 	struct control *control;
-	struct evhttp *http;
-	struct listener
-	    *listener; /* owns the address; evhttp accepts on a copy of its descriptor */
+	struct http_server *server;
 	enum { DOOR_ALL, DOOR_READ_ONLY } serves;
-	char *at; /* of TCP: where it was told to listen */
+	char *at; /* where it was told to listen */
+	mode_t mode;
+	struct timer end; /* of a closing one */
 };
 
 struct control {
 	struct control_options options;
 	struct door *unix_door, *tcp_door; /* NULL: closed */
+	struct list
+	    closing; /* doors that let nobody in any more: their last requests are answered */
 	struct waiters *waiters;
 };
 
@@ -368,101 +367,100 @@ static void on_request(struct evhttp_request *request, void *arg)
 
 /* ---- doors ---- */
 
-static void on_stray(void *arg, int fd, const struct addr *peer)
-{
-	/* The listener is paused: evhttp accepts. */
-	(void)arg;
-	(void)peer;
-	close(fd);
-}
-
 static void door_free(struct door *door)
 {
 	if (!door)
 		return;
-	if (door->http) {
-		waiters_cut_off(door->control->waiters, door->http);
-		evhttp_free(door->http);
-	}
-	listener_free(door->listener);
+	list_remove(&door->node);
+	timer_stop(&door->end);
+	if (door->server)
+		waiters_cut_off(door->control->waiters, http_server_evhttp(door->server));
+	http_server_free(door->server);
 	free(door->at);
 	free(door);
 }
 
-static int accept_on(struct door *door, struct err *e)
+static void on_end(void *arg)
 {
-	int fds[LISTENER_FDS_MAX];
-	size_t count = listener_fds(door->listener, fds);
-
-	for (size_t i = 0; i < count; i++) {
-		int copy = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
-
-		if (copy >= 0 && evhttp_accept_socket(door->http, copy) == 0)
-			continue;
-		if (copy >= 0)
-			close(copy);
-		return err_set(e, ERR_LOCAL, "no descriptor is left for the control interface");
-	}
-	return 0;
+	door_free(arg);
 }
 
-/* NULL and e when it cannot listen there. */
+/* Takes at. NULL and e when it cannot listen there. */
 static struct door *door_new(
-    struct control *c, const struct endpoint *at, mode_t mode, struct err *e)
+    struct control *c, const struct endpoint *where, mode_t mode, char *at, struct err *e)
 {
 	struct door *door = NEW(struct door);
-	struct listener_options options = {.mode = mode};
 
+	list_init(&door->node);
+	timer_init(&door->end, c->options.loop, on_end, door);
 	door->control = c;
-	door->serves = at->path ? DOOR_ALL : DOOR_READ_ONLY;
-	door->listener = listener_new(c->options.loop, at, &options, on_stray, door, e);
-	if (door->listener) {
-		listener_pause(door->listener);
-		door->http = evhttp_new(loop_base(c->options.loop));
-		evhttp_set_max_headers_size(door->http, HEADERS_MAX);
-		evhttp_set_max_body_size(door->http, BODY_MAX);
-		evhttp_set_timeout(door->http, REQUEST_TIMEOUT_S);
-		evhttp_set_allowed_methods(door->http, ALL_METHODS);
-		evhttp_set_gencb(door->http, on_request, door);
-	}
-	if (door->listener && accept_on(door, e) == 0)
+	door->serves = where->path ? DOOR_ALL : DOOR_READ_ONLY;
+	door->at = at;
+	door->mode = mode;
+	door->server = http_server_new(
+	    &(struct http_server_options){.loop = c->options.loop,
+		.at = where,
+		.mode = mode,
+		.connections_max = where->path ? UNIX_CONNECTIONS_MAX : TCP_CONNECTIONS_MAX,
+		.on_request = on_request,
+		.arg = door},
+	    e);
+	if (door->server)
 		return door;
 	door_free(door);
 	return NULL;
 }
 
+/* The request that has it closed may have come through it: a reload that moves the control socket. NULL is legal. */
+static void door_close(struct door *door)
+{
+	if (!door)
+		return;
+	http_server_close(door->server);
+	list_append(&door->control->closing, &door->node);
+	timer_start(&door->end, CLOSING_MS);
+}
+
+static bool door_is_at(const struct door *door, const char *at)
+{
+	return door && at && strcmp(door->at, at) == 0;
+}
+
+/* The new one opens before the old one closes. where NULL: none. */
+static int move_door(
+    struct control *c, struct door **door, const struct endpoint *where, mode_t mode, struct err *e)
+{
+	char at[ENDPOINT_TEXT_MAX];
+	struct door *new = NULL;
+
+	if (where && door_is_at(*door, endpoint_text(where, at)))
+		return 0;
+	if (where && !(new = door_new(c, where, mode, mem_strdup(endpoint_text(where, at)), e)))
+		return e->class;
+	door_close(*door);
+	*door = new;
+	return 0;
+}
+
 int control_listen_unix(struct control *c, const char *path, mode_t mode, struct err *e)
 {
-	struct endpoint at = {.path = path};
+	struct endpoint where = {.path = path};
+	int result = move_door(c, &c->unix_door, path ? &where : NULL, mode, e);
 
-	c->unix_door = door_new(c, &at, mode, e);
-	if (c->unix_door)
-		return 0;
-	err_prefix(e, "control socket");
-	return e->class;
+	if (result == 0 && c->unix_door && c->unix_door->mode != mode) {
+		result = http_server_set_mode(c->unix_door->server, mode, e);
+		c->unix_door->mode = result == 0 ? mode : c->unix_door->mode;
+	}
+	err_prefix(e, "control_socket");
+	return result;
 }
 
 int control_listen_tcp(struct control *c, const struct endpoint *at, struct err *e)
 {
-	struct door *old = c->tcp_door, *new = NULL;
-	char *text = at ? str_format("%s:%u", at->host ? at->host : "", (unsigned)at->port) : NULL;
+	int result = move_door(c, &c->tcp_door, at, 0, e);
 
-	if (old && text && strcmp(old->at, text) == 0) {
-		free(text);
-		return 0;
-	}
-	if (at) {
-		new = door_new(c, at, 0, e);
-		if (!new) {
-			free(text);
-			err_prefix(e, "http_listen");
-			return e->class;
-		}
-		new->at = text;
-	}
-	c->tcp_door = new;
-	door_free(old);
-	return 0;
+	err_prefix(e, "http_listen");
+	return result;
 }
 
 struct control *control_new(const struct control_options *options)
@@ -470,6 +468,7 @@ struct control *control_new(const struct control_options *options)
 	struct control *c = NEW(struct control);
 
 	c->options = *options;
+	list_init(&c->closing);
 	c->waiters = waiters_new(options->loop, options->manager, options->events);
 	return c;
 }
@@ -480,6 +479,8 @@ void control_free(struct control *c)
 		return;
 	door_free(c->unix_door);
 	door_free(c->tcp_door);
+	LIST_FOREACH(node, &c->closing)
+	door_free(CONTAINER_OF(node, struct door, node));
 	waiters_free(c->waiters);
 	free(c);
 }

@@ -32,10 +32,10 @@ struct control_options {
 struct control *control_new(const struct control_options *options);
 void control_free(struct control *c); /* who waits for an answer is cut off. NULL is legal */
 
-/* Opens the control socket. What a dead daemon left is replaced; a living one's is ERR_LOCAL: "somebody listens there already". */
+/* Opens the control socket, or the read-only part on TCP; one of each at a time. Once a new one is open the one before takes nobody
+ * in any more, and has some seconds to end what it serves. The same place changes nothing but the mode; NULL closes only. With an
+ * error all stays as it was. What a dead daemon left is replaced; a living one's is ERR_LOCAL: "somebody listens there already". */
 int control_listen_unix(struct control *c, const char *path, mode_t mode, struct err *e) MUST_CHECK;
-/* Opens the read-only part on TCP; one at a time: once it is open the one before is closed. The same place changes nothing. at NULL
- * closes only. */
 int control_listen_tcp(struct control *c, const struct endpoint *at, struct err *e) MUST_CHECK;
 /* Something that one can see has changed: who waits is looked at. */
 void control_changed(struct control *c);

@@ -4,6 +4,7 @@ libadmin_a_SOURCES = \
 	src/admin/events.c src/admin/events.h \
 	src/admin/fdstore.c src/admin/fdstore.h \
 	src/admin/http.c src/admin/http.h \
+	src/admin/http_server.c src/admin/http_server.h \
 	src/admin/json.c src/admin/json.h \
 	src/admin/metrics.c src/admin/metrics.h \
 	src/admin/notify.c src/admin/notify.h \

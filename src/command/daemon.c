@@ -28,6 +28,7 @@
 enum { EXTRA_STOP_MS = 5000 /* for DISCONNECT to go out, after the streams */ };
 
 struct daemon {
+	const char *socket; /* from -s, or NULL */
 	struct loop *loop;
 	struct resolver *resolver;
 	struct manager *manager;
@@ -45,15 +46,50 @@ struct daemon {
 
 /* ---- reload ---- */
 
-static void follow_config(struct daemon *d)
+/* The directory of a default place may not be there yet. */
+static void make_directory_of(const char *path)
 {
-	const struct config_endpoint *at = &manager_config(d->manager)->http_listen;
-	struct endpoint endpoint = {.host = at->host, .port = at->port, .path = at->path};
-	struct err e = ERR_INIT;
+	char *copy = mem_strdup(path);
 
-	if (control_listen_tcp(d->control, at->text ? &endpoint : NULL, &e))
-		log_error(NULL, "listen-failed", "reason=%s", e.text);
-	watcher_follow(d->watcher, manager_config(d->manager));
+	if (mkdir(dirname(copy), 0700) < 0 && errno != EEXIST)
+		log_debug(NULL, "mkdir-failed", "path=%s reason=%s", path, strerror(errno));
+	free(copy);
+}
+
+static int open_control(struct daemon *d, const struct config *config, struct err *e)
+{
+	char *path = socket_path_for_daemon(d->socket, config);
+
+	if (path)
+		make_directory_of(path);
+	int result = control_listen_unix(d->control, path, config->control_mode, e);
+	free(path);
+	return result;
+}
+
+/* What could not be done although the configuration is in force: a line for who asked, and in the log. */
+static void warn_of(struct config_strings *lines, const struct err *e)
+{
+	struct strbuf line = {0};
+
+	log_warning(NULL, "listen-failed", "reason=%s", e->text);
+	strbuf_addf(&line, "! %s", e->text);
+	config_lines_add(lines, strbuf_text(&line));
+	strbuf_clear(&line);
+}
+
+static void follow_config(struct daemon *d, struct config_strings *warnings)
+{
+	struct config *config = manager_config(d->manager);
+	const struct config_endpoint *at = &config->http_listen;
+	struct endpoint endpoint = {.host = at->host, .port = at->port, .path = at->path};
+	struct err unix_error = ERR_INIT, tcp_error = ERR_INIT;
+
+	if (open_control(d, config, &unix_error))
+		warn_of(warnings, &unix_error);
+	if (control_listen_tcp(d->control, at->text ? &endpoint : NULL, &tcp_error))
+		warn_of(warnings, &tcp_error);
+	watcher_follow(d->watcher, config);
 }
 
 static void on_change(void *arg);
@@ -74,7 +110,7 @@ static void reload(void *arg, enum control_reload how, struct config_strings *ch
 	if (how == CONTROL_RELOAD_DRY_RUN)
 		return;
 	if (errors->n == 0)
-		follow_config(d);
+		follow_config(d, changes);
 	/* A reload ends when the new configuration is in force; whether all is up by then is another question. */
 	notify_reloaded(d->notify);
 	on_change(d);
@@ -182,30 +218,6 @@ static void describe(void *arg, struct status_daemon *ret)
 
 /* ---- life ---- */
 
-/* The directory of a default place may not be there yet. */
-static void make_directory_of(const char *path)
-{
-	char *copy = mem_strdup(path);
-
-	if (mkdir(dirname(copy), 0700) < 0 && errno != EEXIST)
-		log_debug(NULL, "mkdir-failed", "path=%s reason=%s", path, strerror(errno));
-	free(copy);
-}
-
-/* A daemon that two would control is no daemon: another one on the same socket ends this one. */
-static int open_control(struct daemon *d, const struct daemon_options *options, struct err *e)
-{
-	char *path = socket_path_for_daemon(options->socket, options->config);
-	int result = 0;
-
-	if (path) {
-		make_directory_of(path);
-		result = control_listen_unix(d->control, path, options->config->control_mode, e);
-	}
-	free(path);
-	return result;
-}
-
 static void on_shut_down(void *arg)
 {
 	struct daemon *d = arg;
@@ -215,6 +227,7 @@ static void on_shut_down(void *arg)
 
 static void daemon_init(struct daemon *d, const struct daemon_options *options)
 {
+	d->socket = options->socket;
 	d->loop = loop_new();
 	d->resolver = resolver_new(d->loop, NULL, NULL);
 	d->notify = notify_new(d->loop);
@@ -256,18 +269,21 @@ static void daemon_clear(struct daemon *d)
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon d = {0};
+	struct config_strings warnings = {0};
 	struct err e = ERR_INIT;
 	int code = EXIT_DONE;
 
 	mem_tune_allocator();
 	daemon_init(&d, options);
-	if (open_control(&d, options, &e)) {
+	/* A daemon that two would control is no daemon: another one on the same socket ends this one. */
+	if (open_control(&d, options->config, &e)) {
 		code = command_fail(&e);
 	} else {
 		log_info(NULL, "started", "version=%s pid=%d path=%s", VERSION, (int)getpid(),
 		    options->path ? options->path : "");
 		reloader_start(d.reloader, options->config);
-		follow_config(&d);
+		follow_config(&d, &warnings);
+		config_lines_clear(&warnings);
 		notify_drop_leftovers(d.notify);
 		loop_run(d.loop);
 		log_info(NULL, "stopped", "pid=%d", (int)getpid());

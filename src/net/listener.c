@@ -377,12 +377,25 @@ static int bind_path(
 }
 
 /* Somebody else may have put his own in its place. */
-static void remove_own_file(struct listener *l)
+static bool has_own_file(const struct listener *l)
 {
 	struct stat st;
 
-	if (l->path && lstat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
+	return l->path && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
+	       st.st_ino == l->inode;
+}
+
+static void remove_own_file(struct listener *l)
+{
+	if (has_own_file(l))
 		(void)unlink(l->path);
+}
+
+int listener_set_mode(struct listener *l, mode_t mode, struct err *e)
+{
+	if (!has_own_file(l) || chmod(l->path, mode ? mode : DEFAULT_MODE) == 0)
+		return 0;
+	return err_set_errno(e, ERR_LOCAL, errno, "setting the mode of %s", l->path);
 }
 
 /* ---- from outside ---- */

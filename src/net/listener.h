@@ -42,6 +42,9 @@ const struct addr *listener_addr(const struct listener *listener);
 /* Its descriptors, still its own, for the FD store; returns how many. */
 size_t listener_fds(const struct listener *listener, int ret_fds[LISTENER_FDS_MAX]);
 
+/* chmod of our own Unix socket, for who connects from now on; 0: 0600. ERR_LOCAL. Nothing for other kinds. */
+int listener_set_mode(struct listener *listener, mode_t mode, struct err *e) MUST_CHECK;
+
 /* Copies of its descriptors (gives; close-on-exec) for who listens here next. A Unix socket's file is not removed any more when this
  * listener is freed. 0 when there are no descriptors left for them. */
 size_t listener_hand_over(struct listener *listener, int ret_fds[LISTENER_FDS_MAX]);

@@ -181,6 +181,29 @@ def test_a_moved_listener_leaves_nobody_outside(adit, two):
     adit.stop()
 
 
+def test_the_control_socket_and_http_listen_move_with_a_reload(adit, two, serve, folder):
+    taken, port = serve(echo), free_port()
+    two.change(lambda top: top.update(control_socket=str(folder / "moved.sock"), control_mode="0660",
+                                      http_listen=f"127.0.0.1:{port}"))
+    assert not (folder / "control.sock").exists()
+    assert (folder / "moved.sock").stat().st_mode & 0o777 == 0o660
+    done = adit.run("reload", "-c", adit.config_path)
+    assert done.returncode == 0 and done.stdout == "= 2 unchanged\n"
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=10) as answer:
+        assert answer.status == 200
+    # Where it cannot listen, it says so, and stays where it is.
+    two.top["http_listen"] = f"127.0.0.1:{taken.port}"
+    adit.configure(**two.top)
+    done = adit.run("reload", "-c", adit.config_path)
+    assert done.returncode == 0
+    assert re.search(rf"^! http_listen: .*127\.0\.0\.1:{taken.port}: .*in use$", done.stdout, re.M), done.stdout
+    adit.wait_log(f"listen-failed.*http_listen.*{taken.port}")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=10) as answer:
+        assert answer.status == 200
+    adit.stop()
+    assert not (folder / "moved.sock").exists()
+
+
 @pytest.mark.parametrize("break_it, line", [
     (lambda text: text.replace("via = \"h1\"", "via = \"h9\""), "h9"),
     (lambda text: text + "tunels = { };\n", "tunels"),

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -610,6 +611,64 @@ static void test_the_socket_goes_with_the_daemon(void **state)
 	control = make_control();
 }
 
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void test_the_socket_takes_another_mode_where_it_is(void **state)
+{
+	struct err e = ERR_INIT;
+	int before = dial();
+
+	(void)state;
+	assert_int_equal(control_listen_unix(control, socket_path, 0660, &e), 0);
+	assert_int_equal(mode_of(socket_path), 0660);
+	assert_code("GET", "/livez", 200);
+	say(before, "GET /livez HTTP/1.0\r\n\r\n");
+	assert_int_equal(code_of(hear(before)), 200);
+	close(before);
+}
+
+static void test_the_socket_moves_and_who_is_inside_is_answered(void **state)
+{
+	struct err e = ERR_INIT;
+	int before = dial(), idle = dial();
+	char *old = mem_strdup(socket_path);
+
+	(void)state;
+	turn(4);
+	strcat(socket_path, "2");
+	assert_int_equal(control_listen_unix(control, socket_path, 0600, &e), 0);
+	assert_int_equal(access(old, F_OK), -1);
+	assert_code("GET", "/livez", 200);
+	say(before, "GET /livez HTTP/1.0\r\n\r\n");
+	assert_int_equal(code_of(hear(before)), 200);
+	close(before);
+	loop_fake_advance(scene.loop, 11 * 1000);
+	turn(4);
+	assert_int_equal(read(idle, answer_text, 1), 0);
+	close(idle);
+	free(old);
+}
+
+static void test_a_socket_that_cannot_move_stays(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(
+	    control_listen_unix(control, "/nowhere/control.sock", 0600, &e), ERR_LOCAL);
+	assert_int_equal(strncmp(e.text, "control_socket: ", 16), 0);
+	assert_code("GET", "/livez", 200);
+	err_clear(&e);
+	assert_int_equal(control_listen_unix(control, NULL, 0600, &e), 0);
+	assert_int_equal(access(socket_path, F_OK), -1);
+}
+
 /* ---- over TCP ---- */
 
 static uint16_t free_port(void)
@@ -696,6 +755,70 @@ static void test_tcp_moves_by_opening_the_new_place_first(void **state)
 	assert_int_equal(code_over_tcp(second.port, livez), 0);
 }
 
+static int connect_tcp(uint16_t port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_port = htons(port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	evutil_make_socket_nonblocking(fd);
+	return fd;
+}
+
+static int count_descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void test_who_comes_when_it_is_full_waits_until_somebody_leaves(void **state)
+{
+	enum { INSIDE = 64, MORE = 20 };
+	struct endpoint at = {.host = "127.0.0.1", .port = free_port()};
+	struct err e = ERR_INIT;
+	int fds[INSIDE + MORE];
+
+	(void)state;
+	assert_int_equal(control_listen_tcp(control, &at, &e), 0);
+	turn(2);
+	int before = count_descriptors();
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = connect_tcp(at.port);
+		turn(1);
+	}
+	turn(8);
+	/* each client's descriptor is in this process, too */
+	assert_int_equal(count_descriptors() - before, ARRAY_LEN(fds) + INSIDE);
+	int last = fds[INSIDE];
+	say(last, "GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n");
+	assert_string_equal(hear(last), "");
+	assert_code("GET", "/livez", 200); /* the control socket has room of its own */
+
+	close(fds[3]);
+	turn(4);
+	loop_fake_advance(scene.loop, 600);
+	assert_int_equal(code_of(hear(last)), 200);
+	turn(8);
+	loop_fake_advance(scene.loop, 600);
+	turn(8);
+	/* one left, one was answered; two of those who waited are inside now, one of them was the last */
+	assert_int_equal(count_descriptors() - before, ARRAY_LEN(fds) - 1 + INSIDE);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (i != 3)
+			close(fds[i]);
+	turn(8);
+	loop_fake_advance(scene.loop, 600);
+	turn(8);
+	assert_int_equal(
+	    code_over_tcp(at.port, "GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n"), 200);
+	assert_int_equal(count_descriptors(), before);
+}
+
 /* ---- the page ---- */
 
 static void test_the_page_has_a_nonce_of_its_own_in_each_answer(void **state)
@@ -766,8 +889,12 @@ int main(void)
 	    TEST(test_a_living_daemons_socket_is_an_error_that_names_it),
 	    TEST(test_a_dead_daemons_socket_is_replaced),
 	    TEST(test_the_socket_goes_with_the_daemon),
+	    TEST(test_the_socket_takes_another_mode_where_it_is),
+	    TEST(test_the_socket_moves_and_who_is_inside_is_answered),
+	    TEST(test_a_socket_that_cannot_move_stays),
 	    TEST(test_tcp_answers_gets_for_hosts_that_are_ours_only),
 	    TEST(test_tcp_moves_by_opening_the_new_place_first),
+	    TEST(test_who_comes_when_it_is_full_waits_until_somebody_leaves),
 	    TEST(test_the_page_has_a_nonce_of_its_own_in_each_answer),
 	    TEST(test_the_page_fetches_nothing_from_elsewhere_and_writes_no_markup),
 	};

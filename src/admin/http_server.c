@@ -1,0 +1,236 @@
+/*
+ * libevent 2.1 neither bounds the connections of an evhttp nor tells of their ends. What it does let us have is the bufferevent of
+ * each new one: so we know its descriptor, and that the connection lives as long as this descriptor is that socket.
+ */
+#include "admin/http_server.h"
+
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/listener.h"
+
+enum {
+	HEADERS_MAX = 16 * 1024,
+	BODY_MAX = 4 * 1024, /* no request has one that we read */
+	FULL_RETRY_MS = 500,
+	ALL_METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+		      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH
+};
+
+/* A connection, by what only it has. */
+struct seat {
+	int fd;
+	dev_t device;
+	ino_t inode;
+};
+
+struct http_server {
+	struct evhttp *http;
+	struct listener
+	    *listener; /* owns the address; evhttp accepts on copies of its descriptors */
+	struct evhttp_bound_socket *bound[LISTENER_FDS_MAX];
+	size_t bound_count;
+
+	/* At most connections_max of both together. */
+	struct seat *seats;
+	size_t seat_count, seats_max;
+	struct bufferevent **arrivals; /* of this pass: they have no descriptor yet. References */
+	size_t arrival_count;
+	struct task seat_arrivals;
+	bool paused;        /* it was full: evhttp does not accept */
+	bool told;          /* in the log, of that pause */
+	struct timer retry; /* whether somebody has left */
+};
+
+/* ---- how many are inside ---- */
+
+static bool take_seat(struct seat *seat, int fd)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return false;
+	*seat = (struct seat){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
+	return true;
+}
+
+static bool is_taken(const struct seat *seat)
+{
+	struct seat now;
+
+	return take_seat(&now, seat->fd) && now.device == seat->device && now.inode == seat->inode;
+}
+
+static void clear_seats(struct http_server *server)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < server->seat_count; i++)
+		if (is_taken(&server->seats[i]))
+			server->seats[kept++] = server->seats[i];
+	server->seat_count = kept;
+}
+
+static void pause_accepting(struct http_server *server)
+{
+	server->paused = true;
+	for (size_t i = 0; i < server->bound_count; i++)
+		evconnlistener_disable(evhttp_bound_socket_get_listener(server->bound[i]));
+}
+
+static void accept_again(struct http_server *server)
+{
+	server->paused = false;
+	server->told = false;
+	for (size_t i = 0; i < server->bound_count; i++)
+		evconnlistener_enable(evhttp_bound_socket_get_listener(server->bound[i]));
+}
+
+static void make_room(void *arg)
+{
+	struct http_server *server = arg;
+
+	clear_seats(server);
+	if (server->seat_count < server->seats_max) {
+		accept_again(server);
+		return;
+	}
+	if (!server->told)
+		log_warning(NULL, "control-full", "connections=%zu", server->seat_count);
+	server->told = true;
+	timer_start(&server->retry, FULL_RETRY_MS);
+}
+
+static void seat_arrivals(void *arg)
+{
+	struct http_server *server = arg;
+
+	for (size_t i = 0; i < server->arrival_count; i++) {
+		struct bufferevent *bev = server->arrivals[i];
+
+		if (take_seat(&server->seats[server->seat_count], bufferevent_getfd(bev)))
+			server->seat_count++;
+		bufferevent_decref(bev);
+	}
+	server->arrival_count = 0;
+	if (server->paused)
+		make_room(server);
+}
+
+/* evhttp is about to have one more connection, and wants a bufferevent for it. */
+static struct bufferevent *on_arrival(struct event_base *base, void *arg)
+{
+	struct http_server *server = arg;
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+
+	if (!bev || server->seat_count + server->arrival_count == server->seats_max)
+		return bev;
+	bufferevent_incref(bev);
+	server->arrivals[server->arrival_count++] = bev;
+	task_schedule(&server->seat_arrivals);
+	if (server->seat_count + server->arrival_count == server->seats_max)
+		pause_accepting(server);
+	return bev;
+}
+
+/* ---- life ---- */
+
+static void on_stray(void *arg, int fd, const struct addr *peer)
+{
+	/* The listener is paused: evhttp accepts. */
+	(void)arg;
+	(void)peer;
+	close(fd);
+}
+
+static int accept_on(struct http_server *server, struct err *e)
+{
+	int fds[LISTENER_FDS_MAX];
+	size_t count = listener_fds(server->listener, fds);
+
+	for (size_t i = 0; i < count; i++) {
+		int copy = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		struct evhttp_bound_socket *bound =
+		    copy < 0 ? NULL : evhttp_accept_socket_with_handle(server->http, copy);
+
+		if (bound) {
+			server->bound[server->bound_count++] = bound;
+			continue;
+		}
+		if (copy >= 0)
+			close(copy);
+		return err_set(e, ERR_LOCAL, "no descriptor is left for the control interface");
+	}
+	return 0;
+}
+
+struct http_server *http_server_new(const struct http_server_options *options, struct err *e)
+{
+	struct listener_options how = {.mode = options->mode};
+	struct listener *listener =
+	    listener_new(options->loop, options->at, &how, on_stray, NULL, e);
+	struct http_server *server;
+
+	if (!listener)
+		return NULL;
+	listener_pause(listener);
+	server = NEW(struct http_server);
+	server->listener = listener;
+	server->seats_max = options->connections_max;
+	server->seats = mem_array(server->seats_max, sizeof(*server->seats));
+	server->arrivals = mem_array(server->seats_max, sizeof(struct bufferevent *));
+	task_init(&server->seat_arrivals, options->loop, seat_arrivals, server);
+	timer_init(&server->retry, options->loop, make_room, server);
+	server->http = evhttp_new(loop_base(options->loop));
+	evhttp_set_max_headers_size(server->http, HEADERS_MAX);
+	evhttp_set_max_body_size(server->http, BODY_MAX);
+	evhttp_set_timeout(server->http, HTTP_SERVER_TIMEOUT_S);
+	evhttp_set_allowed_methods(server->http, ALL_METHODS);
+	evhttp_set_bevcb(server->http, on_arrival, server);
+	evhttp_set_gencb(server->http, options->on_request, options->arg);
+	if (accept_on(server, e) == 0)
+		return server;
+	http_server_free(server);
+	return NULL;
+}
+
+void http_server_close(struct http_server *server)
+{
+	for (size_t i = 0; i < server->bound_count; i++)
+		evhttp_del_accept_socket(server->http, server->bound[i]);
+	server->bound_count = 0;
+	timer_stop(&server->retry);
+	listener_free(server->listener);
+	server->listener = NULL;
+}
+
+void http_server_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	http_server_close(server);
+	task_cancel(&server->seat_arrivals);
+	for (size_t i = 0; i < server->arrival_count; i++)
+		bufferevent_decref(server->arrivals[i]);
+	evhttp_free(server->http);
+	free(server->seats);
+	free(server->arrivals);
+	free(server);
+}
+
+int http_server_set_mode(struct http_server *server, mode_t mode, struct err *e)
+{
+	return listener_set_mode(server->listener, mode, e);
+}
+
+struct evhttp *http_server_evhttp(struct http_server *server)
+{
+	return server->http;
+}
