@@ -11,6 +11,7 @@
 #include "admin/json.h"
 #include "admin/metrics.h"
 #include "admin/page.h"
+#include "admin/traffic.h"
 #include "admin/waiters.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -38,6 +39,7 @@ struct control {
 	struct list
 	    closing; /* doors that let nobody in any more: their last requests are answered */
 	struct waiters *waiters;
+	struct traffic *traffic;
 };
 
 /* A request on its way through the table of routes. */
@@ -103,6 +105,11 @@ static void get_streams(struct call *call)
 	else
 		http_answer_taken(
 		    call->request, HTTP_OK, http_json, status_streams_json(m, filter));
+}
+
+static void get_traffic(struct call *call)
+{
+	http_answer_taken(call->request, HTTP_OK, http_json, traffic_json(call->control->traffic));
 }
 
 static void get_metrics(struct call *call)
@@ -274,6 +281,7 @@ static const struct route {
     {EVHTTP_REQ_GET, "/", get_page},
     {EVHTTP_REQ_GET, "/v1/status", get_status},
     {EVHTTP_REQ_GET, "/v1/streams", get_streams},
+    {EVHTTP_REQ_GET, "/v1/traffic", get_traffic},
     {EVHTTP_REQ_GET, "/v1/events", get_events},
     {EVHTTP_REQ_GET, "/v1/wait", get_wait},
     {EVHTTP_REQ_GET, "/metrics", get_metrics},
@@ -470,6 +478,7 @@ struct control *control_new(const struct control_options *options)
 	c->options = *options;
 	list_init(&c->closing);
 	c->waiters = waiters_new(options->loop, options->manager, options->events);
+	c->traffic = traffic_new(options->loop, options->manager);
 	return c;
 }
 
@@ -481,6 +490,7 @@ void control_free(struct control *c)
 	door_free(c->tcp_door);
 	LIST_FOREACH(node, &c->closing)
 	door_free(CONTAINER_OF(node, struct door, node));
+	traffic_free(c->traffic);
 	waiters_free(c->waiters);
 	free(c);
 }

@@ -10,6 +10,7 @@ libadmin_a_SOURCES = \
 	src/admin/notify.c src/admin/notify.h \
 	src/admin/page.c src/admin/page.h \
 	src/admin/status.h src/admin/status_json.c src/admin/status_table.c \
+	src/admin/traffic.c src/admin/traffic.h \
 	src/admin/waiters.c src/admin/waiters.h
 
 # The page as a C string.

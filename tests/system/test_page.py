@@ -1,6 +1,7 @@
 """The page of GET / in headless Chromium."""
 
 import json
+import urllib.request
 
 import pytest
 
@@ -21,6 +22,14 @@ ROW = "document.querySelector('#tunnels [data-name=\"{}\"]')"
 
 def state(name):
     return f"({ROW.format(name)} ?.dataset.state)"
+
+
+POINTS = ROW.format("one") + ".querySelector('polyline').getAttribute('points').split(' ')"
+
+
+def past(page):
+    with urllib.request.urlopen(f"http://127.0.0.1:{page.http}/v1/traffic", timeout=10) as answer:
+        return json.load(answer)
 
 
 @pytest.fixture
@@ -56,8 +65,14 @@ def test_a_tunnel_goes_down_and_comes_back_without_a_reload(adit, page, browser)
             recv_exactly(client, 10000)
         browser.wait(f"/1 stream\\b/.test({ROW.format('one')}.innerText)", "the stream")
     browser.wait(f"/[1-9][0-9]* K/.test({ROW.format('one')}.innerText)", "the bytes")
-    browser.wait(f"{ROW.format('one')}.querySelector('polyline').getAttribute('points').split(' ')"
-                 ".some(point => Number(point.split(',')[1]) < 12)", "the peak in the graph")
+    browser.wait(f"{POINTS}.some(point => Number(point.split(',')[1]) < 12)", "the peak in the graph")
+    # Who opens the page now sees what was before.
+    wait_until(lambda: any(past(page)["tunnels"][0]["bytes_per_s"]), "a sample of the traffic")
+    browser.open(f"http://127.0.0.1:{page.http}/")
+    browser.wait(f"{state('one')} === 'up'", "the page again")
+    browser.wait(f"{POINTS}.length > 140 && {POINTS}.slice(0, -5).some(point => Number(point.split(',')[1]) < 12)",
+                 "the peak that was before the page")
+    assert past(page)["hosts"][0]["name"] == "server" and any(past(page)["hosts"][0]["bytes_per_s"])
     assert not browser.complaints
     adit.stop()
     browser.wait("document.querySelector('#live').innerText.includes('no answer')", "the end of adit")
@@ -112,7 +127,8 @@ def test_it_fits_a_telephone_in_light_and_dark(adit, page, browser):
 def test_it_asks_nobody_else_and_its_policy_holds(adit, page, browser):
     sources = browser.run("performance.getEntriesByType('resource').map(entry => entry.name)")
     wait_until(lambda: sources, "requests")
-    assert {source.split("?")[0] for source in sources} <= {f"http://127.0.0.1:{page.http}/v1/status", "data:,"}
+    assert {source.split("?")[0] for source in sources} <= {f"http://127.0.0.1:{page.http}/v1/status",
+                                                          f"http://127.0.0.1:{page.http}/v1/traffic", "data:,"}
     browser.run("(() => { const s = document.createElement('script'); s.textContent = 'window.hacked = 1';"
                 "document.body.append(s); })()")
     assert browser.run("window.hacked") is None

@@ -201,7 +201,7 @@ static void test_each_document_has_its_type(void **state)
 	} documents[] = {{"/", "text/html; charset=utf-8", 200},
 	    {"/v1/status", "application/json", 200},
 	    {"/v1/status?format=table&width=60&colour=1", "text/plain; charset=utf-8", 200},
-	    {"/v1/streams", "application/json", 200},
+	    {"/v1/streams", "application/json", 200}, {"/v1/traffic", "application/json", 200},
 	    {"/v1/streams?format=table&name=x", "text/plain; charset=utf-8", 200},
 	    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", 200},
 	    {"/livez", "text/plain; charset=utf-8", 200},

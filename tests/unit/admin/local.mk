@@ -4,7 +4,8 @@ UNIT_TESTS_ADMIN = \
 	tests/unit/admin/json_test \
 	tests/unit/admin/metrics_test \
 	tests/unit/admin/notify_test \
-	tests/unit/admin/status_test
+	tests/unit/admin/status_test \
+	tests/unit/admin/traffic_test
 
 ADMIN_SCENE = tests/unit/admin/scene.c tests/unit/admin/scene.h
 
@@ -20,3 +21,5 @@ tests_unit_admin_notify_test_SOURCES = tests/unit/admin/notify_test.c
 tests_unit_admin_notify_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
 tests_unit_admin_status_test_SOURCES = tests/unit/admin/status_test.c $(ADMIN_SCENE)
 tests_unit_admin_status_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
+tests_unit_admin_traffic_test_SOURCES = tests/unit/admin/traffic_test.c $(ADMIN_SCENE)
+tests_unit_admin_traffic_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
