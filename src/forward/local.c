@@ -259,10 +259,23 @@ static struct listener *adopt_listener(
 	if (f->env.inherit)
 		n = f->env.inherit(f->env.inherit_arg,
 		    at->kind == CONFIG_SYSTEMD ? at->path : at->text, fds, INHERITED_MAX);
-	if (n > 0)
-		return listener_adopt(f->env.loop, fds, n, options, on_accept, f, e);
-	if (at->kind == CONFIG_SYSTEMD)
+	if (n == 0 && at->kind == CONFIG_SYSTEMD)
 		err_set(e, ERR_CONFIG, "systemd passed no socket named \"%s\"", at->path);
+	return n ? listener_adopt(f->env.loop, fds, n, options, on_accept, f, e) : NULL;
+}
+
+/* The socket of a path is worth nothing without its file; the file goes when the listener does. */
+static struct listener *adopt_own(
+    struct forward *f, const struct listener_options *options, struct err *e)
+{
+	struct listener *listener = adopt_listener(f, options, e);
+	struct err lost = ERR_INIT;
+
+	if (!listener || f->config->listen.kind != CONFIG_UNIX ||
+	    listener_claim(listener, f->config->listen.path, options, &lost) == 0)
+		return listener;
+	log_info(&f->log, "inherited-socket-lost", "reason=%s", lost.text);
+	listener_free(listener);
 	return NULL;
 }
 
@@ -275,7 +288,7 @@ static struct listener *open_listener(struct forward *f, struct err *e)
 	    .host = config->listen.kind == CONFIG_TCP ? config->listen.host : NULL,
 	    .port = config->listen.port,
 	    .path = config->listen.kind == CONFIG_UNIX ? config->listen.path : NULL};
-	struct listener *inherited = adopt_listener(f, &options, e);
+	struct listener *inherited = adopt_own(f, &options, e);
 
 	if (inherited || err_is_set(e))
 		return inherited;

@@ -353,11 +353,26 @@ static int set_access(const char *path, const struct listener_options *options, 
 	return 0;
 }
 
+static int own_file(
+    struct listener *l, const char *path, const struct listener_options *options, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return err_set_errno(e, ERR_LOCAL, errno, "listening on %s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(
+		    e, ERR_LOCAL, "listening on %s: there is a file that is not a socket", path);
+	l->path = mem_strdup(path);
+	l->device = st.st_dev;
+	l->inode = st.st_ino;
+	return set_access(path, options, e);
+}
+
 static int bind_path(
     struct listener *l, const char *path, const struct listener_options *options, struct err *e)
 {
 	struct addr at;
-	struct stat st;
 	int r = addr_from_path(path, &at, e), fd;
 
 	if (r < 0 || (r = remove_if_stale(path, &at, e)) < 0)
@@ -368,12 +383,19 @@ static int bind_path(
 	add_fd(l, fd);
 	if (bind(fd, &at.sa, at.length))
 		return err_set_errno(e, ERR_LOCAL, errno, "listening on %s", path);
-	if (lstat(path, &st))
-		return err_set_errno(e, ERR_LOCAL, errno, "listening on %s", path);
-	l->path = mem_strdup(path);
-	l->device = st.st_dev;
-	l->inode = st.st_ino;
-	return set_access(path, options, e);
+	return own_file(l, path, options, e);
+}
+
+int listener_claim(
+    struct listener *l, const char *path, const struct listener_options *options, struct err *e)
+{
+	struct addr at;
+
+	if (addr_from_path(path, &at, e) < 0)
+		return e->class;
+	if (!addr_equal(&l->addr, &at))
+		return err_set(e, ERR_LOCAL, "the socket is not that of %s", path);
+	return own_file(l, path, options, e);
 }
 
 /* Somebody else may have put his own in its place. */

@@ -13,6 +13,12 @@ greeting()
 	timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && read -r -t 15 line <&3 && echo "${line%%-OpenSSH*}"' - "$1" 2>&1
 }
 
+# The same through a Unix socket.
+path_greeting()
+{
+	perl -MIO::Socket::UNIX -e 'alarm 20; $s = IO::Socket::UNIX->new(shift) or die "$!\n"; print <$s> =~ s/-OpenSSH.*//sr' "$1" 2>&1
+}
+
 main_pid()
 {
 	systemctl show -P MainPID adit
@@ -27,13 +33,14 @@ echo "127.0.0.1 $(cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub)" >/etc/adit
 echo "PerSourcePenalties no" >/etc/ssh/sshd_config.d/test.conf
 systemctl daemon-reload
 systemctl restart ssh
-systemctl start adit-web.socket
+systemctl start adit-orders-db.socket
 
 systemctl start after-db.service
 say ordering "$(cat /run/after-db 2>&1)"
 say active "$(systemctl is-active adit)"
 say local "$(greeting 5432)"
-say socket "$(greeting 8080)"
+say socket "$(greeting 543)"
+say path "$(path_greeting /run/adit/path.sock)"
 say user "$(ps -o user= -p "$(main_pid)" 2>/dev/null || stat -c %U "/proc/$(main_pid)")"
 say status "$(systemctl show -P StatusText adit)"
 say stored "$(systemctl show -P NFileDescriptorStore adit)"
@@ -44,12 +51,22 @@ systemctl reload adit
 say reload "$? $(systemctl is-active adit) $([ "$before" = "$(main_pid)" ] && echo same)"
 say reloaded "$(greeting 5434)"
 
+systemctl start adit@office
+say instance "$(systemctl is-active adit@office) $(greeting 6000) $(systemctl is-active adit)"
+
+# What a wrong configuration is in the journal.
+cp /etc/adit/adit.conf /etc/adit/good.conf
+echo 'nonsense = 1;' >>/etc/adit/adit.conf
+systemctl reload adit
+cp /etc/adit/good.conf /etc/adit/adit.conf
+
 # Clients come all the time while it restarts.
 (
 	failed=0
 	for _ in $(seq 60); do
 		[ "$(greeting 5432)" = SSH-2.0 ] || failed=$((failed + 1))
-		[ "$(greeting 8080)" = SSH-2.0 ] || failed=$((failed + 1))
+		[ "$(greeting 543)" = SSH-2.0 ] || failed=$((failed + 1))
+		[ "$(path_greeting /run/adit/path.sock)" = SSH-2.0 ] || failed=$((failed + 1))
 	done
 	say restart_failures $failed
 ) &
@@ -66,10 +83,33 @@ for _ in $(seq 100); do
 done
 say watchdog "$(systemctl show -P NRestarts adit) $(greeting 5432)"
 
+sed -i '/^\tpath:/d' /etc/adit/adit.conf
+systemctl reload adit
+say path_removed "$? $([ -e /run/adit/path.sock ] || echo gone)"
+
+# journal LEVEL WORD EVENT: the word, when such an event has that level and no other.
+journal()
+{
+	journalctl -u adit -o cat -p "$1..$1" | grep -q "^$3" && ! journalctl -u adit -o cat | grep "^$3" |
+		grep -qvxFf <(journalctl -u adit -o cat -p "$1..$1") && echo "$2"
+}
+say levels "$(journal 3 error config-error) $(journal 4 warning config-warning) $(journal 6 info tunnel-up)"
 journalctl -u adit -o export | grep -a ^PRIORITY= | sort -u | tr '\n' ' ' | sed 's/^/priorities=/' >>/results/answers
 echo >>/results/answers
 journalctl -u adit -o cat >/results/journal 2>&1
+
+# A client takes its time while it stops.
+(
+	exec 3<>/dev/tcp/127.0.0.1/5432
+	sleep 3
+	read -r -t 5 line <&3
+	echo "${line%%-OpenSSH*}" >/run/drained
+) &
+sleep 0.5
+began=$SECONDS
 systemctl stop adit
+wait
+say drained "$((SECONDS - began)) $(cat /run/drained) $(systemctl show -P Result adit)"
 say stopped "$(systemctl show -P Result adit)"
 say finished yes
 systemctl poweroff

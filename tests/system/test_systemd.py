@@ -21,16 +21,23 @@ hosts: { here: { address = "127.0.0.1"; user = "root"; identity = "${CREDENTIALS
 	known_hosts = "/etc/adit/known_hosts"; }; };
 tunnels: {
 	db: { via = "here"; local = "127.0.0.1:5432"; to = "127.0.0.1:22"; };
-	web: { via = "here"; local = "systemd:web"; to = "127.0.0.1:22"; };
+	web: { via = "here"; local = "systemd:orders-db"; to = "127.0.0.1:22"; };
+	path: { via = "here"; local = "unix:/run/adit/path.sock"; to = "127.0.0.1:22"; };
+	wide: { via = "here"; local = "*:5435"; to = "127.0.0.1:22"; };
 	moving: { via = "here"; local = "127.0.0.1:5433"; to = "127.0.0.1:22"; };
 };
 """
 
+OFFICE = CONFIG[:CONFIG.index("tunnels:")] + """
+tunnels: { office: { via = "here"; local = "127.0.0.1:6000"; to = "127.0.0.1:22"; }; };
+"""
+
 UNITS = {
-    "adit.service.d/test.conf": "[Service]\nLoadCredential=key:/etc/adit/key\nWatchdogSec=4\nRestartSec=100ms\n"
+    "adit.service.d/test.conf": "[Service]\nLoadCredential=key:/etc/adit/key\nWatchdogSec=4\nRestartSec=100ms\nTimeoutStopSec=1\n"
                                 "Environment=LD_LIBRARY_PATH=/opt/adit ASAN_OPTIONS=detect_leaks=0\n",
+    "adit@.service.d/test.conf": "[Service]\nLoadCredential=key:/etc/adit/key\n"
+                                 "Environment=LD_LIBRARY_PATH=/opt/adit ASAN_OPTIONS=detect_leaks=0\n",
     "adit-wait@.service.d/test.conf": "[Service]\nEnvironment=LD_LIBRARY_PATH=/opt/adit ASAN_OPTIONS=detect_leaks=0\n",
-    "adit-web.socket": "[Socket]\nListenStream=127.0.0.1:8080\nFileDescriptorName=web\nService=adit.service\n",
     "after-db.service": "[Unit]\nRequires=adit-wait@db.service\nAfter=adit-wait@db.service\n[Service]\nType=oneshot\n"
                         "ExecStart=bash -c 'exec 3<>/dev/tcp/127.0.0.1/5432; read -t 10 line <&3; echo $$line >/run/after-db'\n",
     "adit-test.service": "[Unit]\nAfter=multi-user.target\n[Service]\nType=simple\nExecStart=bash /opt/steps.sh\n",
@@ -69,7 +76,8 @@ def answers(tmp_path_factory):
     for name in ("results", "adit", "units", "lib"):
         (folder / name).mkdir()
     (folder / "adit/adit.conf").write_text(CONFIG)
-    for name in ("adit.service", "adit-wait@.service"):
+    (folder / "adit/office.conf").write_text(OFFICE)
+    for name in ("adit.service", "adit@.service", "adit-wait@.service", "adit-orders-db.socket"):
         (folder / "units" / name).write_text((TOP / "contrib/systemd" / name).read_text())
     for name, text in UNITS.items():
         path = folder / "units" / name
@@ -96,7 +104,7 @@ def answers(tmp_path_factory):
 def test_a_unit_that_needs_a_tunnel_starts_when_it_is_up(answers):
     assert answers["ordering"].startswith("SSH-2.0")
     assert answers["active"] == "active"
-    assert answers["status"] == "3 of 3 tunnels up"
+    assert answers["status"] == "5 of 5 tunnels up"
 
 
 def test_a_dynamic_user_logs_in_with_a_credential(answers):
@@ -114,9 +122,24 @@ def test_reload_waits_for_the_new_configuration(answers):
 
 
 def test_a_restart_refuses_nobody(answers):
-    assert int(answers["stored"]) >= 2
+    assert int(answers["stored"]) >= 4
     assert answers["restart_failures"] == "0"
     assert answers["restarted"] == "another"
+
+
+def test_the_file_of_a_unix_socket_lives_through_a_restart_and_no_longer(answers):
+    assert answers["path"] == "SSH-2.0"
+    assert answers["path_removed"] == "0 gone"
+
+
+def test_another_configuration_has_an_instance_of_its_own(answers):
+    assert answers["instance"] == "active SSH-2.0 active"
+
+
+def test_a_long_drain_gets_its_time(answers):
+    """TimeoutStopSec is one second here."""
+    seconds, greeting, result = answers["drained"].split()
+    assert 2 <= int(seconds) <= 10 and greeting == "SSH-2.0" and result == "success"
 
 
 def test_the_watchdog_ends_one_that_hangs(answers):
@@ -125,7 +148,8 @@ def test_the_watchdog_ends_one_that_hangs(answers):
 
 
 def test_the_journal_has_levels(answers):
-    assert "PRIORITY=6" in answers["priorities"]
+    assert answers["levels"] == "error warning info"
+    assert {f"PRIORITY={level}" for level in (3, 4, 6)} <= set(answers["priorities"].split())
 
 
 def test_it_stops_in_order(answers):

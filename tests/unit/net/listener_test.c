@@ -539,6 +539,48 @@ static void test_only_listening_stream_sockets_are_adopted(void **state)
 	finish(&f);
 }
 
+static struct listener *adopt_path(struct fixture *f, const char *path)
+{
+	struct addr at;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_int_equal(addr_from_path(path, &at, &f->err), 0);
+	assert_int_equal(bind(fd, &at.sa, at.length), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	return listener_adopt(f->loop, &fd, 1, NULL, on_accept, f, &f->err);
+}
+
+static void test_an_adopted_path_is_somebody_elses_unless_it_is_claimed(void **state)
+{
+	const struct listener_options options = {.mode = 0640};
+	struct fixture f;
+	struct stat st;
+	char path[] = "/tmp/adit-adopted-XXXXXX";
+
+	(void)state;
+	begin(&f);
+	close(mkstemp(path));
+	unlink(path);
+	listener_free(adopt_path(&f, path));
+	assert_int_equal(stat(path, &st), 0);
+	unlink(path);
+
+	f.listener = adopt_path(&f, path);
+	assert_int_equal(listener_claim(f.listener, path, &options, &f.err), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	listener_free(f.listener);
+	assert_int_equal(stat(path, &st), -1);
+
+	/* without its file nobody can come; and this is another one's */
+	f.listener = adopt_path(&f, path);
+	assert_int_equal(
+	    listener_claim(f.listener, "/tmp/adit-another", &options, NULL), ERR_LOCAL);
+	unlink(path);
+	assert_int_equal(listener_claim(f.listener, path, &options, &f.err), ERR_LOCAL);
+	finish(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,6 +599,7 @@ int main(void)
 	    cmocka_unit_test(test_without_descriptors_it_waits_says_so_once_and_goes_on),
 	    cmocka_unit_test(test_more_clients_than_one_pass_takes),
 	    cmocka_unit_test(test_an_adopted_one_accepts),
+	    cmocka_unit_test(test_an_adopted_path_is_somebody_elses_unless_it_is_claimed),
 	    cmocka_unit_test(test_only_listening_stream_sockets_are_adopted),
 	};
 
