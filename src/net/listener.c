@@ -31,8 +31,9 @@ struct listener {
 	struct watch watches[LISTENER_FDS_MAX];
 	size_t count;
 	struct addr addr;
-	struct timer retry; /* runs while we are out of descriptors */
-	bool exhausted;     /* said so, and not yet that it is over */
+	struct timer retry; /* runs while descriptors are short */
+	/* Said so, and not yet that it is over; nothing is watched while it waits. */
+	enum { SHORTAGE_NONE, SHORTAGE_WAITING, SHORTAGE_TRYING } shortage;
 	bool paused;
 	bool freed;
 	/* The file of our own Unix socket; path NULL: there is none. */
@@ -65,30 +66,36 @@ static void wait_for_descriptors(struct listener *l, int error)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (!l->exhausted)
+	if (l->shortage == SHORTAGE_NONE)
 		log_warning(l->log, "listener-paused", "listen=%s reason=%s",
 		    listener_text(l, text), strerror(error));
-	l->exhausted = true;
+	l->shortage = SHORTAGE_WAITING;
 	unwatch_all(l);
 	timer_start(&l->retry, EXHAUSTED_PAUSE_MS);
 }
 
+static void shortage_is_over(struct listener *l)
+{
+	char text[ADDR_TEXT_MAX];
+
+	l->shortage = SHORTAGE_NONE;
+	log_info(l->log, "listener-resumed", "listen=%s", listener_text(l, text));
+}
+
+/* While descriptors are short each one that comes back is taken at once, and the next is missed: the shortage is over, and said
+ * to be, when accepting went well for as long as it was stopped before. */
 static void on_retry(void *arg)
 {
 	struct listener *l = arg;
 
+	if (l->shortage == SHORTAGE_TRYING && !l->paused) {
+		shortage_is_over(l);
+		return;
+	}
+	l->shortage = SHORTAGE_TRYING;
 	if (!l->paused)
 		watch_all(l);
-}
-
-static void descriptors_came_back(struct listener *l)
-{
-	char text[ADDR_TEXT_MAX];
-
-	if (!l->exhausted)
-		return;
-	l->exhausted = false;
-	log_info(l->log, "listener-resumed", "listen=%s", listener_text(l, text));
+	timer_start(&l->retry, EXHAUSTED_PAUSE_MS);
 }
 
 /* Errors of one connection that was gone before we took it (accept(2) lists them), as opposed to ours. */
@@ -129,7 +136,6 @@ static bool accept_one(struct watch *watch)
 			wait_for_descriptors(l, error);
 		return false;
 	}
-	descriptors_came_back(l);
 	if (peer.sa.sa_family != AF_UNIX)
 		sockopt_set_nodelay(fd);
 	l->on_accept(l->arg, fd, &peer);
@@ -548,7 +554,7 @@ void listener_pause(struct listener *l)
 void listener_resume(struct listener *l)
 {
 	l->paused = false;
-	if (!timer_is_running(&l->retry))
+	if (l->shortage != SHORTAGE_WAITING)
 		watch_all(l);
 }
 

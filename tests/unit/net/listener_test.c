@@ -457,10 +457,62 @@ static void test_without_descriptors_it_waits_says_so_once_and_goes_on(void **st
 	assert_int_equal(f.count, 0);
 	assert_int_equal(f.log_lines, 1);
 	assert_non_null(strstr(f.log, "listener-paused"));
-	loop_fake_advance(f.loop, 200);
+	loop_fake_advance(f.loop, 100);
 	assert_int_equal(f.count, 2);
+	loop_fake_advance(f.loop, 100);
 	assert_int_equal(f.log_lines, 2);
 	assert_non_null(strstr(f.log, "listener-resumed"));
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+	finish(&f);
+}
+
+static void limit_descriptors(rlim_t count)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = count;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* One descriptor comes back at a time, and is gone again with the next client. */
+static void test_a_shortage_that_goes_on_is_said_once(void **state)
+{
+	struct fixture f;
+	struct rlimit old;
+	int clients[4], highest, limits_fd;
+
+	(void)state;
+	begin(&f);
+	clock_fake_start(1000, 0);
+	listen_at(&f, "127.0.0.1", 0);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		clients[i] = connect_to(listener_addr(f.listener));
+	limits_fd = open("/proc/self/limits", O_RDONLY | O_CLOEXEC);
+	highest = dup(0);
+	close(highest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	limit_descriptors((rlim_t)highest);
+	if (limit_is_the_kernels(limits_fd, (rlim_t)highest)) {
+		settle(&f);
+		for (int taken = 1; taken <= 3; taken++) {
+			limit_descriptors((rlim_t)(highest + taken));
+			loop_fake_advance(f.loop, 100);
+			assert_int_equal(f.count, taken);
+			assert_int_equal(f.log_lines, 1);
+		}
+		setrlimit(RLIMIT_NOFILE, &old);
+		loop_fake_advance(f.loop, 100);
+		assert_int_equal(f.count, 4);
+		assert_int_equal(f.log_lines, 1);
+		loop_fake_advance(f.loop, 100);
+		assert_int_equal(f.log_lines, 2);
+		assert_non_null(strstr(f.log, "listener-resumed"));
+	} else {
+		setrlimit(RLIMIT_NOFILE, &old);
+	}
+	close(limits_fd);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
 	finish(&f);
@@ -597,6 +649,7 @@ int main(void)
 	    cmocka_unit_test(test_paused_means_who_comes_waits),
 	    cmocka_unit_test(test_it_can_be_freed_in_the_callback),
 	    cmocka_unit_test(test_without_descriptors_it_waits_says_so_once_and_goes_on),
+	    cmocka_unit_test(test_a_shortage_that_goes_on_is_said_once),
 	    cmocka_unit_test(test_more_clients_than_one_pass_takes),
 	    cmocka_unit_test(test_an_adopted_one_accepts),
 	    cmocka_unit_test(test_an_adopted_path_is_somebody_elses_unless_it_is_claimed),
