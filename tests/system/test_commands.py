@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from lib.process import free_port, listens, wait_until
-from lib.targets import echo, recv_exactly
+from lib.process import free_port, listens, need, wait_until
+from lib.targets import echo, recv_exactly, reset
 
 
 def there_and_back(client, data=b"hello"):
@@ -80,6 +80,37 @@ def test_open_forwards_without_a_file(adit, sshd, serve, keys, folder):
             there_and_back(client)
         server.kill_sessions()
     adit.stop()
+
+
+def test_open_takes_every_form_that_ssh_takes(adit, sshd, serve, keys, folder):
+    """Each -L, -R and -D of ssh(1): with and without a bind address, "*" and empty ones, paths on either side, -R as SOCKS."""
+    server, target = sshd("GatewayPorts clientspecified"), serve(echo).port
+    here, there = [free_port() for _ in range(5)], [free_port() for _ in range(5)]
+    (folder / "known").write_text(server.known_hosts(), encoding="ascii")
+    (folder / "other.sock").symlink_to(folder / "there.sock")
+    adit.start("open", "-p", server.port, "-i", keys.path("id_ed25519"), "-l", server.user,
+               "-o", f"UserKnownHostsFile={folder}/known",
+               "-L", f"{here[0]}:localhost:{target}", "-L", f"127.0.0.1:{here[1]}:127.0.0.1:{target}",
+               "-L", f"*:{here[2]}:127.0.0.1:{target}", "-L", f"[::1]:{here[3]}:{folder}/other.sock",
+               "-L", f"{folder}/here.sock:127.0.0.1:{target}", "-D", f"localhost:{here[4]}",
+               "-R", f"{there[0]}:127.0.0.1:{target}", "-R", f"*:{there[1]}:localhost:{target}",
+               "-R", f":{there[2]}:127.0.0.1:{target}", "-R", f"{there[3]}", "-R", f"127.0.0.1:{there[4]}:{folder}/here.sock",
+               "-R", f"{folder}/there.sock:127.0.0.1:{target}", "127.0.0.1")
+    adit.wait_log("remote-listening", count=6)
+    for port in *here[:3], *there[:3], there[4]:
+        with adit.connect(port) as client:
+            there_and_back(client)
+    with socket.create_connection(("::1", here[3])) as client:
+        there_and_back(client)
+    for path in "here.sock", "there.sock":
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(folder / path))
+            there_and_back(client)
+    for port in here[4], there[3]:
+        with adit.connect(port) as client:
+            client.sendall(b"\x04\x01" + target.to_bytes(2, "big") + b"\0\0\0\1me\0localhost\0")
+            assert recv_exactly(client, 8)[:2] == b"\0\x5a"
+            there_and_back(client)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -197,3 +228,29 @@ def test_descriptors_are_given_back(adit, sshd, serve, one_tunnel):
         with adit.connect(port) as client:
             there_and_back(client)
     wait_until(lambda: count() <= before, lambda: f"{before} descriptors, not {count()}")
+
+
+def test_without_descriptors_it_accepts_later_says_so_once_and_harms_nobody(adit, sshd, serve, tunnels):
+    port, other, target = free_port(), free_port(), serve(echo).port
+    adit.configure(hosts={"server": tunnels.host(sshd())},
+                   tunnels={"one": tunnels.local(port, target), "other": tunnels.local(other, target)})
+    adit.start(wrapper=[need("prlimit"), "--nofile=50:50"]).wait_listening(port, other).wait_log("link-up")
+    with adit.connect(other) as living:
+        there_and_back(living)
+        clients = [adit.connect(port) for _ in range(60)]
+        try:
+            adit.wait_log("listener-paused")
+            there_and_back(living)
+            # Those who were not accepted yet are served as others go.
+            for client in clients:
+                there_and_back(client)
+                reset(client)
+            adit.wait_log("listener-resumed")
+        finally:
+            for client in clients:
+                client.close()
+        there_and_back(living)
+    for each in port, other:
+        with adit.connect(each) as client:
+            there_and_back(client)
+    assert adit.log().count("listener-paused") == 1 and adit.log().count("listener-resumed") == 1, adit.log()

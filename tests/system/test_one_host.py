@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from lib.process import free_port, listens, need, wait_until
+from lib.process import Process, free_port, listens, need, wait_until
 from lib.targets import echo, exchange, pattern
 
 
@@ -219,6 +219,41 @@ def test_an_alias_means_what_it_means_to_ssh(adit, folder):
                  "keepalive_interval = 7"):
         assert part in text, text
     assert "not carried over" in done.stderr and "gssapi" in done.stderr.lower()
+
+
+def test_an_imported_alias_listens_and_leads_where_ssh_would(adit, sshd, serve, keys, folder):
+    """Include, Match, a jump, and what each Host adds; then ssh itself with the same file."""
+    ssh = need("ssh")
+    gate, office, target = sshd(), sshd(), serve(echo)
+    local, matched, remote, dynamic = (free_port() for _ in range(4))
+    (folder / "known").write_text(gate.known_hosts() + office.known_hosts(), encoding="ascii")
+    (folder / "more").write_text(f"Host office\n  HostName 127.0.0.1\n  Port {office.port}\n  ProxyJump gate\n"
+                                 f"  LocalForward {local} 127.0.0.1:{target.port}\n"
+                                 f"Host gate\n  HostName 127.0.0.1\n  Port {gate.port}\n", encoding="ascii")
+    config = folder / "ssh_config"
+    config.write_text(f"Include {folder}/more\nMatch originalhost office\n"
+                      f"  LocalForward 127.0.0.1:{matched} localhost:{target.port}\n  DynamicForward {dynamic}\n"
+                      f"Match host elsewhere\n  LocalForward {free_port()} localhost:1\n"
+                      f"Host *\n  User {office.user}\n  IdentityFile {keys.path('id_ed25519')}\n  IdentitiesOnly yes\n"
+                      f"  UserKnownHostsFile {folder}/known\n", encoding="ascii")
+    arguments = ["-F", config, "-R", f"{remote}:127.0.0.1:{target.port}", "office"]
+    _, path = import_to(adit, folder, *arguments)
+
+    def leads_there():
+        for port in local, matched, remote:
+            with adit.connect(port) as client:
+                assert exchange(client, b"through") == b"through"
+    adit.start("run", "-c", path, "-s", folder / "control.sock").wait_listening(local, matched, dynamic, remote)
+    leads_there()
+    assert "direct-tcpip" in gate.process.log()
+    adit.stop()
+    process = Process([ssh, "-N", *arguments], folder / "ssh.log", env=adit.env)
+    try:
+        for port in local, matched, dynamic, remote:
+            process.wait_port(port)
+        leads_there()
+    finally:
+        process.kill()
 
 
 def test_without_ssh_import_says_what_is_missing(adit):
