@@ -14,7 +14,9 @@ libconf_a_SOURCES = \
 	src/config/ssh_config.c src/config/ssh_config.h \
 	src/config/ssh_import.c \
 	src/config/ssh_option.c src/config/ssh_option.h \
+	src/config/ssh_path.c \
 	src/config/ssh_spec.c src/config/ssh_spec.h \
+	src/config/ssh_value.c src/config/ssh_value.h \
 	src/config/tree.c src/config/tree.h \
 	src/config/value.c src/config/value.h \
 	src/config/value_field.h src/config/value_list.c src/config/value_special.c \

@@ -5,17 +5,15 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/endpoint.h"
-#include "config/expand.h"
 #include "config/keys.h"
+#include "config/ssh_value.h"
 
 struct option;
 typedef void option_reader(
@@ -32,13 +30,15 @@ struct option {
 	unsigned flags;
 };
 
-static void note(struct ssh_import *import, const char *keyword, const char *value, const char *why)
+void ssh_option_note(
+    struct ssh_import *import, const char *keyword, const char *value, const char *why)
 {
 	config_errors_add(import->notes, NULL, 0, "%s %s: cannot be carried over%s%s", keyword,
 	    value, why ? ": " : "", why ? why : "");
 }
 
-static void fail(struct ssh_import *import, const char *keyword, const char *value, const char *why)
+void ssh_option_fail(
+    struct ssh_import *import, const char *keyword, const char *value, const char *why)
 {
 	config_errors_add(import->errors, NULL, 0, "%s %s: %s", keyword, value, why);
 }
@@ -47,26 +47,17 @@ static void fail(struct ssh_import *import, const char *keyword, const char *val
 #define WORDS(import, option) \
 	((struct config_strings *)(void *)((char *)&(import)->host + (option)->offset))
 
-static bool is_true(const char *value)
-{
-	return strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0;
-}
-
-static bool is_false(const char *value)
-{
-	return strcasecmp(value, "no") == 0 || strcasecmp(value, "false") == 0;
-}
-
 /* ---- readers ---- */
 
-static void read_nothing(struct ssh_import *import, const struct option *option, const char *value)
+/* Fine with some values, and otherwise a thing that we do not do. */
+static void read_fine(struct ssh_import *import, const struct option *option, const char *value)
 {
 	char *word = str_format("|%s|", value);
 
 	for (char *p = word; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
-	if (option->fine && strcmp(option->fine, "*") != 0 && !strstr(option->fine, word))
-		note(import, option->keyword, value, option->key);
+	if (!strstr(option->fine, word))
+		ssh_option_note(import, option->keyword, value, option->key);
 	free(word);
 }
 
@@ -81,7 +72,7 @@ static void read_address(struct ssh_import *import, const struct option *option,
 	if (endpoint_host_is_valid(value))
 		read_text(import, option, value);
 	else
-		fail(import, option->keyword, value, "neither a name nor an address");
+		ssh_option_fail(import, option->keyword, value, "neither a name nor an address");
 }
 
 static void read_bind_address(
@@ -92,7 +83,8 @@ static void read_bind_address(
 	if (inet_pton(AF_INET, value, &address) == 1 || inet_pton(AF_INET6, value, &address) == 1)
 		read_text(import, option, value);
 	else
-		note(import, option->keyword, value, "`bind_address` takes an IP address");
+		ssh_option_note(
+		    import, option->keyword, value, "`bind_address` takes an IP address");
 }
 
 static void read_port(struct ssh_import *import, const struct option *option, const char *value)
@@ -102,36 +94,7 @@ static void read_port(struct ssh_import *import, const struct option *option, co
 	if (str_to_u64(value, 1, 65535, &port))
 		import->host.port = (uint16_t)port;
 	else
-		fail(import, option->keyword, value, "not a port");
-}
-
-/* ssh_config(5), TIME FORMATS: "90", "1h30m" */
-static bool parse_time(const char *text, uint64_t *ret_seconds)
-{
-	static const struct {
-		char unit;
-		uint64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
-	uint64_t sum = 0;
-
-	if (!*text)
-		return false;
-	while (*text) {
-		size_t n = strspn(text, "0123456789");
-		uint64_t factor = text[n] ? 0 : 1, number;
-		char *digits = mem_strndup(text, n);
-		bool valid = str_to_u64(digits, 0, UINT32_MAX, &number);
-		free(digits);
-		for (size_t i = 0; i < ARRAY_LEN(units); i++)
-			if (text[n] && tolower((unsigned char)text[n]) == units[i].unit)
-				factor = units[i].seconds;
-		if (!valid || factor == 0)
-			return false;
-		sum += number * factor;
-		text += n + (text[n] != '\0');
-	}
-	*ret_seconds = sum;
-	return sum <= UINT32_MAX;
+		ssh_option_fail(import, option->keyword, value, "not a port");
 }
 
 /* Within the limits of our key of that name, the nearest value that it can have. */
@@ -149,10 +112,10 @@ static void read_seconds(struct ssh_import *import, const struct option *option,
 
 	if (strcasecmp(value, "none") == 0)
 		return;
-	if (parse_time(value, &seconds))
+	if (ssh_value_time(value, &seconds))
 		*ms = (uint64_t)(clamp_to_key(option->key, (double)seconds) * 1000);
 	else
-		fail(import, option->keyword, value, "not a time");
+		ssh_option_fail(import, option->keyword, value, "not a time");
 }
 
 static void read_alive_count(
@@ -164,17 +127,17 @@ static void read_alive_count(
 		import->host.keepalive_count =
 		    (unsigned)clamp_to_key("keepalive_count", (double)count);
 	else
-		fail(import, option->keyword, value, "not a number");
+		ssh_option_fail(import, option->keyword, value, "not a number");
 }
 
 static void read_bool(struct ssh_import *import, const struct option *option, const char *value)
 {
 	bool *target = (bool *)(void *)((char *)&import->host + option->offset);
 
-	if (is_true(value) || is_false(value))
-		*target = is_true(value);
+	if (ssh_value_is_true(value) || ssh_value_is_false(value))
+		*target = ssh_value_is_true(value);
 	else
-		note(import, option->keyword, value, NULL);
+		ssh_option_note(import, option->keyword, value, NULL);
 }
 
 /* A name of host_key_algorithms may be a pattern in OpenSSH; we have none. */
@@ -184,7 +147,7 @@ static void read_algorithms(
 	struct span list = span_of(value), name;
 
 	if (strchr("+-^", *value)) {
-		note(import, option->keyword, value,
+		ssh_option_note(import, option->keyword, value,
 		    "a change of OpenSSH's own list; name the whole list");
 		return;
 	}
@@ -192,106 +155,14 @@ static void read_algorithms(
 	while (name_list_next(&list, &name)) {
 		char *text = span_strdup(name);
 		if (!value_is_algorithm_name(text) || strpbrk(text, "*?"))
-			note(import, option->keyword, text, "not the name of an algorithm");
+			ssh_option_note(
+			    import, option->keyword, text, "not the name of an algorithm");
 		else if (import->algorithms && !import->algorithms->known(option->key, text))
-			note(import, option->keyword, text, "adit does not have it");
+			ssh_option_note(import, option->keyword, text, "adit does not have it");
 		else if (!config_strings_has(WORDS(import, option), text))
 			config_strings_add(WORDS(import, option), text);
 		free(text);
 	}
-}
-
-static void add_user_name(struct strbuf *out)
-{
-	struct passwd *pw = getpwuid(geteuid());
-
-	strbuf_add(out, pw ? pw->pw_name : "");
-}
-
-/* ssh_config(5), TOKENS: those that can be known here. Gives, or NULL. */
-static char *expand_tokens(const struct ssh_import *import, const char *text)
-{
-	struct strbuf out = {0};
-	char *home;
-
-	for (; *text; text++) {
-		if (*text != '%') {
-			strbuf_add_n(&out, text, 1);
-			continue;
-		}
-		switch (*++text) {
-		case '%':
-			strbuf_add(&out, "%");
-			break;
-		case 'd':
-			home = expand_home();
-			strbuf_add(&out, home ? home : "");
-			free(home);
-			break;
-		case 'h':
-			if (!import->host.address && !import->alias)
-				goto unknown;
-			strbuf_add(
-			    &out, import->host.address ? import->host.address : import->alias);
-			break;
-		case 'n':
-			if (!import->alias)
-				goto unknown;
-			strbuf_add(&out, import->alias);
-			break;
-		case 'p':
-			strbuf_addf(&out, "%u", import->host.port);
-			break;
-		case 'r':
-			if (import->host.user)
-				strbuf_add(&out, import->host.user);
-			else
-				add_user_name(&out);
-			break;
-		case 'u':
-			add_user_name(&out);
-			break;
-		case 'i':
-			strbuf_addf(&out, "%lu", (unsigned long)getuid());
-			break;
-		default:
-			goto unknown;
-		}
-	}
-	return out.text ? strbuf_take(&out) : mem_strdup("");
-unknown:
-	strbuf_clear(&out);
-	return NULL;
-}
-
-/* Gives the path, or NULL and a note or an error. */
-static char *path_of(struct ssh_import *import, const char *keyword, const char *value)
-{
-	struct err e = ERR_INIT;
-	char *text = expand_tokens(import, value), *path;
-
-	if (!text) {
-		note(import, keyword, value, "a token that is not known here");
-		return NULL;
-	}
-	path = expand_path(text, import->dir, &e);
-	if (!path)
-		fail(import, keyword, value, e.text);
-	free(text);
-	return path;
-}
-
-void ssh_option_add_path(
-    struct ssh_import *import, const char *keyword, struct config_strings *paths, const char *value)
-{
-	char *path;
-
-	if (strcasecmp(value, "none") == 0)
-		return;
-	path = path_of(import, keyword, value);
-	if (path && !config_strings_has(paths, path))
-		config_strings_add(paths, path);
-	free(path);
 }
 
 static void read_path(struct ssh_import *import, const struct option *option, const char *value)
@@ -299,27 +170,16 @@ static void read_path(struct ssh_import *import, const struct option *option, co
 	ssh_option_add_path(import, option->keyword, WORDS(import, option), value);
 }
 
-/* Several files between white space. */
-static void add_paths(
-    struct ssh_import *import, const char *keyword, struct config_strings *paths, const char *value)
-{
-	char *words = mem_strdup(value), *rest = words, *word;
-
-	while ((word = strtok_r(rest, " \t", &rest)))
-		ssh_option_add_path(import, keyword, paths, word);
-	free(words);
-}
-
 static void read_user_known_hosts(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	add_paths(import, option->keyword, &import->user_known_hosts, value);
+	ssh_option_add_paths(import, option->keyword, &import->user_known_hosts, value);
 }
 
 static void read_system_known_hosts(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	add_paths(import, option->keyword, &import->system_known_hosts, value);
+	ssh_option_add_paths(import, option->keyword, &import->system_known_hosts, value);
 }
 
 static void read_agent(struct ssh_import *import, const struct option *option, const char *value)
@@ -335,8 +195,8 @@ static void read_agent(struct ssh_import *import, const struct option *option, c
 	if (strcasecmp(value, "none") == 0) {
 		host->agent = CONFIG_AGENT_NONE;
 	} else if (!path) {
-		note(import, option->keyword, value, "the variable is not set");
-	} else if ((host->agent_path = path_of(import, option->keyword, path))) {
+		ssh_option_note(import, option->keyword, value, "the variable is not set");
+	} else if ((host->agent_path = ssh_option_path(import, option->keyword, path))) {
 		host->agent = CONFIG_AGENT_PATH;
 	}
 }
@@ -344,10 +204,11 @@ static void read_agent(struct ssh_import *import, const struct option *option, c
 static void read_forward_agent(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	if (is_true(value) || is_false(value))
-		import->host.forward_agent = is_true(value);
+	if (ssh_value_is_true(value) || ssh_value_is_false(value))
+		import->host.forward_agent = ssh_value_is_true(value);
 	else
-		note(import, option->keyword, value, "adit forwards the agent that it uses itself");
+		ssh_option_note(
+		    import, option->keyword, value, "adit forwards the agent that it uses itself");
 }
 
 static void read_host_key_checking(
@@ -355,15 +216,15 @@ static void read_host_key_checking(
 {
 	if (strcasecmp(value, "accept-new") == 0)
 		import->host.host_key_check = CONFIG_CHECK_ACCEPT_NEW;
-	else if (strcasecmp(value, "off") == 0 || is_false(value))
-		fail(import, option->keyword, value,
+	else if (strcasecmp(value, "off") == 0 || ssh_value_is_false(value))
+		ssh_option_fail(import, option->keyword, value,
 		    "refused: without this check anybody on the way can read and change all that "
 		    "the tunnel "
 		    "carries; `accept-new` trusts a host at the first time only");
-	else if (strcasecmp(value, "ask") == 0 || is_true(value))
+	else if (strcasecmp(value, "ask") == 0 || ssh_value_is_true(value))
 		import->host.host_key_check = CONFIG_CHECK_STRICT;
 	else
-		fail(import, option->keyword, value, "not yes, ask or accept-new");
+		ssh_option_fail(import, option->keyword, value, "not yes, ask or accept-new");
 }
 
 /* "default", "1G", and after it a time or "none" */
@@ -371,42 +232,24 @@ static void read_rekey_limit(
     struct ssh_import *import, const struct option *option, const char *value)
 {
 	size_t n = strcspn(value, " \t");
-	size_t digits = strspn(value, "0123456789");
 	const char *time = value + n + strspn(value + n, " \t");
-	char *number = mem_strndup(value, digits);
-	uint64_t bytes = 0, seconds = 0;
-	unsigned shift = 0;
+	char *size = mem_strndup(value, n);
+	uint64_t bytes, seconds;
 	bool valid = true;
 
-	if (strncasecmp(value, "default", n) != 0 && strcmp(value, "0") != 0 &&
-	    strncmp(value, "0 ", 2) != 0) {
-		switch (n == digits + 1 ? toupper((unsigned char)value[digits]) : 0) {
-		case 'K':
-			shift = 10;
-			break;
-		case 'M':
-			shift = 20;
-			break;
-		case 'G':
-			shift = 30;
-			break;
-		default:
-			valid = n == digits;
-		}
-		valid = valid && str_to_u64(number, 1, UINT32_MAX, &bytes);
-		if (valid)
-			import->host.rekey_bytes =
-			    (uint64_t)clamp_to_key("rekey_bytes", (double)(bytes << shift));
-	}
+	if (ssh_value_bytes(size, &bytes))
+		import->host.rekey_bytes = (uint64_t)clamp_to_key("rekey_bytes", (double)bytes);
+	else if (strcasecmp(size, "default") != 0 && strcmp(size, "0") != 0)
+		valid = false;
 	if (*time && strcasecmp(time, "none") != 0 && strcmp(time, "0") != 0) {
-		valid = valid && parse_time(time, &seconds);
+		valid = valid && ssh_value_time(time, &seconds);
 		if (valid)
 			import->host.rekey_interval_ms =
 			    (uint64_t)(clamp_to_key("rekey_interval", (double)seconds) * 1000);
 	}
 	if (!valid)
-		fail(import, option->keyword, value, "not a number of bytes and a time");
-	free(number);
+		ssh_option_fail(import, option->keyword, value, "not a number of bytes and a time");
+	free(size);
 }
 
 static void read_proxy_jump(
@@ -432,7 +275,7 @@ static void read_gateway_ports(
     struct ssh_import *import, const struct option *option, const char *value)
 {
 	(void)option;
-	import->bind = is_true(value) ? SSH_BIND_ALL : SSH_BIND_LOOPBACK;
+	import->bind = ssh_value_is_true(value) ? SSH_BIND_ALL : SSH_BIND_LOOPBACK;
 }
 
 /* As `ssh -G` and files have a forward, the two sides stand apart: "8080 host:80", "[::1]:8080 [host]:80", "1080". */
@@ -460,7 +303,7 @@ static void read_bind_mask(
 	unsigned long mask = strtoul(value, &end, 8);
 
 	if (*end || mask > 0777)
-		fail(import, option->keyword, value, "not an octal mask");
+		ssh_option_fail(import, option->keyword, value, "not an octal mask");
 	else
 		import->bind_mode = (mode_t)(0666 & ~mask);
 }
@@ -468,135 +311,105 @@ static void read_bind_mask(
 static void read_exit_on_failure(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	if (is_true(value))
-		note(import, option->keyword, value,
+	if (ssh_value_is_true(value))
+		ssh_option_note(import, option->keyword, value,
 		    "adit says which forward failed, and asks for it again until it works");
 }
 
 static void read_unsupported(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	note(import, option->keyword, value, option->key);
+	ssh_option_note(import, option->keyword, value, option->key);
 }
 
 #define HOST(field) offsetof(struct config_host, field)
 /* In the order in which values may depend on each other when `ssh -G` prints them: any. */
 static const struct option options[] = {
-    {"hostname", read_address, HOST(address), NULL, NULL, 0},
-    {"user", read_text, HOST(user), NULL, NULL, 0},
-    {"port", read_port, 0, NULL, NULL, 0},
-    {"bindaddress", read_bind_address, HOST(bind_address), NULL, NULL, 0},
-    {"hostkeyalias", read_text, HOST(host_key_alias), NULL, NULL, 0},
-    {"connecttimeout", read_seconds, HOST(connect_timeout_ms), NULL, "connect_timeout", 0},
-    {"serveraliveinterval", read_seconds, HOST(keepalive_interval_ms), NULL, "keepalive_interval",
-	0},
-    {"serveralivecountmax", read_alive_count, 0, NULL, NULL, 0},
-    {"stricthostkeychecking", read_host_key_checking, 0, NULL, NULL, 0},
-    {"userknownhostsfile", read_user_known_hosts, 0, NULL, NULL, 0},
-    {"globalknownhostsfile", read_system_known_hosts, 0, NULL, NULL, 0},
-    {"revokedhostkeys", read_path, HOST(revoked_keys), NULL, NULL, 0},
-    {"updatehostkeys", read_bool, HOST(update_host_keys), NULL, NULL, 0},
-    {"identityfile", read_path, HOST(identity), NULL, NULL, OPTION_MANY},
-    {"certificatefile", read_path, HOST(certificate), NULL, NULL, OPTION_MANY},
-    {"identityagent", read_agent, 0, NULL, NULL, 0},
-    {"forwardagent", read_forward_agent, 0, NULL, NULL, 0},
-    {"kexalgorithms", read_algorithms, HOST(kex), NULL, "kex", 0},
-    {"ciphers", read_algorithms, HOST(ciphers), NULL, "ciphers", 0},
-    {"macs", read_algorithms, HOST(macs), NULL, "macs", 0},
-    {"hostkeyalgorithms", read_algorithms, HOST(host_key_algorithms), NULL, "host_key_algorithms",
-	0},
-    {"rekeylimit", read_rekey_limit, 0, NULL, NULL, 0},
-    {"proxyjump", read_proxy_jump, 0, NULL, NULL, 0},
-    {"loglevel", read_log_level, 0, NULL, NULL, 0},
-    {"gatewayports", read_gateway_ports, 0, NULL, NULL, 0},
-    {"localforward", read_forward, 0, NULL, NULL, OPTION_MANY},
-    {"remoteforward", read_forward, 0, NULL, NULL, OPTION_MANY},
-    {"dynamicforward", read_forward, 0, NULL, NULL, OPTION_MANY},
-    {"streamlocalbindmask", read_bind_mask, 0, NULL, NULL, 0},
-    {"exitonforwardfailure", read_exit_on_failure, 0, NULL, NULL, 0},
+    {"hostname", read_address, .offset = HOST(address)},
+    {"user", read_text, .offset = HOST(user)},
+    {"port", read_port},
+    {"bindaddress", read_bind_address, .offset = HOST(bind_address)},
+    {"hostkeyalias", read_text, .offset = HOST(host_key_alias)},
+    {"connecttimeout", read_seconds, .offset = HOST(connect_timeout_ms), .key = "connect_timeout"},
+    {"serveraliveinterval", read_seconds, .offset = HOST(keepalive_interval_ms),
+	.key = "keepalive_interval"},
+    {"serveralivecountmax", read_alive_count},
+    {"stricthostkeychecking", read_host_key_checking},
+    {"userknownhostsfile", read_user_known_hosts},
+    {"globalknownhostsfile", read_system_known_hosts},
+    {"revokedhostkeys", read_path, .offset = HOST(revoked_keys)},
+    {"updatehostkeys", read_bool, .offset = HOST(update_host_keys)},
+    {"identityfile", read_path, .offset = HOST(identity), .flags = OPTION_MANY},
+    {"certificatefile", read_path, .offset = HOST(certificate), .flags = OPTION_MANY},
+    {"identityagent", read_agent},
+    {"forwardagent", read_forward_agent},
+    {"kexalgorithms", read_algorithms, .offset = HOST(kex), .key = "kex"},
+    {"ciphers", read_algorithms, .offset = HOST(ciphers), .key = "ciphers"},
+    {"macs", read_algorithms, .offset = HOST(macs), .key = "macs"},
+    {"hostkeyalgorithms", read_algorithms, .offset = HOST(host_key_algorithms),
+	.key = "host_key_algorithms"},
+    {"rekeylimit", read_rekey_limit},
+    {"proxyjump", read_proxy_jump},
+    {"loglevel", read_log_level},
+    {"gatewayports", read_gateway_ports},
+    {"localforward", read_forward, .flags = OPTION_MANY},
+    {"remoteforward", read_forward, .flags = OPTION_MANY},
+    {"dynamicforward", read_forward, .flags = OPTION_MANY},
+    {"streamlocalbindmask", read_bind_mask},
+    {"exitonforwardfailure", read_exit_on_failure},
 
-    /* what makes no difference here, or none with these values */
-    {"host", read_nothing, 0, "*", NULL, 0},
-    {"batchmode", read_nothing, 0, "*", NULL, 0},
-    {"tcpkeepalive", read_nothing, 0, "*", NULL, 0},
-    {"connectionattempts", read_nothing, 0, "*", NULL, 0},
-    {"numberofpasswordprompts", read_nothing, 0, "*", NULL, 0},
-    {"preferredauthentications", read_nothing, 0, "*", NULL, 0},
-    {"pubkeyauthentication", read_nothing, 0, "|yes|true|unbound|host-bound|", NULL, 0},
-    {"passwordauthentication", read_nothing, 0, "*", NULL, 0},
-    {"kbdinteractiveauthentication", read_nothing, 0, "*", NULL, 0},
-    {"challengeresponseauthentication", read_nothing, 0, "*", NULL, 0},
-    {"hostbasedauthentication", read_nothing, 0, "|no|false|", NULL, 0},
-    {"gssapiauthentication", read_nothing, 0, "|no|false|", NULL, 0},
-    {"identitiesonly", read_nothing, 0, "*", NULL, 0},
-    {"checkhostip", read_nothing, 0, "*", NULL, 0},
-    {"hashknownhosts", read_nothing, 0, "*", NULL, 0},
-    {"visualhostkey", read_nothing, 0, "*", NULL, 0},
-    {"fingerprinthash", read_nothing, 0, "*", NULL, 0},
-    {"clearallforwardings", read_nothing, 0, "|no|false|", NULL, 0},
-    {"compression", read_nothing, 0, "|no|false|", "adit does not compress", 0},
-    {"addressfamily", read_nothing, 0, "|any|", "adit tries all addresses of a name", 0},
-    {"controlmaster", read_nothing, 0, "|no|false|auto|", "tunnels share a link by themselves", 0},
-    {"controlpath", read_nothing, 0, "*", NULL, 0},
-    {"controlpersist", read_nothing, 0, "*", NULL, 0},
-    {"forkafterauthentication", read_nothing, 0, "*", NULL, 0},
-    {"sessiontype", read_nothing, 0, "*", NULL, 0},
-    {"stdinnull", read_nothing, 0, "*", NULL, 0},
-    {"requesttty", read_nothing, 0, "*", NULL, 0},
-    {"escapechar", read_nothing, 0, "*", NULL, 0},
-    {"enableescapecommandline", read_nothing, 0, "*", NULL, 0},
-    {"forwardx11", read_nothing, 0, "|no|false|", "adit forwards no X11", 0},
-    {"forwardx11trusted", read_nothing, 0, "*", NULL, 0},
-    {"forwardx11timeout", read_nothing, 0, "*", NULL, 0},
-    {"xauthlocation", read_nothing, 0, "*", NULL, 0},
-    {"permitlocalcommand", read_nothing, 0, "*", NULL, 0},
-    {"permitremoteopen", read_nothing, 0, "|any|", "`allow_to` says where SOCKS clients may go", 0},
-    {"streamlocalbindunlink", read_nothing, 0, "*", NULL, 0},
-    {"addkeystoagent", read_nothing, 0, "|no|false|", "adit puts no keys into an agent", 0},
-    {"canonicalizehostname", read_nothing, 0, "|no|false|none|", NULL, 0},
-    {"canonicaldomains", read_nothing, 0, "*", NULL, 0},
-    {"canonicalizefallbacklocal", read_nothing, 0, "*", NULL, 0},
-    {"canonicalizemaxdots", read_nothing, 0, "*", NULL, 0},
-    {"canonicalizepermittedcnames", read_nothing, 0, "*", NULL, 0},
-    {"nohostauthenticationforlocalhost", read_nothing, 0, "|no|false|",
-	"adit always checks the host key", 0},
-    {"verifyhostkeydns", read_nothing, 0, "|no|false|", NULL, 0},
-    {"tunnel", read_nothing, 0, "|no|false|", "adit makes no network devices", 0},
-    {"tunneldevice", read_nothing, 0, "*", NULL, 0},
-    {"ipqos", read_nothing, 0, "*", NULL, 0},
-    {"sendenv", read_nothing, 0, "*", NULL, 0},
-    {"tag", read_nothing, 0, "*", NULL, 0},
-    {"ignoreunknown", read_nothing, 0, "*", NULL, 0},
-    {"syslogfacility", read_nothing, 0, "*", NULL, 0},
-    {"logverbose", read_nothing, 0, "*", NULL, 0},
-    {"requiredrsasize", read_nothing, 0, "|0|1024|2048|", "adit refuses RSA keys below 2048 bits",
-	0},
-    {"casignaturealgorithms", read_nothing, 0, "*", NULL, 0},
-    {"pubkeyacceptedalgorithms", read_nothing, 0, "*", NULL, 0},
-    {"pubkeyacceptedkeytypes", read_nothing, 0, "*", NULL, 0},
-    {"hostbasedacceptedalgorithms", read_nothing, 0, "*", NULL, 0},
-    {"hostbasedkeytypes", read_nothing, 0, "*", NULL, 0},
-    {"enablesshkeysign", read_nothing, 0, "*", NULL, 0},
-    {"gssapidelegatecredentials", read_nothing, 0, "*", NULL, 0},
-    {"obscurekeystroketiming", read_nothing, 0, "*", NULL, 0},
-    {"channeltimeout", read_nothing, 0, "|none|", "`idle_timeout` of a forward is for that", 0},
-    {"proxyusefdpass", read_nothing, 0, "|no|false|", NULL, 0},
-    {"refuseconnection", read_unsupported, 0, NULL, NULL, 0},
-    {"versionaddendum", read_nothing, 0, "|none|", NULL, 0},
-    {"warnweakcrypto", read_nothing, 0, "*", NULL, 0},
-
-    {"proxycommand", read_nothing, 0, "|none|",
-	"adit runs no other programs; a jump host (ProxyJump) it knows", 0},
-    {"localcommand", read_nothing, 0, "|none|", "adit runs no other programs", 0},
-    {"remotecommand", read_nothing, 0, "|none|", "`adit exec` runs commands", 0},
-    {"knownhostscommand", read_nothing, 0, "|none|", "adit runs no other programs", 0},
-    {"bindinterface", read_unsupported, 0, NULL, "`bind_address` takes an address", 0},
-    {"pkcs11provider", read_nothing, 0, "|none|", "an agent can hold such keys", 0},
-    {"securitykeyprovider", read_nothing, 0, "|internal|none|", "an agent can hold such keys", 0},
-    {"setenv", read_unsupported, 0, NULL, "a tunnel has no environment", 0},
+    /* what we do not do, and values with which that makes no difference */
+    {"pubkeyauthentication", read_fine, .fine = "|yes|true|unbound|host-bound|"},
+    {"hostbasedauthentication", read_fine, .fine = "|no|false|"},
+    {"gssapiauthentication", read_fine, .fine = "|no|false|"},
+    {"clearallforwardings", read_fine, .fine = "|no|false|"},
+    {"compression", read_fine, .fine = "|no|false|", .key = "adit does not compress"},
+    {"addressfamily", read_fine, .fine = "|any|", .key = "adit tries all addresses of a name"},
+    {"controlmaster", read_fine, .fine = "|no|false|auto|",
+	.key = "tunnels share a link by themselves"},
+    {"forwardx11", read_fine, .fine = "|no|false|", .key = "adit forwards no X11"},
+    {"permitremoteopen", read_fine, .fine = "|any|",
+	.key = "`allow_to` says where SOCKS clients may go"},
+    {"addkeystoagent", read_fine, .fine = "|no|false|", .key = "adit puts no keys into an agent"},
+    {"canonicalizehostname", read_fine, .fine = "|no|false|none|"},
+    {"nohostauthenticationforlocalhost", read_fine, .fine = "|no|false|",
+	.key = "adit always checks the host key"},
+    {"verifyhostkeydns", read_fine, .fine = "|no|false|"},
+    {"tunnel", read_fine, .fine = "|no|false|", .key = "adit makes no network devices"},
+    {"requiredrsasize", read_fine, .fine = "|0|1024|2048|",
+	.key = "adit refuses RSA keys below 2048 bits"},
+    {"channeltimeout", read_fine, .fine = "|none|",
+	.key = "`idle_timeout` of a forward is for that"},
+    {"proxyusefdpass", read_fine, .fine = "|no|false|"},
+    {"refuseconnection", read_unsupported},
+    {"versionaddendum", read_fine, .fine = "|none|"},
+    {"proxycommand", read_fine, .fine = "|none|",
+	.key = "adit runs no other programs; a jump host (ProxyJump) it knows"},
+    {"localcommand", read_fine, .fine = "|none|", .key = "adit runs no other programs"},
+    {"remotecommand", read_fine, .fine = "|none|", .key = "`adit exec` runs commands"},
+    {"knownhostscommand", read_fine, .fine = "|none|", .key = "adit runs no other programs"},
+    {"bindinterface", read_unsupported, .key = "`bind_address` takes an address"},
+    {"pkcs11provider", read_fine, .fine = "|none|", .key = "an agent can hold such keys"},
+    {"securitykeyprovider", read_fine, .fine = "|internal|none|",
+	.key = "an agent can hold such keys"},
+    {"setenv", read_unsupported, .key = "a tunnel has no environment"},
 };
 
 _Static_assert(ARRAY_LEN(options) <= SSH_OPTIONS_MAX, "seen[] has a place for each");
+
+/* What makes no difference here. */
+static const char *const ignored[] = {"batchmode", "canonicaldomains", "canonicalizefallbacklocal",
+    "canonicalizemaxdots", "canonicalizepermittedcnames", "casignaturealgorithms",
+    "challengeresponseauthentication", "checkhostip", "connectionattempts", "controlpath",
+    "controlpersist", "enableescapecommandline", "enablesshkeysign", "escapechar",
+    "fingerprinthash", "forkafterauthentication", "forwardx11timeout", "forwardx11trusted",
+    "gssapidelegatecredentials", "hashknownhosts", "host", "hostbasedacceptedalgorithms",
+    "hostbasedkeytypes", "identitiesonly", "ignoreunknown", "ipqos", "kbdinteractiveauthentication",
+    "logverbose", "numberofpasswordprompts", "obscurekeystroketiming", "passwordauthentication",
+    "permitlocalcommand", "preferredauthentications", "pubkeyacceptedalgorithms",
+    "pubkeyacceptedkeytypes", "requesttty", "sendenv", "sessiontype", "stdinnull",
+    "streamlocalbindunlink", "syslogfacility", "tag", "tcpkeepalive", "tunneldevice",
+    "visualhostkey", "warnweakcrypto", "xauthlocation"};
 
 static const struct option *find_option(const char *keyword)
 {
@@ -606,26 +419,43 @@ static const struct option *find_option(const char *keyword)
 	return NULL;
 }
 
+static const char *find_ignored(const char *keyword)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		if (strcasecmp(ignored[i], keyword) == 0)
+			return ignored[i];
+	return NULL;
+}
+
+static void refuse_unknown(struct ssh_import *import, const char *keyword)
+{
+	const char *names[ARRAY_LEN(options) + ARRAY_LEN(ignored)];
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		names[i] = options[i].keyword;
+	memcpy(&names[ARRAY_LEN(options)], ignored, sizeof(ignored));
+	const char *nearest = str_nearest(keyword, names, ARRAY_LEN(names));
+	config_errors_add(import->errors, NULL, 0,
+	    nearest ? "%s: ssh has no such option; did you mean %s?" : "%s: ssh has no such option",
+	    keyword, nearest);
+}
+
 void ssh_import_option(struct ssh_import *import, const char *keyword, const char *value)
 {
 	const struct option *option = find_option(keyword);
+	const char *name = option ? option->keyword : find_ignored(keyword);
 
-	if (!option) {
-		const char *names[ARRAY_LEN(options)];
-		for (size_t i = 0; i < ARRAY_LEN(options); i++)
-			names[i] = options[i].keyword;
-		const char *nearest = str_nearest(keyword, names, ARRAY_LEN(names));
-		config_errors_add(import->errors, NULL, 0,
-		    nearest ? "%s: ssh has no such option; did you mean %s?"
-			    : "%s: ssh has no such option",
-		    keyword, nearest);
+	if (!name) {
+		refuse_unknown(import, keyword);
 		return;
 	}
 	if (!*value || !span_is_text(span_of(value))) {
-		fail(
-		    import, option->keyword, "", *value ? "control characters" : "without a value");
+		ssh_option_fail(
+		    import, name, "", *value ? "control characters" : "without a value");
 		return;
 	}
+	if (!option)
+		return;
 	bool *seen = &import->seen[option - options];
 	if (!*seen || (option->flags & OPTION_MANY))
 		option->read(import, option, value);

@@ -47,9 +47,22 @@ void ssh_import_option(struct ssh_import *import, const char *keyword, const cha
 void ssh_import_line(struct ssh_import *import, const char *line);
 /* Whether there was one; a keyword of the table. */
 bool ssh_option_seen(const struct ssh_import *import, const char *keyword);
-/* Adds a path with "~/", "${VAR}" and "%h" expanded, "none" aside; keyword is for the message. */
+/* What cannot be carried over, with the reason or NULL; and what is wrong. */
+void ssh_option_note(
+    struct ssh_import *import, const char *keyword, const char *value, const char *why);
+void ssh_option_fail(
+    struct ssh_import *import, const char *keyword, const char *value, const char *why);
+
+/* In ssh_path.c: paths with "~/", "${VAR}" and tokens ("%h") expanded; keyword is for the message. Gives it, or NULL and a note or an
+ * error. */
+char *ssh_option_path(struct ssh_import *import, const char *keyword, const char *value);
+/* Adds one, "none" aside. */
 void ssh_option_add_path(struct ssh_import *import, const char *keyword,
     struct config_strings *paths, const char *value);
+/* Adds several, between white space. */
+void ssh_option_add_paths(struct ssh_import *import, const char *keyword,
+    struct config_strings *paths, const char *value);
+
 void ssh_import_forward(
     struct ssh_import *import, enum ssh_forward_option option, const char *spec);
 /* After the last option. */
