@@ -10,7 +10,7 @@ tests_lib_load_CFLAGS = $(LIBEVENT_CFLAGS) -O2
 tests_lib_load_LDFLAGS = -pthread
 
 EXTRA_DIST += tests/lib/__init__.py tests/lib/adit.py tests/lib/asyncssh_server.py tests/lib/browser.py \
-	tests/lib/certificates.py tests/lib/kexinit.py tests/lib/listen_fds.py tests/lib/namespaces.py \
+	tests/lib/certificates.py tests/lib/hardware_agent.py tests/lib/kexinit.py tests/lib/listen_fds.py tests/lib/namespaces.py \
 	tests/lib/process.py tests/lib/ssh_servers.py tests/lib/systemd_steps.sh tests/lib/targets.py
 
 # An SSH server in the test's own process, which does what a test tells it to.

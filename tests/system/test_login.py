@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from lib import hardware_agent
 from lib.process import free_port, need
 from lib.ssh_servers import HOST_KEY_TYPES, ssh_keygen
 from lib.targets import echo, there_and_back
@@ -61,6 +62,22 @@ def test_a_key_of_an_agent(name, agent, sshd, serve, one_tunnel, adit, keys):
     path, add = agent
     add(keys.path(name))
     there_and_back(adit, one_tunnel(sshd(), serve(echo).port, agent=str(path), identity=None))
+
+
+@pytest.mark.parametrize("kind", [hardware_agent.Ed25519, hardware_agent.EcdsaP256])
+def test_a_key_in_hardware(kind, sshd, serve, one_tunnel, adit, folder):
+    """The agent asks the token; what it signs with, and with what around it, is not what a file's key does."""
+    token = hardware_agent.HardwareAgent(folder / "token.sock", kind())
+    try:
+        authorized = folder / "authorized"
+        authorized.write_text(f"{token.key.name.decode()} {base64.b64encode(token.blob).decode()}\n", encoding="ascii")
+        server = sshd(authorized_keys=authorized)
+        there_and_back(adit, one_tunnel(server, serve(echo).port, agent=str(folder / "token.sock"), identity=None))
+        assert token.signatures == 1
+        # And bound to the host that it is for.
+        assert "publickey-hostbound-v00@openssh.com" in server.process.log()
+    finally:
+        token.stop()
 
 
 def test_an_agent_of_the_environment(agent, sshd, serve, one_tunnel, adit, keys):
@@ -124,6 +141,8 @@ def bad_identity(folder, kind, copy_of):
         path.write_text("\n".join(text[:3] + text[-1:]) + "\n", encoding="ascii")
     elif kind == "world-readable":
         copy_of("id_ed25519").chmod(0o644)
+    elif kind == "too short":
+        ssh_keygen("-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", path)
     elif kind == "encrypted":
         path.write_bytes(copy_of("id_ed25519").read_bytes())
         ssh_keygen("-p", "-q", "-P", "", "-N", "secret words", "-f", path)
@@ -133,7 +152,8 @@ def bad_identity(folder, kind, copy_of):
 @pytest.mark.parametrize("kind, words", [
     ("missing", "No such file"), ("a folder", "directory|regular file|not a file"), ("no key", "key"), ("empty", "key|empty"),
     ("a public key", "public|private|key"), ("cut short", "key|short|damaged|format"),
-    ("world-readable", "0?644|permission|other|readable"), ("encrypted", "encrypted|passphrase")])
+    ("world-readable", "0?644|permission|other|readable"), ("encrypted", "encrypted|passphrase"),
+    ("too short", "RSA key of 1024 bits")])
 def test_a_key_file_that_cannot_be_used_is_named_with_the_reason(kind, words, sshd, serve, one_tunnel, adit, folder,
                                                                  copy_of):
     path = bad_identity(folder, kind, copy_of)
