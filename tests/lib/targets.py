@@ -17,9 +17,10 @@ import threading
 
 import pytest
 
-from lib.process import Process, free_port, need
+from lib.process import DEADLINE, Process, free_port, need
 
 CHUNK = 1 << 16
+PATIENCE = 3 * DEADLINE  # with one that is silent in the middle of a transfer
 
 
 def reset(sock):
@@ -104,7 +105,7 @@ def pattern(size, seed):
     return block * whole + block[:rest]
 
 
-def recv_all(sock, deadline=60):
+def recv_all(sock, deadline=PATIENCE):
     sock.settimeout(deadline)
     parts = []
     while data := sock.recv(CHUNK):
@@ -136,7 +137,7 @@ def exchange(client, data):
             client.shutdown(socket.SHUT_WR)
         except OSError as error:
             errors.append(error)
-    client.settimeout(60)
+    client.settimeout(PATIENCE)
     sender = threading.Thread(target=send)
     sender.start()
     got = recv_all(client)
