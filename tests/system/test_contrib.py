@@ -39,11 +39,16 @@ def test_the_man_page_has_every_command_and_exit_status(adit):
         assert re.search(rf"^{status}\b", text, re.M)
 
 
-def test_the_man_pages_example_is_a_configuration(adit, folder):
-    text = (TOP / "src/adit.1").read_text()
-    example = next(part for part in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text, re.M | re.S) if "hosts:" in part)
-    (folder / "example.conf").write_text(example)
-    assert adit.run("check", "-c", folder / "example.conf").returncode == 0
+@pytest.mark.parametrize("page, count", [("src/adit.1", 1), ("conf/adit.conf.5", 2)])
+def test_the_man_pages_examples_are_configurations(page, count, adit, folder):
+    text = (TOP / page).read_text()
+    examples = [part for part in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", text[text.index(".Sh EXAMPLES"):], re.M | re.S)
+                if "hosts:" in part]
+    assert len(examples) == count
+    for example in examples:
+        (folder / "example.conf").write_text(example)
+        done = adit.run("check", "-c", folder / "example.conf")
+        assert done.returncode == 0, done.stderr
 
 
 # ---- completion

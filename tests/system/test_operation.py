@@ -3,10 +3,15 @@
 import hashlib
 import json
 import os
+import pty
 import re
+import select
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import termios
 import threading
 import time
 import urllib.error
@@ -14,9 +19,10 @@ import urllib.request
 
 import pytest
 
-from lib.adit import Adit, libconfig_file
-from lib.process import free_port, listens, need, wait_until
+from lib.adit import Adit, adit_path, libconfig_file
+from lib.process import free_port, listens, need, need_root, wait_until
 from lib.targets import digest, echo, exchange, pattern, recv_all, recv_exactly
+from test_config import BROKEN, GOOD, broken
 
 
 def get(adit, path, method="GET"):
@@ -234,6 +240,38 @@ def test_a_bad_file_changes_nothing_and_shows_until_a_good_one(break_it, line, a
     adit.stop()
 
 
+def test_a_running_daemon_refuses_what_is_broken_in_forty_ways(adit, folder):
+    port = free_port()
+    adit.env["ADIT_SOCKET"] = str(folder / "control.sock")
+    adit.configure(GOOD % {"port": port})
+    adit.start().wait_listening(port)
+    assert len(BROKEN) >= 40
+    for name in BROKEN:
+        text, line, words = broken(name, port)
+        adit.configure(text)
+        done = adit.run("reload")
+        assert done.returncode == 78 and not done.stdout, (name, done.stdout + done.stderr)
+        assert re.search(rf"^{re.escape(str(adit.config_path))}:{line or '[0-9]+'}: .*({words})", done.stderr, re.M | re.I), \
+            (name, done.stderr)
+        assert status(adit)["config"]["generation"] == 1
+    adit.configure(GOOD % {"port": port})
+    assert adit.run("reload").stdout == "= 1 unchanged\n"
+    assert listens(port)
+    adit.stop()
+
+
+def test_every_change_in_turn_under_load(adit, two):
+    streams = [Carrying(adit, two.ports[0]) for _ in range(4)]
+    for what, (how, line) in CHANGES.items():
+        before = [stream.count for stream in streams]
+        done = two.change(how)
+        assert re.search(line, done.stdout, re.M) or what == "nothing", (what, done.stdout)
+        wait_until(lambda b=before: all(s.count > c for s, c in zip(streams, b)), f"data on every stream after: {what}")
+    for stream in streams:
+        stream.survive()
+    adit.stop()
+
+
 def test_watch_sees_files_that_are_written_replaced_added_and_removed(adit, sshd, serve, tunnels, folder):
     server, target = sshd(), serve(echo)
     (folder / "conf.d").mkdir()
@@ -350,7 +388,105 @@ def test_what_goes_down_is_said_at_once_and_what_comes_back_too(adit, two):
     adit.stop()
 
 
+# ---- what systemd is told
+
+@pytest.fixture
+def told(adit, folder):
+    """What adit said to the notification socket so far, a list of lines."""
+    lines = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as hears:
+        hears.bind(str(folder / "notify.sock"))
+        hears.setblocking(False)
+        adit.env["NOTIFY_SOCKET"] = str(folder / "notify.sock")
+
+        def listen():
+            try:
+                while True:
+                    lines.extend(hears.recv(65536).decode().splitlines())
+            except BlockingIOError:
+                return lines
+        yield listen
+
+
+def test_ready_is_said_when_every_required_tunnel_is_up(adit, sshd, serve, tunnels, told):
+    server, target = sshd(), serve(echo)
+    server.stop()
+    adit.configure(drain_timeout=3, hosts={"server": tunnels.host(server), "gone": tunnels.host(server, port=free_port())},
+                   tunnels={"one": tunnels.local(free_port(), target.port),
+                            "optional": tunnels.local(free_port(), target.port, via="gone", required=False)})
+    adit.start()
+    wait_until(lambda: "STATUS=0 of 2 tunnels up" in told(), "the status")
+    assert "READY=1" not in told()
+    assert get(adit, "/readyz")[0] == 503
+    server.start()
+    wait_until(lambda: "READY=1" in told() and "STATUS=1 of 2 tunnels up" in told(), "READY")
+    assert get(adit, "/readyz")[0] == 200
+    told().clear()
+    adit.process.signal(signal.SIGHUP)
+    wait_until(lambda: "READY=1" in told(), "the end of the reload")
+    assert told()[0] == "RELOADING=1" and re.match(r"MONOTONIC_USEC=\d+$", told()[1])
+    adit.stop()
+    assert "STOPPING=1" in told() and "EXTEND_TIMEOUT_USEC=8000000" in told()
+
+
+def test_ready_started_is_said_at_once(adit, sshd, serve, tunnels, told):
+    server = sshd()
+    server.stop()
+    port = free_port()
+    adit.configure(ready="started", hosts={"server": tunnels.host(server)},
+                   tunnels={"one": tunnels.local(port, serve(echo).port)})
+    adit.start()
+    wait_until(lambda: "READY=1" in told(), "READY")
+    assert listens(port)
+    adit.stop()
+
+
 # ---- the commands that look at a daemon
+
+def on_a_terminal(command, env, until):
+    """What the command prints on a terminal of 80 columns, until a condition holds or it ends."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    process = subprocess.Popen(command, stdout=theirs, env=env)
+    os.close(theirs)
+    output = b""
+    try:
+        while select.select([ours], [], [], 20)[0] and not until(output.decode()):
+            try:
+                output += os.read(ours, 65536)
+            except OSError:
+                break
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    return output.decode()
+
+
+def test_a_terminal_gets_colours_and_watch_shows_what_changes(adit, two):
+    command = adit.command("status", "-s", adit.folder / "control.sock")
+    assert "\x1b[" in on_a_terminal(command, adit.env, lambda text: False)
+    assert "\x1b[" not in on_a_terminal(command, {**adit.env, "NO_COLOR": "1"}, lambda text: False)
+    assert "\x1b" not in ask(adit, "status").stdout
+
+    def until(text):
+        if "up" in text and tunnel(adit, "t0")["state"] == "up":
+            ask(adit, "stop", "t0")
+        return "stopped" in text
+    text = on_a_terminal([*command, "--watch"], adit.env, until)
+    assert "stopped" in text and text.count("\x1b[H\x1b[2J") >= 2
+    adit.stop()
+
+
+def test_a_control_socket_that_is_not_ones_own_is_not_permitted(adit, two):
+    need_root("another user")
+    with tempfile.TemporaryDirectory(dir="/tmp") as public:
+        os.chmod(public, 0o755)
+        done = subprocess.run([shutil.copy(adit_path(), public), "status", "-s", str(adit.folder / "control.sock")],
+                              capture_output=True, text=True, user=65534, group=65534, extra_groups=[], check=False)
+    assert done.returncode == 77 and "Permission denied" in done.stderr, done.stderr
+    adit.stop()
+
 
 def test_stop_start_and_restart_by_pattern(adit, two):
     assert ask(adit, "stop", "t*").returncode == 0
