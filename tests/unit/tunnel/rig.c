@@ -90,11 +90,16 @@ static void jump_free(struct jump *jump)
 	free(jump);
 }
 
-static void close_channel(struct jump *jump)
+static void send_close(struct jump *jump)
 {
 	if (!jump->we_closed)
 		send_words(jump->server, SSH_MSG_CHANNEL_CLOSE, &jump->id, 1);
 	jump->we_closed = true;
+}
+
+static void close_channel(struct jump *jump)
+{
+	send_close(jump);
 	if (jump->they_closed)
 		jump_free(jump);
 }
@@ -186,7 +191,7 @@ static void jump_input(struct jump *jump, uint8_t type, struct rd *r)
 	} else if (type == SSH_MSG_CHANNEL_CLOSE) {
 		bool over = jump->we_closed;
 
-		close_channel(jump);
+		send_close(jump);
 		jump->they_closed = true;
 		if (over)
 			jump_free(jump);
