@@ -16,8 +16,9 @@ _adit_tunnels()
 {
 	local -a daemon
 	mapfile -t daemon < <(_adit_daemon)
-	# The first column of lines that begin with a name: forwards and reasons are indented.
-	adit status "${daemon[@]}" 2>/dev/null </dev/null | awk 'NR > 1 && /^[^ ]/ && !/^the configuration/ { print $1 }'
+	# Of the JSON's objects those that have `required` are tunnels; the table shortens long names.
+	adit status --json "${daemon[@]}" 2>/dev/null </dev/null | tr '{' '\n' |
+		sed -n 's/^"name":"\([^"]*\)".*"required":.*/\1/p'
 }
 
 _adit()

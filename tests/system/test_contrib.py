@@ -1,8 +1,12 @@
 """What stands beside the program: man pages, completions, units, rules."""
 
+import os
 import pathlib
+import pty
 import re
+import select
 import subprocess
+import time
 
 import pytest
 
@@ -62,10 +66,13 @@ def complete_in_bash(adit, line, env):
     return sorted(done.stdout.split())
 
 
+LONG = "a-name-that-is-longer-than-the-column-of-names-in-the-table-of-adit-status-is-wide"
+
+
 @pytest.fixture
 def daemon(adit, sshd, serve, tunnels, folder):
     adit.configure(hosts={"server": tunnels.host(sshd())},
-                   tunnels={name: tunnels.local(free_port(), serve(echo).port) for name in ("orders-db", "office", "web")})
+                   tunnels={name: tunnels.local(free_port(), serve(echo).port) for name in ("orders-db", "office", "web", LONG)})
     adit.start()
     wait_until(lambda: (folder / "control.sock").exists(), "the control socket")
     yield f"-s {folder}/control.sock"
@@ -77,7 +84,7 @@ def test_bash_completes_commands_options_and_the_daemons_tunnels(adit, daemon):
     assert complete_in_bash(adit, "adit ", adit.env) == sorted([*COMMANDS, "--help", "--version"])
     assert complete_in_bash(adit, "adit reload --d", adit.env) == ["--dry-run"]
     assert complete_in_bash(adit, f"adit stop {daemon} o", adit.env) == ["office", "orders-db"]
-    assert complete_in_bash(adit, f"adit status {daemon} ", adit.env) == ["office", "orders-db", "web"]
+    assert complete_in_bash(adit, f"adit status {daemon} ", adit.env) == sorted(["office", "orders-db", "web", LONG])
     assert complete_in_bash(adit, "adit stop -s /nonexistent ", adit.env) == []
 
 
@@ -86,6 +93,49 @@ def test_shells_can_read_the_completions():
     need("zsh")
     done = run("zsh", "-n", TOP / "contrib/completion/_adit")
     assert done.returncode == 0 and not done.stderr
+
+
+def type_in_zsh(env, lines):
+    """What an interactive zsh prints for lines that have a tab in them; adit itself only says with what it would run."""
+    ours, theirs = pty.openpty()
+    zsh = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+                           env={**env, "PATH": f"{adit_path().parent}:/usr/bin:/bin", "TERM": "dumb"})
+    os.close(theirs)
+    output = b""
+
+    def read_until(text):
+        nonlocal output
+        wait_until(lambda: text in output or add(), lambda: f"{text} in {output}")
+
+    def add():
+        nonlocal output
+        if select.select([ours], [], [], 0.1)[0]:
+            output += os.read(ours, 65536)
+    try:
+        os.write(ours, (f"fpath=({TOP}/contrib/completion $fpath); autoload -U compinit; compinit -u -D; "
+                        "adit() { [[ $1 == status ]] && command adit $@ || print -r -- RA''N: $* }; echo rea''dy\r").encode())
+        read_until(b"ready\r\n")
+        for line in lines:
+            # The tab goes alone: with the end of the line behind it, zsh would take it for pasted.
+            for part in line.partition("\t"):
+                os.write(ours, part.encode())
+                time.sleep(0.1)
+            os.write(ours, b"\r")
+        os.write(ours, b"echo do''ne\r")
+        read_until(b"done\r\n")
+    finally:
+        zsh.kill()
+        zsh.wait()
+        os.close(ours)
+    return [line.strip() for line in re.findall(r"RAN: (.*)", output.decode())]
+
+
+def test_zsh_completes_commands_options_and_the_daemons_tunnels(adit, daemon):
+    need("zsh")
+    assert type_in_zsh(adit.env, ["adit strea\t", f"adit stop {daemon} off\t", f"adit restart {daemon} web ord\t",
+                                  "adit reload --dr\t", f"adit streams {daemon} a-\t"]) == \
+        ["streams", f"stop {daemon} office", f"restart {daemon} web orders-db", "reload --dry-run",
+         f"streams {daemon} {LONG}"]
 
 
 # ---- Prometheus
