@@ -240,6 +240,25 @@ def test_a_bad_file_changes_nothing_and_shows_until_a_good_one(break_it, line, a
     adit.stop()
 
 
+def test_a_renamed_tunnel_keeps_its_unix_socket_and_takes_it_along_at_the_end(adit, sshd, serve, tunnels, folder):
+    hosts, path = {"server": tunnels.host(sshd())}, folder / "path.sock"
+    one = {"via": "server", "local": f"unix:{path}", "to": f"127.0.0.1:{serve(echo).port}"}
+    adit.configure(hosts=hosts, tunnels={"before": one})
+    adit.start()
+    wait_up(adit)
+    inode = path.stat().st_ino
+    adit.configure(hosts=hosts, tunnels={"after": one})
+    assert ask(adit, "reload").stdout.splitlines()[:2] == ["+ tunnel after", "- tunnel before"]
+    wait_up(adit, "after")
+    assert path.stat().st_ino == inode
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(path))
+        exchange(client, b"renamed")
+    adit.stop()
+    assert not path.exists()
+
+
 def test_a_running_daemon_refuses_what_is_broken_in_forty_ways(adit, folder):
     port = free_port()
     adit.env["ADIT_SOCKET"] = str(folder / "control.sock")
