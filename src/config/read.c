@@ -37,6 +37,7 @@ struct reader {
 	struct config_forward forward;
 	/* names to places: what defines the second one is told of the first */
 	struct map *host_places, *tunnel_places;
+	struct map *real_paths; /* of the files so far; a set */
 };
 
 /* ---- groups and keys ---- */
@@ -382,18 +383,14 @@ static struct source *add_source(
 	return source;
 }
 
-static bool is_read_already(const struct config *config, const char *path)
+/* Whether it is the first time that this file is met, whatever name it goes by. */
+static bool is_new_file(struct reader *reader, const char *path)
 {
 	char *real = realpath(path, NULL);
-	bool found = false;
+	bool is_new = !real || !map_put(reader->real_paths, real, reader);
 
-	for (size_t i = 0; real && i < config->files.n && !found; i++) {
-		char *other = realpath(config->files.v[i], NULL);
-		found = other && strcmp(real, other) == 0;
-		free(other);
-	}
 	free(real);
-	return found;
+	return is_new;
 }
 
 static void refuse_top_keys(const struct source *source)
@@ -418,7 +415,7 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 	struct err e = ERR_INIT;
 	size_t size;
 
-	if (is_read_already(reader->config, path))
+	if (!is_new_file(reader, path))
 		return;
 	if (reader->config->files.n == FILES_MAX) {
 		reading_error(&reader->sources[0].reading, at, "`include`: too many files");
@@ -507,6 +504,7 @@ static void reader_clear(struct reader *reader)
 	keys_clear(&keys_forward, &reader->forward);
 	free_places(reader->host_places);
 	free_places(reader->tunnel_places);
+	map_free(reader->real_paths);
 }
 
 /* Never NULL; with new errors it holds what could be read all the same. */
@@ -518,12 +516,14 @@ static struct config *read_all(
 	    .errors = errors,
 	    .all_parsed = true,
 	    .host_places = map_new(),
-	    .tunnel_places = map_new()};
+	    .tunnel_places = map_new(),
+	    .real_paths = map_new()};
 	size_t errors_before = errors->n;
 
 	config->references = 1;
 	config->path = mem_strdup(name);
 	defaults_of_config(config);
+	(void)is_new_file(&reader, name);
 	if (add_source(&reader, name, text, size))
 		read_trees(&reader);
 	reader_clear(&reader);
