@@ -54,9 +54,11 @@ struct keepalive {
 
 /* sharing.c */
 struct sharing {
-	struct timer timer; /* runs while the link is shared */
-	uint64_t small_ms;  /* when the last small message went beside another channel's */
-	uint32_t last_id;   /* the channel whose data moved last */
+	struct timer timer; /* runs while small messages are remembered */
+	uint64_t small_ms,
+	    shared_ms;    /* when the last one came or went; and beside another's data */
+	uint32_t last_id; /* the channel whose data moved last */
+	bool shared;      /* bulk is not alone */
 };
 
 struct session {
@@ -256,9 +258,11 @@ void channel_window_taken(struct channel *c, size_t n); /* by the sink */
 bool channel_window_adjust_due(const struct channel *c);
 uint32_t channel_window_grant(struct channel *c); /* how much the ADJUST says; 0: none after all */
 
-/* sharing.c: what bulk leaves to those beside it */
+/* sharing.c: what small messages need, and what bulk leaves to those beside it */
 void sharing_init(struct session *s);
 void sharing_stop(struct session *s);
+/* The session is about to hear something small: an answer to what it asks. */
+void sharing_small(struct session *s);
 /* n bytes of data of c went or came. */
 void sharing_moved(struct channel *c, size_t n);
 /* What a channel may have under way on this path; UINT64_MAX while nobody waits behind it. */

@@ -1,12 +1,13 @@
 /*
- * What bulk leaves to those beside it.
+ * What small messages need, and what bulk leaves to those beside it.
  *
- * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with
- * OpenSSH's usual window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may keep it as
- * full as its window allows. But once small messages go beside it, no channel keeps more under way than what the path holds, twice:
- * towards us its window is not filled up again (channel_window.c), towards the peer it leaves a part of the peer's window unused
- * (pump.c). And what comes is acknowledged at once: sshd leaves Nagle on, so that its small packet would wait for
- * the acknowledgement of whatever went before it, 40 ms when we delay that.
+ * After a small message what comes is acknowledged at once, for a while: sshd leaves Nagle on, so that the second of two small
+ * packets, the rest of an answer or another stream's, waits until the first one is acknowledged, 40 ms when we delay that.
+ *
+ * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with OpenSSH's usual
+ * window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may keep it as full as its
+ * window allows. But while small messages go beside it, no channel keeps more under way than twice what the path holds: towards us
+ * its window is not filled up again (channel_window.c), towards the peer it leaves a part of the peer's window unused (pump.c).
  */
 #include "base/clock.h"
 #include "ssh/connection.h"
@@ -51,25 +52,29 @@ void path_moved(struct path *p, const struct session *s, size_t n)
 	p->round_bytes += (uint32_t)n;
 }
 
-/* ---- whether the link is shared ---- */
+/* ---- small messages ---- */
 
-static bool is_shared(const struct session *s)
+static void end_sharing(struct session *s)
 {
-	return timer_is_running(&s->sharing.timer);
+	s->sharing.shared = false;
+	LIST_FOREACH(node, &s->in_order)
+	pump_channel(CONTAINER_OF(node, struct channel, in_session)); /* it may send more again */
 }
 
 static void on_timer(void *arg)
 {
 	struct session *s = arg;
-	uint64_t since_ms = clock_now_ms() - s->sharing.small_ms;
+	struct sharing *sharing = &s->sharing;
+	uint64_t now_ms = clock_now_ms();
 
-	if (since_ms < REMEMBERED_MS) {
-		timer_start(&s->sharing.timer, REMEMBERED_MS - since_ms);
-		return;
-	}
-	transport_set_acks(s->transport, TRANSPORT_ACKS_AS_USUAL);
-	LIST_FOREACH(node, &s->in_order)
-	pump_channel(CONTAINER_OF(node, struct channel, in_session)); /* it may send more again */
+	if (sharing->shared && now_ms - sharing->shared_ms >= REMEMBERED_MS)
+		end_sharing(s);
+	if (now_ms - sharing->small_ms >= REMEMBERED_MS)
+		transport_set_acks(s->transport, TRANSPORT_ACKS_AS_USUAL);
+	else
+		timer_start(&sharing->timer,
+		    REMEMBERED_MS -
+			(now_ms - (sharing->shared ? sharing->shared_ms : sharing->small_ms)));
 }
 
 void sharing_init(struct session *s)
@@ -82,24 +87,33 @@ void sharing_stop(struct session *s)
 	timer_stop(&s->sharing.timer);
 }
 
-void sharing_moved(struct channel *c, size_t n)
+void sharing_small(struct session *s)
 {
-	struct session *s = c->session;
-	bool beside_another = s->sharing.last_id != c->local_id;
-
-	s->sharing.last_id = c->local_id;
-	if (!beside_another || n > SMALL)
-		return;
 	s->sharing.small_ms = clock_now_ms();
-	if (is_shared(s))
+	if (timer_is_running(&s->sharing.timer))
 		return;
 	timer_start(&s->sharing.timer, REMEMBERED_MS);
 	transport_set_acks(s->transport, TRANSPORT_ACKS_AT_ONCE);
 }
 
+void sharing_moved(struct channel *c, size_t n)
+{
+	struct sharing *sharing = &c->session->sharing;
+	bool beside_another = sharing->last_id != c->local_id;
+
+	sharing->last_id = c->local_id;
+	if (n > SMALL)
+		return;
+	sharing_small(c->session);
+	if (!beside_another)
+		return;
+	sharing->shared = true;
+	sharing->shared_ms = sharing->small_ms;
+}
+
 uint64_t sharing_limit(const struct session *s, const struct path *p)
 {
-	if (!is_shared(s) || !p->holds)
+	if (!s->sharing.shared || !p->holds)
 		return UINT64_MAX;
 	return max(UNDER_WAY_MIN, PATHS * (uint64_t)p->holds);
 }
