@@ -39,9 +39,12 @@ static int open_command(const struct command *command, int argc, char **argv)
 		config_unref(config);
 		config = NULL;
 	}
+	/* As many as one likes run beside the daemon and each other: the socket that is looked for by default is the daemon's. */
+	const char *socket = getenv("ADIT_SOCKET");
 	int code = EXIT_USAGE;
 	if (config)
-		code = daemon_run(&(struct daemon_options){.config = config});
+		code = daemon_run(
+		    &(struct daemon_options){.config = config, .socket = socket ? socket : ""});
 	config_unref(config);
 	config_errors_clear(&errors);
 	config_errors_clear(&notes);

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from lib.adit import Adit
 from lib.process import free_port, listens, need, wait_until
 from lib.targets import echo, recv_exactly, reset
 
@@ -80,6 +81,29 @@ def test_open_forwards_without_a_file(adit, sshd, serve, keys, folder):
             there_and_back(client)
         server.kill_sessions()
     adit.stop()
+
+
+def test_open_leaves_the_daemon_its_socket(adit, sshd, serve, keys, folder):
+    """Two at once, of which one is asked for its status by the socket that it was given."""
+    server, target = sshd(), serve(echo).port
+    (folder / "known").write_text(server.known_hosts(), encoding="ascii")
+    (folder / "runtime/adit").mkdir(parents=True)
+    second = Adit(folder, "second")
+    second.env["ADIT_SOCKET"] = str(folder / "second.sock")
+    try:
+        for each in adit, second:
+            port = free_port()
+            each.env["XDG_RUNTIME_DIR"] = str(folder / "runtime")
+            each.start("open", "-L", f"{port}:127.0.0.1:{target}", "-i", keys.path("id_ed25519"), "-p", server.port,
+                       "-o", f"UserKnownHostsFile={folder}/known", f"{server.user}@127.0.0.1")
+            each.wait_listening(port).wait_log("tunnel-up")
+            with each.connect(port) as client:
+                there_and_back(client)
+        done = second.run("status")
+        assert done.returncode == 0 and "up" in done.stdout, done.stderr
+        assert not list((folder / "runtime/adit").iterdir())
+    finally:
+        second.stop()
 
 
 def test_open_takes_every_form_that_ssh_takes(adit, sshd, serve, keys, folder):
