@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -10,8 +11,11 @@ enum {
 	ALL_MAX = 256, /* at once, of all servers: those that do not even answer are among them */
 	SERVER_START = 8, /* below sshd's default of 10, where it begins to drop */
 	SERVER_MAX = 10,
-	SERVER_MIN = 2,
-	FORGET_AFTER = 64 /* times the limit: so many successes until a higher one is tried again */
+	SERVER_MIN = 1,
+	FORGET_AFTER =
+	    64, /* times the limit: so many successes until a higher one is tried again */
+	FORGET_MS =
+	    600000, /* or no drop for so long: it may have been others' logins that were too many */
 };
 
 struct gate_server {
@@ -19,10 +23,12 @@ struct gate_server {
 	struct list queue, resting;
 	unsigned running, waiting;
 	unsigned limit;
-	unsigned ceiling;   /* it dropped us above this */
-	unsigned successes; /* since the limit changed */
-	unsigned epoch;     /* counts the changes of the limit */
-	bool is_well;       /* who rests is to be woken */
+	unsigned ceiling;    /* it dropped us above this */
+	unsigned successes;  /* since the limit changed */
+	unsigned epoch;      /* counts the changes of the limit */
+	bool serves;         /* somebody got through since it dropped us last */
+	uint64_t dropped_ms; /* when that was */
+	bool is_well;        /* who rests is to be woken */
 };
 
 struct gate {
@@ -144,6 +150,7 @@ static struct gate_server *server_of(struct gate *gate, const char *name)
 	server->name = mem_strdup(name);
 	server->limit = SERVER_START;
 	server->ceiling = SERVER_MAX;
+	server->serves = true;
 	list_init(&server->queue);
 	list_init(&server->resting);
 	map_put(gate->servers, name, server);
@@ -175,19 +182,26 @@ static void set_limit(struct gate_server *server, unsigned limit)
 	server->epoch++;
 }
 
-/* Those that began together are dropped together: they are one sign, not many. */
+/* Those that began together are dropped together: they are one sign, not many. A server that lets nobody in at all may have a
+ * proxy in front of it, and be away: then fewer tries are enough, but nothing is known about how many are too many. */
 static void learn_drop(struct gate_server *server, const struct gate_ticket *ticket)
 {
+	server->dropped_ms = clock_now_ms();
 	if (ticket->epoch != server->epoch)
 		return;
-	server->ceiling = server->limit > SERVER_MIN ? server->limit - 1 : SERVER_MIN;
+	if (server->serves)
+		server->ceiling = server->limit > SERVER_MIN ? server->limit - 1 : SERVER_MIN;
+	server->serves = false;
 	set_limit(server, server->limit / 2 > SERVER_MIN ? server->limit / 2 : SERVER_MIN);
 }
 
 static void learn_success(struct gate_server *server)
 {
+	server->serves = true;
 	server->successes++;
-	if (server->successes >= FORGET_AFTER * server->limit && server->ceiling < SERVER_MAX)
+	if (server->ceiling < SERVER_MAX && clock_now_ms() - server->dropped_ms >= FORGET_MS)
+		server->ceiling = SERVER_MAX;
+	else if (server->ceiling < SERVER_MAX && server->successes >= FORGET_AFTER * server->limit)
 		server->ceiling++;
 	if (server->successes >= 4 * server->limit && server->limit < server->ceiling)
 		set_limit(server, server->limit + 1);

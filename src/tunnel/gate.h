@@ -1,7 +1,7 @@
 /*
  * How many handshakes run at once: sshd drops what is above its MaxStartups (10:30:100), and a thousand logins at the same
- * moment help nobody. A limit a server, which shrinks when the server hangs up on us before it said who it is, and one for
- * all together.
+ * moment help nobody. A limit a server, which is halved when the server hangs up on us before it said who it is and grows again
+ * with what succeeds, and one for all together.
  */
 #ifndef ADIT_TUNNEL_GATE_H
 #define ADIT_TUNNEL_GATE_H
