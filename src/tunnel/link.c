@@ -351,7 +351,7 @@ static void watch_expiry(struct link *link)
 	timer_start(&link->expiry, (wait > EXPIRY_LOOK_S ? wait : EXPIRY_LOOK_S) * 1000);
 }
 
-/* Would a new connection have a certificate that lasts longer? */
+/* Would a new connection have certificates that last longer? One that has ended and is missing now does not last longer. */
 static bool is_renewed(struct link *link)
 {
 	struct client_options options;
@@ -359,7 +359,8 @@ static bool is_renewed(struct link *link)
 
 	if (login_prepare(link->config, link->env.keyring, link->log, &login, &options, NULL))
 		return false;
-	bool longer = login.expires > link->login.expires;
+	bool longer =
+	    login.expires > link->login.expires && login.certificates >= link->login.certificates;
 	login_discard_options(&options);
 	login_clear(&login);
 	return longer;

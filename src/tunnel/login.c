@@ -43,8 +43,7 @@ static const char *agent_path(const struct config_host *host)
 }
 
 /* A certificate that is not valid now is named, and not offered. */
-static struct cert *usable_cert(
-    const char *path, const struct log_context *log, struct login *login)
+static struct cert *usable_cert(const char *path, const struct log_context *log)
 {
 	struct err e = ERR_INIT;
 	struct cert *cert = cert_read(path, &e);
@@ -56,8 +55,6 @@ static struct cert *usable_cert(
 		if (end != UINT64_MAX && end - (uint64_t)now < EXPIRY_WARNING_S)
 			log_warning(log, "certificate-expires", "file=%s seconds=%lu", path,
 			    (unsigned long)(end - (uint64_t)now));
-		if (end < login->expires)
-			login->expires = end;
 		return cert;
 	}
 	log_warning(log, "certificate-unusable", "file=%s reason=%s", path, e.text);
@@ -71,12 +68,11 @@ static bool cert_is_for(const struct cert *cert, const struct key *key)
 }
 
 static struct cert *find_cert(const struct config_host *host, const char *path,
-    const struct key *key, const struct log_context *log, struct login *login)
+    const struct key *key, const struct log_context *log)
 {
 	if (host->certificate.n == 0) {
 		char *beside = str_format("%s-cert.pub", path);
-		struct cert *cert =
-		    access(beside, F_OK) == 0 ? usable_cert(beside, log, login) : NULL;
+		struct cert *cert = access(beside, F_OK) == 0 ? usable_cert(beside, log) : NULL;
 
 		free(beside);
 		if (cert && !cert_is_for(cert, key)) {
@@ -88,13 +84,20 @@ static struct cert *find_cert(const struct config_host *host, const char *path,
 		return cert;
 	}
 	for (size_t i = 0; i < host->certificate.n; i++) {
-		struct cert *cert = usable_cert(host->certificate.v[i], log, login);
+		struct cert *cert = usable_cert(host->certificate.v[i], log);
 
 		if (cert && cert_is_for(cert, key))
 			return cert;
 		cert_free(cert);
 	}
 	return NULL;
+}
+
+static void note_certificate(struct login *login, const struct cert *cert)
+{
+	login->certificates++;
+	if (cert_valid_before(cert) < login->expires)
+		login->expires = cert_valid_before(cert);
 }
 
 static int read_identity(const struct config_host *host, struct keyring *keyring, const char *path,
@@ -121,10 +124,12 @@ static int read_identity(const struct config_host *host, struct keyring *keyring
 	}
 	struct auth_identity identity = {.name = mem_strdup(path),
 	    .key = key,
-	    .cert = find_cert(host, path, key, log, login),
+	    .cert = find_cert(host, path, key, log),
 	    .from_agent = from_agent};
 	auth->identities =
 	    mem_grow(auth->identities, auth->identity_count + 1, sizeof(*auth->identities));
+	if (identity.cert)
+		note_certificate(login, identity.cert);
 	auth->identities[auth->identity_count++] = identity;
 	return 0;
 }

@@ -17,6 +17,7 @@ struct login {
 	char *kex, *host_key_algorithms, *ciphers, *macs;
 	struct secret password;
 	char *agent_path;
+	unsigned certificates; /* that are good now, and offered */
 	uint64_t
 	    expires; /* seconds since 1970: when the first certificate in use ends; UINT64_MAX: never */
 };

@@ -14,6 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "tests/unit/ssh/made_identity.h"
+
 #define A (&rig_places[0])
 #define B (&rig_places[1])
 #define C (&rig_places[2])
@@ -103,6 +106,83 @@ static void test_a_changed_host_gets_a_new_link_before_the_old_one_drains(void *
 	rig_advance(1000);
 	assert_int_equal(place_live_count(A), 1);
 	assert_echo(after, "stays");
+	close(after);
+}
+
+/* ---- certificates ---- */
+
+#define WITH_IDENTITY ONE("identity = \"${DIR}/id\"; keepalive_interval = 3600;")
+
+static char cert_path[128];
+
+/* A link by a certificate that is good for so long; and a stream on it. */
+static int begin_with_certificate(uint64_t seconds)
+{
+	char key_path[128];
+
+	snprintf(key_path, sizeof(key_path), "%s/id", rig_folder());
+	snprintf(cert_path, sizeof(cert_path), "%s/id-cert.pub", rig_folder());
+	write_identity(key_path, 1);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + seconds);
+	rig_apply(WITH_IDENTITY);
+	assert_true(rig_log_has("link-up"));
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "by the first certificate");
+	return client;
+}
+
+static void test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends(void **state)
+{
+	(void)state;
+	int before = begin_with_certificate(100);
+	rig_advance(40000);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 86400 * 30);
+	rig_advance(15000);
+	assert_int_equal(A->accepted, 2);
+	int after = rig_client(rig_ports[0]);
+	assert_echo(after, "by the second");
+	assert_int_equal(session_channel_count(link_session(host_link_at(rig_host("a"), 0))), 1);
+	/* Nobody noticed: the old stream lives, and the old link until that has ended. */
+	assert_echo(before, "still here");
+	assert_int_equal(place_live_count(A), 2);
+	assert_int_equal(rig_log_count("tunnel-down"), 1); /* at the start */
+	close(before);
+	rig_advance(1000);
+	assert_int_equal(place_live_count(A), 1);
+	assert_echo(after, "stays");
+	close(after);
+}
+
+static void test_one_that_was_not_renewed_is_kept(void **state)
+{
+	(void)state;
+	int client = begin_with_certificate(60);
+	rig_advance(90000);
+	assert_int_equal(A->accepted, 1);
+	assert_echo(client, "the server let us in, and never asked again");
+	close(client);
+}
+
+static void test_the_old_link_serves_until_the_one_with_the_new_certificate_is_up(void **state)
+{
+	(void)state;
+	int before = begin_with_certificate(60);
+	A->manners = PLACE_IS_MUTE;
+	write_certificate(cert_path, 1, 0);
+	rig_advance(31000);
+	assert_int_equal(A->accepted, 2);
+	assert_tunnel("x", TUNNEL_UP);
+	int meanwhile = rig_client(rig_ports[0]);
+	assert_echo(meanwhile, "on the old one");
+	A->manners = PLACE_SERVES;
+	rig_advance(25000);
+	assert_true(A->accepted >= 3);
+	close(before);
+	close(meanwhile);
+	rig_advance(2000);
+	assert_int_equal(place_live_count(A), 1);
+	int after = rig_client(rig_ports[0]);
+	assert_echo(after, "on the new one");
 	close(after);
 }
 
@@ -295,6 +375,9 @@ int main(void)
 	    TEST(test_one_of_several_links_that_is_lost_takes_its_streams_alone),
 	    TEST(test_fewer_connections_drain_the_rest),
 	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
+	    TEST(test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends),
+	    TEST(test_one_that_was_not_renewed_is_kept),
+	    TEST(test_the_old_link_serves_until_the_one_with_the_new_certificate_is_up),
 	    TEST(test_streams_of_a_replaced_link_are_cut_after_drain_timeout),
 	    TEST(test_what_changes_in_place_touches_no_link),
 	    TEST(test_a_replaced_link_whose_successor_never_comes_ends_with_its_tunnel),

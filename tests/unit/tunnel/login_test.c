@@ -1,0 +1,210 @@
+/*
+ * What a host's configuration and the files of the moment give for a login.
+ */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/unit/ssh/made_identity.h"
+#include "tunnel/login.h"
+
+static struct config *config;
+static struct login login;
+static struct client_options options;
+static struct err why;
+static char key_path[128], cert_path[128];
+
+static int setup(void **state)
+{
+	rig_setup(state);
+	config = NULL;
+	options = (struct client_options){0};
+	login = (struct login){0};
+	err_clear(&why);
+	snprintf(key_path, sizeof(key_path), "%s/id", rig_folder());
+	snprintf(cert_path, sizeof(cert_path), "%s/id-cert.pub", rig_folder());
+	write_identity(key_path, 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	login_discard_options(&options);
+	login_clear(&login);
+	config_unref(config);
+	return rig_teardown(state);
+}
+
+static int prepare(const char *keys)
+{
+	char *text = str_format(
+	    "hosts: { a: { %s }; }; tunnels: { x: { via = \"a\"; socks = \"${P}\"; }; };", keys);
+
+	config = rig_config(text);
+	free(text);
+	return login_prepare(&config->hosts[0], NULL, NULL, &login, &options, &why);
+}
+
+#define IDENTITY "identity = \"${DIR}/id\";"
+
+static void test_a_key_that_was_configured_is_offered(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare(IDENTITY), 0);
+	assert_int_equal(options.auth.identity_count, 1);
+	assert_string_equal(options.auth.identities[0].name, key_path);
+	assert_null(options.auth.identities[0].cert);
+	assert_int_equal(options.auth.agent_keys, AUTH_AGENT_IDENTITIES_ONLY);
+	assert_true(login.expires == UINT64_MAX);
+}
+
+static void test_a_key_that_was_configured_and_is_not_there_is_an_error(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare("identity = \"${DIR}/nothing\";"), ERR_CONFIG);
+	assert_non_null(strstr(why.text, "nothing"));
+	assert_int_equal(options.auth.identity_count, 0);
+}
+
+static void test_a_host_without_any_way_to_log_in_is_an_error(void **state)
+{
+	(void)state;
+	config =
+	    rig_config("hosts: { a: { }; }; tunnels: { x: { via = \"a\"; socks = \"${P}\"; }; };");
+	struct config_host host = config->hosts[0];
+	host.identity.n = 0;
+	host.password.kind = CONFIG_SECRET_NONE;
+	assert_int_equal(login_prepare(&host, NULL, NULL, &login, &options, &why), ERR_CONFIG);
+	assert_non_null(strstr(why.text, "nothing to log in with"));
+}
+
+static void test_a_certificate_beside_its_key_is_offered_with_it(void **state)
+{
+	uint64_t end = (uint64_t)clock_wall() + 1000;
+
+	(void)state;
+	write_certificate(cert_path, 1, end);
+	assert_int_equal(prepare(IDENTITY), 0);
+	assert_non_null(options.auth.identities[0].cert);
+	assert_true(login.expires == end);
+	assert_true(rig_log_has("certificate-expires"));
+}
+
+static void test_one_that_is_configured_is_taken_instead(void **state)
+{
+	(void)state;
+	char *other = str_format("%s/other-cert.pub", rig_folder());
+
+	write_certificate(other, 1, 0);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 1000);
+	assert_int_equal(prepare(IDENTITY "certificate = \"${DIR}/other-cert.pub\";"), 0);
+	assert_non_null(options.auth.identities[0].cert);
+	assert_true(login.expires == UINT64_MAX);
+	free(other);
+}
+
+static void test_a_certificate_that_has_ended_is_named_and_the_key_offered_alone(void **state)
+{
+	(void)state;
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() - 1);
+	assert_int_equal(prepare(IDENTITY), 0);
+	assert_int_equal(options.auth.identity_count, 1);
+	assert_null(options.auth.identities[0].cert);
+	assert_true(login.expires == UINT64_MAX);
+	assert_true(rig_log_has("certificate-unusable"));
+}
+
+static void test_a_certificate_of_another_key_is_not_used_nor_waited_for(void **state)
+{
+	(void)state;
+	write_certificate(cert_path, 2, (uint64_t)clock_wall() + 1000);
+	assert_int_equal(prepare(IDENTITY), 0);
+	assert_null(options.auth.identities[0].cert);
+	assert_true(rig_log_has("it is for another key"));
+	assert_true(login.expires == UINT64_MAX);
+}
+
+static void test_the_first_of_several_ends_counts(void **state)
+{
+	uint64_t now = (uint64_t)clock_wall();
+	char *second = str_format("%s/second", rig_folder());
+	char *second_cert = str_format("%s/second-cert.pub", rig_folder());
+
+	(void)state;
+	write_identity(second, 2);
+	write_certificate(cert_path, 1, now + 5000);
+	write_certificate(second_cert, 2, now + 4000);
+	assert_int_equal(prepare("identity = [\"${DIR}/id\", \"${DIR}/second\"];"), 0);
+	assert_int_equal(options.auth.identity_count, 2);
+	assert_true(login.expires == now + 4000);
+	free(second);
+	free(second_cert);
+}
+
+static void test_what_changed_on_disk_counts_the_next_time(void **state)
+{
+	uint64_t now = (uint64_t)clock_wall();
+	struct client_options later = {0};
+	struct login again = {0};
+
+	(void)state;
+	write_certificate(cert_path, 1, now + 1000);
+	assert_int_equal(prepare(IDENTITY), 0);
+	write_certificate(cert_path, 1, now + 9000);
+	assert_int_equal(login_prepare(&config->hosts[0], NULL, NULL, &again, &later, &why), 0);
+	assert_true(login.expires == now + 1000);
+	assert_true(again.expires == now + 9000);
+	login_discard_options(&later);
+	login_clear(&again);
+}
+
+static void test_a_password_is_kept_with_the_login(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare(IDENTITY), 0);
+	assert_ptr_equal(options.auth.password, &login.password);
+	assert_true(login.password.n > 0);
+}
+
+static void test_the_limits_of_the_host_are_those_of_the_connection(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    prepare("keepalive_interval = 7; keepalive_count = 5; connect_timeout = 3; "
+		    "rekey_interval = 60; ciphers = [\"aes128-ctr\", \"aes256-ctr\"];"),
+	    0);
+	assert_int_equal(options.session.keepalive_interval_ms, 7000);
+	assert_int_equal(options.session.keepalive_count, 5);
+	assert_int_equal(options.login_timeout_ms, 3000);
+	assert_int_equal(options.transport.rekey_interval_ms, 60000);
+	assert_string_equal(options.transport.prefs.ciphers, "aes128-ctr,aes256-ctr");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_a_key_that_was_configured_is_offered),
+	    TEST(test_a_key_that_was_configured_and_is_not_there_is_an_error),
+	    TEST(test_a_host_without_any_way_to_log_in_is_an_error),
+	    TEST(test_a_certificate_beside_its_key_is_offered_with_it),
+	    TEST(test_one_that_is_configured_is_taken_instead),
+	    TEST(test_a_certificate_that_has_ended_is_named_and_the_key_offered_alone),
+	    TEST(test_a_certificate_of_another_key_is_not_used_nor_waited_for),
+	    TEST(test_the_first_of_several_ends_counts),
+	    TEST(test_what_changed_on_disk_counts_the_next_time),
+	    TEST(test_a_password_is_kept_with_the_login),
+	    TEST(test_the_limits_of_the_host_are_those_of_the_connection),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
