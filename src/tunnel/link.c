@@ -18,7 +18,7 @@ enum {
 	DRAIN_POLL_MS = 100,
 	CLOSE_MS = 1000,       /* for the server to answer our CLOSEs */
 	EXPIRY_MARGIN_S = 300, /* a new link is made this long before a certificate ends */
-	EXPIRY_LOOK_S = 10,    /* has the file been renewed? Asked no more often than this */
+	EXPIRY_LOOK_S = 1,     /* has the file been renewed? Asked no more often than this */
 	REACH_STALE_MS =
 	    1000, /* a connect that began before a change of the network, and is not done by then, is begun anew */
 	SHORT_LIFE_MAX_MS = 600000 /* regular ends after more than this mean nothing */

@@ -8,7 +8,7 @@ import pytest
 
 from lib.certificates import Authority
 from lib.ssh_servers import HOST_KEY_TYPES, ssh_keygen
-from lib.targets import echo, there_and_back
+from lib.targets import echo, recv_exactly, there_and_back
 
 KEY = "host_ed25519"
 PAST = ("-V", "20200101000000:20210101000000")
@@ -206,6 +206,25 @@ def test_one_that_is_renewed_is_read_at_the_next_connect(sshd, ca, identity, ser
     os.rename(f"{beside}.new", beside)
     adit.wait_log("link-up")
     there_and_back(adit, port)
+
+
+def test_a_link_is_replaced_before_its_certificate_ends(sshd, ca, identity, serve, one_tunnel, adit):
+    """Make before break: who is connected stays, and nobody is refused."""
+    server = sshd(f"TrustedUserCAKeys {ca.public()}", "AuthorizedKeysFile none")
+    beside = f"{identity}-cert.pub"
+    shutil.copy(ca.certify("id_ed25519", server.user, "-V", "-1h:+6s"), beside)
+    port = one_tunnel(server, serve(echo).port, identity=str(identity))
+    with adit.connect(port) as stream:
+        stream.sendall(b"before")
+        assert recv_exactly(stream, 6) == b"before"
+        shutil.copy(ca.certify("id_ed25519", server.user), f"{beside}.new")
+        os.rename(f"{beside}.new", beside)
+        adit.wait_log("link-up", count=2)
+        there_and_back(adit, port)
+        stream.sendall(b"after")
+        assert recv_exactly(stream, 5) == b"after"
+        assert "link-down" not in adit.log()
+    adit.wait_log("link-closed")
 
 
 @pytest.mark.parametrize("key", ["id_ed25519", "id_rsa"])
