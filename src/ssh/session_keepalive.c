@@ -4,7 +4,8 @@
  *
  * Any packet from the server is life; what our own side does is not. Once nothing came for an interval a probe goes out, then
  * one more each interval, and when as many as keepalive_count had an interval each to be answered, the server is dead. While a
- * probe could not even be sent (a key exchange, a full output) no second one is made, but the time counts.
+ * probe could not even be sent (a full output) no second one is made, but the time counts. In a key exchange it does not: the
+ * server may say nothing else then, and that it ends is the transport's deadline.
  */
 #include <stdlib.h>
 
@@ -163,6 +164,10 @@ static void on_silence(void *arg)
 	if (silent_ms < interval_ms) {
 		measure_if_old(s);
 		timer_start(&k->silence, interval_ms - silent_ms);
+		return;
+	}
+	if (transport_is_rekeying(s->transport)) {
+		timer_start(&k->silence, interval_ms);
 		return;
 	}
 	if (k->unanswered >= s->options.keepalive_count) {

@@ -128,6 +128,11 @@ bool transport_can_send(const struct transport *t)
 	       !kex_blocks_sending(t->kex) && !bev_full(t->bev);
 }
 
+bool transport_is_rekeying(const struct transport *t)
+{
+	return t->state == STATE_OPEN && kex_is_running(t->kex);
+}
+
 void transport_watch_gate(struct transport *t)
 {
 	if (!transport_can_send(t))

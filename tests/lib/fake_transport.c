@@ -19,7 +19,7 @@ struct transport {
 	struct list sent;
 	struct message *shown;
 	struct task deliver;
-	bool shut;
+	bool shut, rekeying;
 	size_t shut_after; /* 0: not by itself */
 	uint64_t bytes_sent;
 	uint64_t last_received_ms;
@@ -141,9 +141,19 @@ void fake_transport_shut(struct transport *t)
 
 void fake_transport_open(struct transport *t)
 {
-	t->shut = false;
+	t->shut = t->rekeying = false;
 	t->shut_after = 0;
 	session_can_send(t->session);
+}
+
+void fake_transport_begin_rekey(struct transport *t)
+{
+	t->shut = t->rekeying = true;
+}
+
+bool transport_is_rekeying(const struct transport *t)
+{
+	return t->rekeying;
 }
 
 void fake_transport_shut_after(struct transport *t, size_t messages)

@@ -24,8 +24,9 @@ bool fake_transport_next(struct transport *t, struct span *ret_message);
 size_t fake_transport_sent_count(const struct transport *t);   /* of those */
 uint64_t fake_transport_bytes_sent(const struct transport *t); /* of all */
 
-/* As during a key exchange, or with a full output. Opening tells the session. */
+/* As with a full output, or during a key exchange. Opening tells the session. */
 void fake_transport_shut(struct transport *t);
+void fake_transport_begin_rekey(struct transport *t);
 void fake_transport_open(struct transport *t);
 /* Shuts itself after so many more messages. */
 void fake_transport_shut_after(struct transport *t, size_t messages);

@@ -180,6 +180,41 @@ static void test_while_nothing_can_be_sent_no_second_probe_is_made(void **state)
 	rig_free(rig);
 }
 
+static void test_silence_in_a_key_exchange_is_the_transport_s_matter(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	fake_transport_begin_rekey(rig->transport);
+	loop_fake_advance(rig->loop, 20 * INTERVAL_MS);
+	assert_int_equal(rig->closed, 0);
+	fake_transport_open(rig->transport);
+	rig_expect_nothing(rig); /* nothing had gathered */
+	/* From then on it counts as ever. */
+	fake_transport_heard(rig->transport);
+	loop_fake_advance(rig->loop, INTERVAL_MS);
+	assert_true(is_keepalive(rig));
+	loop_fake_advance(rig->loop, 4 * INTERVAL_MS);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
+static void test_probes_before_a_key_exchange_do_not_count_after_it(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	loop_fake_advance(rig->loop, 3 * INTERVAL_MS);
+	assert_int_equal(rig->closed, 0);
+	fake_transport_begin_rekey(rig->transport);
+	loop_fake_advance(rig->loop, 3 * INTERVAL_MS);
+	fake_transport_heard(rig->transport); /* the exchange ends */
+	fake_transport_open(rig->transport);
+	loop_fake_advance(rig->loop, 3 * INTERVAL_MS);
+	assert_int_equal(rig->closed, 0);
+	rig_free(rig);
+}
+
 /* ---- PING ---- */
 
 static void test_ping_is_used_where_the_server_offers_it(void **state)
@@ -345,6 +380,8 @@ int main(void)
 	    cmocka_unit_test(test_the_interval_counts_from_the_last_packet),
 	    cmocka_unit_test(test_what_is_the_transports_own_is_life_too),
 	    cmocka_unit_test(test_our_own_traffic_is_no_life),
+	    cmocka_unit_test(test_silence_in_a_key_exchange_is_the_transport_s_matter),
+	    cmocka_unit_test(test_probes_before_a_key_exchange_do_not_count_after_it),
 	    cmocka_unit_test(test_it_gives_up_after_the_count),
 	    cmocka_unit_test(test_any_reply_counts),
 	    cmocka_unit_test(test_any_packet_resets_the_count),
