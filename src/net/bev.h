@@ -55,10 +55,12 @@
 struct bufferevent *bev_socket_new(struct loop *loop, evutil_socket_t fd);
 /* The descriptor of a socket, -1 for other kinds; stays the bufferevent's. */
 evutil_socket_t bev_socket_fd(struct bufferevent *bev);
-/* TCP_QUICKACK after each read that nothing was written after, while it is on: for when the server's
- * Nagle waits for our acknowledgements. */
+/* TCP_QUICKACK again after each read, while it is on: for the handshake, where the server's Nagle
+ * waits for our ACKs. */
 enum bev_quickack { BEV_QUICKACK_OFF, BEV_QUICKACK_ON };
 void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack);
+/* The same once, if nothing was written since the last read: that would have said it. */
+void bev_socket_acknowledge(struct bufferevent *bev);
 
 /* Two that are joined: what is written to one is read from the other. When one is reset, or written
  * to after the other was freed, the error is ECONNRESET or EPIPE as on a socket. For tests. */

@@ -40,7 +40,6 @@ struct socket_bev {
 	struct event write_event; /* EV_WRITE | EV_ET, pending while the kernel takes no more */
 	struct task read_task;  /* reads on: after a full unit, or when the input has room again */
 	struct task write_task; /* writes what the pass produced */
-	struct task acknowledge_task;
 	struct bev_reports reports;
 	bool readable; /* there may be something to read */
 	bool eof;      /* read */
@@ -50,7 +49,7 @@ struct socket_bev {
 	int write_error; /* writing failed, and what the peer sent before that is still to be read
 			  */
 	enum bev_quickack quickack;
-	uint64_t read_pass; /* the last one that read, if the task runs */
+	bool unacknowledged; /* for all we know: read, and nothing written since */
 };
 
 /* ---- blocks ---- */
@@ -127,7 +126,6 @@ static void go_quiet(struct socket_bev *s)
 	event_del(&s->write_event);
 	task_cancel(&s->read_task);
 	task_cancel(&s->write_task);
-	task_cancel(&s->acknowledge_task);
 }
 
 static void fail(struct socket_bev *s, short direction, int error)
@@ -196,24 +194,18 @@ static void reading_failed(struct socket_bev *s, int error)
 		fail(s, BEV_EVENT_WRITING, s->write_error);
 }
 
-/* Not in the pass that read: what that writes carries an acknowledgement anyway. */
-static void acknowledge(void *arg)
+static void acknowledge(struct socket_bev *s)
 {
-	struct socket_bev *s = arg;
 	int on = 1;
 
-	if (s->read_pass == loop_pass_count(s->loop))
-		task_schedule(&s->acknowledge_task);
-	else
-		(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+	s->unacknowledged = false;
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
-static void owe_acknowledgement(struct socket_bev *s)
+static void keep_acknowledging(struct socket_bev *s)
 {
-	if (s->quickack != BEV_QUICKACK_ON)
-		return;
-	s->read_pass = loop_pass_count(s->loop);
-	task_schedule(&s->acknowledge_task);
+	if (s->quickack == BEV_QUICKACK_ON)
+		acknowledge(s);
 }
 
 /* Returns how many bytes came. */
@@ -233,7 +225,8 @@ static size_t read_once(struct socket_bev *s)
 		return 0;
 	}
 	input_add(s, block, (size_t)n);
-	owe_acknowledgement(s);
+	s->unacknowledged = true;
+	keep_acknowledging(s);
 	bev_reports_note(&s->reports, BEV_REPORT_READ);
 	return (size_t)n;
 }
@@ -300,7 +293,7 @@ static ssize_t write_once(struct socket_bev *s, struct evbuffer *output, size_t 
 	if (n < 0 && errno == EAGAIN)
 		n = 0;
 	if (n > 0) {
-		task_cancel(&s->acknowledge_task);
+		s->unacknowledged = false; /* what is written says it, too */
 		evbuffer_unfreeze(output, 1);
 		evbuffer_drain(output, (size_t)n);
 		evbuffer_freeze(output, 1);
@@ -447,7 +440,6 @@ struct bufferevent *bev_socket_new(struct loop *loop, evutil_socket_t fd)
 	bev_reports_init(&s->reports, loop, s->bev);
 	task_init(&s->read_task, loop, read_some, s);
 	task_init(&s->write_task, loop, write_some, s);
-	task_init(&s->acknowledge_task, loop, acknowledge, s);
 	event_assign(
 	    &s->read_event, base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_readable, s);
 	event_assign(&s->write_event, base, fd, EV_WRITE | EV_ET, on_writable, s);
@@ -479,5 +471,13 @@ void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack
 	if (!s)
 		return;
 	s->quickack = quickack;
-	owe_acknowledgement(s);
+	keep_acknowledging(s);
+}
+
+void bev_socket_acknowledge(struct bufferevent *bev)
+{
+	struct socket_bev *s = socket_of(bev);
+
+	if (s && s->unacknowledged)
+		acknowledge(s);
 }

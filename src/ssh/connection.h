@@ -54,11 +54,10 @@ struct keepalive {
 
 /* sharing.c */
 struct sharing {
-	struct timer timer; /* runs while small messages are remembered */
-	uint64_t small_ms,
-	    shared_ms;    /* when the last one came or went; and beside another's data */
-	uint32_t last_id; /* the channel whose data moved last */
-	bool shared;      /* bulk is not alone */
+	struct timer acknowledge; /* a small message has come */
+	struct timer alone;       /* runs while small messages go beside bulk; then bulk is alone */
+	uint64_t small_ms;        /* when the last of those came or went */
+	uint32_t last_id;         /* the channel whose data moved last */
 };
 
 struct session {
@@ -261,8 +260,8 @@ uint32_t channel_window_grant(struct channel *c); /* how much the ADJUST says; 0
 /* sharing.c: what small messages need, and what bulk leaves to those beside it */
 void sharing_init(struct session *s);
 void sharing_stop(struct session *s);
-/* The session is about to hear something small: an answer to what it asks. */
-void sharing_small(struct session *s);
+/* A message of n bytes has come. */
+void sharing_heard(struct session *s, size_t n);
 /* n bytes of data of c went or came. */
 void sharing_moved(struct channel *c, size_t n);
 /* What a channel may have under way on this path; UINT64_MAX while nobody waits behind it. */

@@ -72,7 +72,6 @@ static void send_open(struct channel *c)
 	wr_clear(&c->opening);
 	c->state = CHANNEL_OPEN_SENT;
 	c->opened_us = clock_now_us();
-	sharing_small(c->session);
 	transmit(c->session);
 }
 

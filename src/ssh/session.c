@@ -450,6 +450,7 @@ int session_input(struct session *s, struct span payload, struct err *e)
 	if (s->state == SESSION_CLOSED)
 		return 0;
 	keepalive_heard(s);
+	sharing_heard(s, payload.n);
 	rd_init(&r, payload);
 
 	uint8_t type = rd_u8(&r);

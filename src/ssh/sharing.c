@@ -1,8 +1,9 @@
 /*
  * What small messages need, and what bulk leaves to those beside it.
  *
- * After a small message what comes is acknowledged at once, for a while: sshd leaves Nagle on, so that the second of two small
- * packets, the rest of an answer or another stream's, waits until the first one is acknowledged, 40 ms when we delay that.
+ * Soon after a message came that is less than a full packet it is acknowledged, unless something that we sent did so: sshd leaves Nagle on, so that the second of
+ * two small packets, the rest of an answer or another stream's, waits until the first one is acknowledged, and TCP would
+ * delay that by 40 ms.
  *
  * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with OpenSSH's usual
  * window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may keep it as full as its
@@ -15,6 +16,7 @@
 enum {
 	SMALL =
 	    4096, /* bytes of a message: a query, an answer, a keystroke; bulk comes in larger ones */
+	ACKNOWLEDGE_MS = 2,
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
 	PATHS = 2,          /* how many times what the path holds */
@@ -54,46 +56,42 @@ void path_moved(struct path *p, const struct session *s, size_t n)
 
 /* ---- small messages ---- */
 
-static void end_sharing(struct session *s)
+static void on_acknowledge(void *arg)
 {
-	s->sharing.shared = false;
+	struct session *s = arg;
+
+	transport_acknowledge(s->transport);
+}
+
+static void on_alone(void *arg)
+{
+	struct session *s = arg;
+	uint64_t since_ms = clock_now_ms() - s->sharing.small_ms;
+
+	if (since_ms < REMEMBERED_MS) {
+		timer_start(&s->sharing.alone, REMEMBERED_MS - since_ms);
+		return;
+	}
 	LIST_FOREACH(node, &s->in_order)
 	pump_channel(CONTAINER_OF(node, struct channel, in_session)); /* it may send more again */
 }
 
-static void on_timer(void *arg)
-{
-	struct session *s = arg;
-	struct sharing *sharing = &s->sharing;
-	uint64_t now_ms = clock_now_ms();
-
-	if (sharing->shared && now_ms - sharing->shared_ms >= REMEMBERED_MS)
-		end_sharing(s);
-	if (now_ms - sharing->small_ms >= REMEMBERED_MS)
-		transport_set_acks(s->transport, TRANSPORT_ACKS_AS_USUAL);
-	else
-		timer_start(&sharing->timer,
-		    REMEMBERED_MS -
-			(now_ms - (sharing->shared ? sharing->shared_ms : sharing->small_ms)));
-}
-
 void sharing_init(struct session *s)
 {
-	timer_init(&s->sharing.timer, s->loop, on_timer, s);
+	timer_init(&s->sharing.acknowledge, s->loop, on_acknowledge, s);
+	timer_init(&s->sharing.alone, s->loop, on_alone, s);
 }
 
 void sharing_stop(struct session *s)
 {
-	timer_stop(&s->sharing.timer);
+	timer_stop(&s->sharing.acknowledge);
+	timer_stop(&s->sharing.alone);
 }
 
-void sharing_small(struct session *s)
+void sharing_heard(struct session *s, size_t n)
 {
-	s->sharing.small_ms = clock_now_ms();
-	if (timer_is_running(&s->sharing.timer))
-		return;
-	timer_start(&s->sharing.timer, REMEMBERED_MS);
-	transport_set_acks(s->transport, TRANSPORT_ACKS_AT_ONCE);
+	if (n < PACKET_PAYLOAD_GOOD && !timer_is_running(&s->sharing.acknowledge))
+		timer_start(&s->sharing.acknowledge, ACKNOWLEDGE_MS);
 }
 
 void sharing_moved(struct channel *c, size_t n)
@@ -102,18 +100,16 @@ void sharing_moved(struct channel *c, size_t n)
 	bool beside_another = sharing->last_id != c->local_id;
 
 	sharing->last_id = c->local_id;
-	if (n > SMALL)
+	if (!beside_another || n > SMALL)
 		return;
-	sharing_small(c->session);
-	if (!beside_another)
-		return;
-	sharing->shared = true;
-	sharing->shared_ms = sharing->small_ms;
+	sharing->small_ms = clock_now_ms();
+	if (!timer_is_running(&sharing->alone))
+		timer_start(&sharing->alone, REMEMBERED_MS);
 }
 
 uint64_t sharing_limit(const struct session *s, const struct path *p)
 {
-	if (!s->sharing.shared || !p->holds)
+	if (!timer_is_running(&s->sharing.alone) || !p->holds)
 		return UINT64_MAX;
 	return max(UNDER_WAY_MIN, PATHS * (uint64_t)p->holds);
 }

@@ -445,17 +445,16 @@ void transport_set_authenticated(struct transport *t)
 	t->authenticated = true;
 	if (t->state == STATE_CLOSED)
 		return;
-	transport_set_acks(t, TRANSPORT_ACKS_AS_USUAL);
+	if (bev_socket_fd(t->bev) >= 0)
+		bev_socket_set_quickack(t->bev, BEV_QUICKACK_OFF);
 	if (t->state == STATE_OPEN && !kex_is_running(t->kex))
 		rekey_watch_arm(&t->rekey);
 }
 
-void transport_set_acks(struct transport *t, enum transport_acks acks)
+void transport_acknowledge(struct transport *t)
 {
-	if (t->state == STATE_CLOSED || bev_socket_fd(t->bev) < 0)
-		return;
-	bev_socket_set_quickack(
-	    t->bev, acks == TRANSPORT_ACKS_AT_ONCE ? BEV_QUICKACK_ON : BEV_QUICKACK_OFF);
+	if (t->state != STATE_CLOSED && bev_socket_fd(t->bev) >= 0)
+		bev_socket_acknowledge(t->bev);
 }
 
 /* ---- what it knows ---- */

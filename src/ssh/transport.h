@@ -91,10 +91,9 @@ bool transport_closed_by_peer(const struct transport *t);
 const char *transport_server_sig_algs(const struct transport *t);
 bool transport_peer_has_extension(
     const struct transport *t, const char *name); /* "ping@openssh.com" */
-/* Whether what comes is acknowledged at once (TCP_QUICKACK): a server whose Nagle is on keeps a small packet back until then.
- * It is so during the login anyway; afterwards as told here. */
-enum transport_acks { TRANSPORT_ACKS_AS_USUAL, TRANSPORT_ACKS_AT_ONCE };
-void transport_set_acks(struct transport *t, enum transport_acks acks);
+/* Acknowledges what has come, for a server whose Nagle keeps a small packet back until then. During the login that is done after
+ * each read anyway. */
+void transport_acknowledge(struct transport *t);
 /* clock_now_ms() of the last packet received. */
 uint64_t transport_last_received_ms(const struct transport *t);
 

@@ -12,7 +12,7 @@ struct message {
 };
 
 struct transport {
-	enum transport_acks acks;
+	unsigned acknowledged;
 	struct loop *loop;
 	struct session *session;
 	struct transport *peer;
@@ -205,14 +205,14 @@ void transport_send_span(struct transport *t, struct span payload)
 	transport_send(t, &piece, 1);
 }
 
-void transport_set_acks(struct transport *t, enum transport_acks acks)
+void transport_acknowledge(struct transport *t)
 {
-	t->acks = acks;
+	t->acknowledged++;
 }
 
-enum transport_acks fake_transport_acks(const struct transport *t)
+unsigned fake_transport_acknowledged(const struct transport *t)
 {
-	return t->acks;
+	return t->acknowledged;
 }
 
 bool transport_can_send(const struct transport *t)

@@ -158,24 +158,6 @@ static void test_the_window_comes_back_when_bulk_is_alone_again(void **state)
 	pair_free(pair);
 }
 
-static void test_after_a_small_message_what_comes_is_acknowledged_at_once(void **state)
-{
-	struct pair *pair = pair_new();
-	struct transport *t = pair->rig->transport;
-
-	(void)state;
-	loop_fake_advance(pair->rig->loop, 1000); /* since the OPENs, which were small */
-	bulk_comes(pair, 300 * KB, 1);
-	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AS_USUAL);
-	receive(pair, &pair->small, 10);
-	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AT_ONCE);
-	loop_fake_advance(pair->rig->loop, 999);
-	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AT_ONCE);
-	loop_fake_advance(pair->rig->loop, 1);
-	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AS_USUAL);
-	pair_free(pair);
-}
-
 static void test_small_messages_of_bulk_itself_take_nothing_from_it(void **state)
 {
 	struct pair *pair = pair_new();
@@ -186,16 +168,40 @@ static void test_small_messages_of_bulk_itself_take_nothing_from_it(void **state
 		bulk_comes(pair, 300 * KB, 1);
 	}
 	assert_true(window_of(&pair->bulk) >= 2 * MB - 256 * KB);
-	assert_int_equal(fake_transport_acks(pair->rig->transport), TRANSPORT_ACKS_AT_ONCE);
 	pair_free(pair);
 }
 
-static void test_an_open_has_its_answer_acknowledged_at_once(void **state)
+/* ---- acknowledging ---- */
+
+static void test_what_comes_is_acknowledged_soon(void **state)
 {
 	struct pair *pair = pair_new();
+	unsigned before;
 
 	(void)state;
-	assert_int_equal(fake_transport_acks(pair->rig->transport), TRANSPORT_ACKS_AT_ONCE);
+	loop_fake_advance(pair->rig->loop, 2);
+	before = fake_transport_acknowledged(pair->rig->transport);
+	receive(pair, &pair->small, 10);
+	receive(pair, &pair->small, 10);
+	assert_int_equal(fake_transport_acknowledged(pair->rig->transport), before);
+	loop_fake_advance(pair->rig->loop, 2);
+	assert_int_equal(fake_transport_acknowledged(pair->rig->transport), before + 1);
+	loop_fake_advance(pair->rig->loop, 100);
+	assert_int_equal(fake_transport_acknowledged(pair->rig->transport), before + 1);
+	pair_free(pair);
+}
+
+static void test_full_packets_need_no_acknowledgement_of_ours(void **state)
+{
+	struct pair *pair = pair_new();
+	unsigned before;
+
+	(void)state;
+	loop_fake_advance(pair->rig->loop, 2);
+	before = fake_transport_acknowledged(pair->rig->transport);
+	receive(pair, &pair->bulk, 10 * RIG_PACKET);
+	loop_fake_advance(pair->rig->loop, 100);
+	assert_int_equal(fake_transport_acknowledged(pair->rig->transport), before);
 	pair_free(pair);
 }
 
@@ -289,9 +295,9 @@ int main(void)
 	    cmocka_unit_test(test_on_a_path_that_holds_little_it_keeps_enough_to_go_on),
 	    cmocka_unit_test(test_large_messages_beside_it_take_nothing_from_it),
 	    cmocka_unit_test(test_the_window_comes_back_when_bulk_is_alone_again),
-	    cmocka_unit_test(test_after_a_small_message_what_comes_is_acknowledged_at_once),
 	    cmocka_unit_test(test_small_messages_of_bulk_itself_take_nothing_from_it),
-	    cmocka_unit_test(test_an_open_has_its_answer_acknowledged_at_once),
+	    cmocka_unit_test(test_what_comes_is_acknowledged_soon),
+	    cmocka_unit_test(test_full_packets_need_no_acknowledgement_of_ours),
 	    cmocka_unit_test(test_what_we_send_alone_fills_the_peers_window),
 	    cmocka_unit_test(test_beside_small_messages_a_part_of_the_peers_window_stays_unused),
 	    cmocka_unit_test(test_a_peer_that_credits_in_large_lumps_is_not_waited_for),
