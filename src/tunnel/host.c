@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tunnel/host_users.h"
 
 enum { DRAIN_EXPIRING_MAX_MS = 600000 };
 
@@ -21,12 +22,6 @@ struct slot {
 	bool old;
 };
 
-/* Over the users, whose callbacks may take any of them out. */
-struct walk {
-	struct walk *outer;
-	struct list *next;
-};
-
 struct host {
 	struct link_env env;
 	struct config *snapshot;
@@ -36,8 +31,7 @@ struct host {
 	struct slot **slots; /* the present ones */
 	size_t slot_count;
 	struct list old;
-	struct list users;
-	struct walk *walks;
+	struct host_users users;
 	struct host *via;  /* of new links */
 	uint64_t drain_ms; /* for old links */
 	struct task sweep; /* what has ended */
@@ -45,81 +39,9 @@ struct host {
 	void *rest_arg;
 };
 
-/* ---- users ---- */
-
 static bool is_wanted(const struct host *host)
 {
-	return !list_empty(&host->users);
-}
-
-static void walk_begin(struct host *host, struct walk *walk)
-{
-	walk->next = host->users.next;
-	walk->outer = host->walks;
-	host->walks = walk;
-}
-
-static struct host_user *walk_next(struct host *host, struct walk *walk)
-{
-	struct list *node = walk->next;
-
-	if (node == &host->users)
-		return NULL;
-	walk->next = node->next;
-	return CONTAINER_OF(node, struct host_user, node);
-}
-
-static void walk_end(struct host *host, struct walk *walk)
-{
-	host->walks = walk->outer;
-}
-
-static void add_user(struct host *host, struct host_user *user)
-{
-	user->host = host;
-	list_append(&host->users, &user->node);
-}
-
-static void remove_user(struct host *host, struct host_user *user)
-{
-	for (struct walk *walk = host->walks; walk; walk = walk->outer)
-		if (walk->next == &user->node)
-			walk->next = user->node.next;
-	user->host = NULL;
-	list_remove(&user->node);
-}
-
-static void tell_change(struct host *host)
-{
-	struct host_user *user;
-	struct walk walk;
-
-	walk_begin(host, &walk);
-	while ((user = walk_next(host, &walk)))
-		user->on_change(user->arg);
-	walk_end(host, &walk);
-}
-
-static void tell_session_up(struct host *host, struct session *s)
-{
-	struct host_user *user;
-	struct walk walk;
-
-	walk_begin(host, &walk);
-	while ((user = walk_next(host, &walk)))
-		user->on_session_up(user->arg, s);
-	walk_end(host, &walk);
-}
-
-static void tell_session_down(struct host *host, struct session *s)
-{
-	struct host_user *user;
-	struct walk walk;
-
-	walk_begin(host, &walk);
-	while ((user = walk_next(host, &walk)))
-		user->on_session_down(user->arg, s);
-	walk_end(host, &walk);
+	return !host_users_empty(&host->users);
 }
 
 /* ---- what links say ---- */
@@ -132,7 +54,7 @@ static void on_link_change(void *arg, struct link *link)
 
 	if (slot->old || state == LINK_IDLE)
 		task_schedule(&host->sweep);
-	tell_change(host);
+	host_users_tell_change(&host->users);
 }
 
 static bool all_present_up(const struct host *host)
@@ -170,7 +92,7 @@ static void on_session_up(void *arg, struct session *s)
 	struct slot *slot = arg;
 	struct host *host = slot->host;
 
-	tell_session_up(host, s);
+	host_users_tell_session_up(&host->users, s);
 	if (all_present_up(host))
 		drain_old(host);
 }
@@ -179,7 +101,7 @@ static void on_session_down(void *arg, struct session *s)
 {
 	struct slot *slot = arg;
 
-	tell_session_down(slot->host, s);
+	host_users_tell_session_down(&slot->host->users, s);
 }
 
 static struct session *pick_present_session(const struct host *host);
@@ -202,14 +124,7 @@ static bool is_client_held(void *arg)
 {
 	struct slot *slot = arg;
 
-	LIST_FOREACH(node, &slot->host->users)
-	{
-		struct host_user *user = CONTAINER_OF(node, struct host_user, node);
-
-		if (user->is_client_held(user->arg))
-			return true;
-	}
-	return false;
+	return host_users_have_client_held(&slot->host->users);
 }
 
 /* ---- links ---- */
@@ -368,7 +283,7 @@ struct host *host_new(const struct link_env *env, struct config *snapshot,
 	host->name = mem_strdup(config->name);
 	host->log = (struct log_context){.key = "host", .value = host->name};
 	list_init(&host->old);
-	list_init(&host->users);
+	host_users_init(&host->users);
 	host->via = via;
 	host->drain_ms = snapshot->drain_timeout_ms;
 	host->on_rest = on_rest;
@@ -416,7 +331,8 @@ void host_want(struct host *host, struct host_user *user)
 {
 	if (user->host == host)
 		return;
-	add_user(host, user);
+	user->host = host;
+	host_users_add(&host->users, user);
 	for (size_t i = 0; i < host->slot_count; i++)
 		slot_start(host->slots[i]);
 }
@@ -427,7 +343,8 @@ void host_unwant(struct host_user *user, uint64_t drain_ms)
 
 	if (!host)
 		return;
-	remove_user(host, user);
+	user->host = NULL;
+	host_users_remove(&host->users, user);
 	if (is_wanted(host))
 		return;
 	for (size_t i = 0; i < host->slot_count; i++)

@@ -4,6 +4,7 @@ libtunnel_a_SOURCES = \
 	src/tunnel/gate.c src/tunnel/gate.h \
 	src/tunnel/handover.c src/tunnel/handover.h \
 	src/tunnel/host.c src/tunnel/host.h \
+	src/tunnel/host_users.c src/tunnel/host_users.h \
 	src/tunnel/link.c src/tunnel/link.h \
 	src/tunnel/login.c src/tunnel/login.h \
 	src/tunnel/manager.c src/tunnel/manager.h \
