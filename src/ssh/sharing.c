@@ -1,21 +1,21 @@
 /*
  * What small messages need, and what bulk leaves to those beside it.
  *
- * Soon after a message came that is less than a full packet it is acknowledged, unless something that we sent did so: sshd leaves Nagle on, so that the second of
- * two small packets, the rest of an answer or another stream's, waits until the first one is acknowledged, and TCP would
- * delay that by 40 ms.
+ * A message of less than a full packet is acknowledged soon after it came, unless something that we sent did so: sshd leaves
+ * Nagle on, so that the second of two small packets, the rest of an answer or another stream's, waits until the first one is
+ * acknowledged, and TCP would delay that by 40 ms. On a link that several share it is acknowledged at once.
  *
- * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with OpenSSH's usual
- * window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may keep it as full as its
- * window allows. But while small messages go beside it, no channel keeps more under way than twice what the path holds: towards us
- * its window is not filled up again (channel_window.c), towards the peer it leaves a part of the peer's window unused (pump.c).
+ * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with
+ * OpenSSH's usual window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may
+ * keep it as full as its window allows. But while small messages go beside it, no channel keeps more under way than twice
+ * what the path holds: towards us its window is not filled up again (channel_window.c), towards the peer it leaves a part of
+ * the peer's window unused (pump.c).
  */
 #include "base/clock.h"
 #include "ssh/connection.h"
 
 enum {
-	SMALL =
-	    4096, /* bytes of a message: a query, an answer, a keystroke; bulk comes in larger ones */
+	SMALL = 4096, /* bytes of a query, an answer, a keystroke; bulk comes in larger messages */
 	ACKNOWLEDGE_MS = 2,
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
@@ -72,6 +72,7 @@ static void on_alone(void *arg)
 		timer_start(&s->sharing.alone, REMEMBERED_MS - since_ms);
 		return;
 	}
+	transport_set_acks(s->transport, TRANSPORT_ACKS_AS_USUAL);
 	LIST_FOREACH(node, &s->in_order)
 	pump_channel(CONTAINER_OF(node, struct channel, in_session)); /* it may send more again */
 }
@@ -103,8 +104,10 @@ void sharing_moved(struct channel *c, size_t n)
 	if (!beside_another || n > SMALL)
 		return;
 	sharing->small_ms = clock_now_ms();
-	if (!timer_is_running(&sharing->alone))
-		timer_start(&sharing->alone, REMEMBERED_MS);
+	if (timer_is_running(&sharing->alone))
+		return;
+	timer_start(&sharing->alone, REMEMBERED_MS);
+	transport_set_acks(c->session->transport, TRANSPORT_ACKS_AT_ONCE);
 }
 
 uint64_t sharing_limit(const struct session *s, const struct path *p)

@@ -445,8 +445,7 @@ void transport_set_authenticated(struct transport *t)
 	t->authenticated = true;
 	if (t->state == STATE_CLOSED)
 		return;
-	if (bev_socket_fd(t->bev) >= 0)
-		bev_socket_set_quickack(t->bev, BEV_QUICKACK_OFF);
+	transport_set_acks(t, TRANSPORT_ACKS_AS_USUAL);
 	if (t->state == STATE_OPEN && !kex_is_running(t->kex))
 		rekey_watch_arm(&t->rekey);
 }
@@ -455,6 +454,13 @@ void transport_acknowledge(struct transport *t)
 {
 	if (t->state != STATE_CLOSED && bev_socket_fd(t->bev) >= 0)
 		bev_socket_acknowledge(t->bev);
+}
+
+void transport_set_acks(struct transport *t, enum transport_acks acks)
+{
+	if (t->state != STATE_CLOSED && bev_socket_fd(t->bev) >= 0)
+		bev_socket_set_quickack(
+		    t->bev, acks == TRANSPORT_ACKS_AT_ONCE ? BEV_QUICKACK_ON : BEV_QUICKACK_OFF);
 }
 
 /* ---- what it knows ---- */

@@ -91,9 +91,11 @@ bool transport_closed_by_peer(const struct transport *t);
 const char *transport_server_sig_algs(const struct transport *t);
 bool transport_peer_has_extension(
     const struct transport *t, const char *name); /* "ping@openssh.com" */
-/* Acknowledges what has come, for a server whose Nagle keeps a small packet back until then. During the login that is done after
- * each read anyway. */
+/* For a server whose Nagle keeps a small packet back until what came before it is acknowledged: acknowledges it now, or after each
+ * read, as during the login. */
 void transport_acknowledge(struct transport *t);
+enum transport_acks { TRANSPORT_ACKS_AS_USUAL, TRANSPORT_ACKS_AT_ONCE };
+void transport_set_acks(struct transport *t, enum transport_acks acks);
 /* clock_now_ms() of the last packet received. */
 uint64_t transport_last_received_ms(const struct transport *t);
 

@@ -13,6 +13,7 @@ struct message {
 
 struct transport {
 	unsigned acknowledged;
+	enum transport_acks acks;
 	struct loop *loop;
 	struct session *session;
 	struct transport *peer;
@@ -208,6 +209,16 @@ void transport_send_span(struct transport *t, struct span payload)
 void transport_acknowledge(struct transport *t)
 {
 	t->acknowledged++;
+}
+
+void transport_set_acks(struct transport *t, enum transport_acks acks)
+{
+	t->acks = acks;
+}
+
+enum transport_acks fake_transport_acks(const struct transport *t)
+{
+	return t->acks;
 }
 
 unsigned fake_transport_acknowledged(const struct transport *t)

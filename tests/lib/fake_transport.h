@@ -37,6 +37,7 @@ void fake_transport_join(struct transport *a, struct transport *b);
 void fake_transport_set_quirks(struct transport *t, unsigned quirks);
 void fake_transport_set_extension(struct transport *t, const char *name); /* keeps; NULL: none */
 /* The code that transport_disconnect() was called with, 0 if it was not. */
+enum transport_acks fake_transport_acks(const struct transport *t);
 unsigned fake_transport_acknowledged(const struct transport *t); /* how often it was told to */
 uint32_t fake_transport_disconnected(const struct transport *t);
 

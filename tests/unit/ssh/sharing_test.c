@@ -191,6 +191,23 @@ static void test_what_comes_is_acknowledged_soon(void **state)
 	pair_free(pair);
 }
 
+static void test_while_the_link_is_shared_all_is_acknowledged_at_once(void **state)
+{
+	struct pair *pair = pair_new();
+	struct transport *t = pair->rig->transport;
+
+	(void)state;
+	bulk_comes(pair, 300 * KB, 1);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AS_USUAL);
+	receive(pair, &pair->small, 10);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AT_ONCE);
+	loop_fake_advance(pair->rig->loop, 999);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AT_ONCE);
+	loop_fake_advance(pair->rig->loop, 1);
+	assert_int_equal(fake_transport_acks(t), TRANSPORT_ACKS_AS_USUAL);
+	pair_free(pair);
+}
+
 static void test_full_packets_need_no_acknowledgement_of_ours(void **state)
 {
 	struct pair *pair = pair_new();
@@ -297,6 +314,7 @@ int main(void)
 	    cmocka_unit_test(test_the_window_comes_back_when_bulk_is_alone_again),
 	    cmocka_unit_test(test_small_messages_of_bulk_itself_take_nothing_from_it),
 	    cmocka_unit_test(test_what_comes_is_acknowledged_soon),
+	    cmocka_unit_test(test_while_the_link_is_shared_all_is_acknowledged_at_once),
 	    cmocka_unit_test(test_full_packets_need_no_acknowledgement_of_ours),
 	    cmocka_unit_test(test_what_we_send_alone_fills_the_peers_window),
 	    cmocka_unit_test(test_beside_small_messages_a_part_of_the_peers_window_stays_unused),
