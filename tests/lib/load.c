@@ -6,6 +6,7 @@
  *        load down PORT BYTES STREAMS [BYTES_PER_SECOND]
  *        load up PORT BYTES STREAMS [BYTES_PER_SECOND]
  *        load ping PORT COUNT			one byte there and back, COUNT times
+ *        load answers PORT COUNT			one byte there, two back, of which the second comes a millisecond after the first
  *        load connects PORT COUNT PARALLEL	connect, one byte there and back, close
  *        load idle PORT COUNT			opens COUNT streams, a byte through each; holds them until stdin ends
  *        load stall PORT COUNT			opens COUNT downloads without end and reads one byte of each; holds them likewise
@@ -33,7 +34,7 @@
 enum { BUFFER_BYTES = 256 << 10, PACE_SLICES_PER_SECOND = 500 };
 
 /* What a client wants: one byte, then for 'D' the count and the rate, 8 bytes each in the machine's order. */
-enum { WANT_DOWNLOAD = 'D', WANT_UPLOAD = 'U', WANT_ECHO = 'E' };
+enum { WANT_DOWNLOAD = 'D', WANT_UPLOAD = 'U', WANT_ECHO = 'E', WANT_ANSWERS = 'A' };
 
 static void die(const char *what)
 {
@@ -138,6 +139,18 @@ static void set_no_delay(int fd)
 
 /* ---- the server ---- */
 
+/* As a server does that writes a head and then a body. */
+static void answer(int fd)
+{
+	char byte;
+
+	while (recv(fd, &byte, 1, 0) == 1 && send_all(fd, &byte, 1)) {
+		sleep_until(now() + 0.001);
+		if (!send_all(fd, &byte, 1))
+			return;
+	}
+}
+
 static void *serve_one(void *arg)
 {
 	int fd = (int)(intptr_t)arg;
@@ -154,6 +167,8 @@ static void *serve_one(void *arg)
 		} else if (byte == WANT_ECHO) {
 			while (recv(fd, &byte, 1, 0) == 1 && send_all(fd, &byte, 1))
 				;
+		} else if (byte == WANT_ANSWERS) {
+			answer(fd);
 		}
 	}
 	close(fd);
@@ -298,16 +313,22 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int ping_pong(uint16_t port, size_t count)
+static bool ask(int fd)
+{
+	char bytes[2] = "?";
+
+	return send_all(fd, bytes, 1) && recv_all(fd, bytes, 2);
+}
+
+static int time_each(int fd, bool (*once)(int fd), size_t count)
 {
 	double *times = calloc(count, sizeof(*times));
-	int fd = open_echo(port);
 
 	for (size_t i = 0; i < count; i++) {
 		double start = now();
 
-		if (!ping(fd))
-			die("ping");
+		if (!once(fd))
+			die("answer");
 		times[i] = now() - start;
 	}
 	qsort(times, count, sizeof(*times), compare_doubles);
@@ -316,6 +337,21 @@ static int ping_pong(uint16_t port, size_t count)
 	free(times);
 	close(fd);
 	return 0;
+}
+
+static int ping_pong(uint16_t port, size_t count)
+{
+	return time_each(open_echo(port), ping, count);
+}
+
+static int answers(uint16_t port, size_t count)
+{
+	char want = WANT_ANSWERS;
+	int fd = must_connect(port);
+
+	if (!send_all(fd, &want, 1))
+		die("send");
+	return time_each(fd, ask, count);
 }
 
 struct connects {
@@ -408,9 +444,10 @@ static int first_byte(uint16_t port, char **command)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: load serve | down|up PORT BYTES STREAMS [RATE] | ping PORT COUNT | "
-			"connects PORT COUNT PARALLEL | idle PORT COUNT | stall PORT COUNT | first "
-			"PORT -- COMMAND...\n");
+	fprintf(stderr,
+	    "usage: load serve | down|up PORT BYTES STREAMS [RATE] | ping|answers PORT COUNT | "
+	    "connects PORT COUNT PARALLEL | idle PORT COUNT | stall PORT COUNT | first "
+	    "PORT -- COMMAND...\n");
 	return 64;
 }
 
@@ -436,6 +473,8 @@ int main(int argc, char **argv)
 		return transfer(upload, port, count, parallel, rate);
 	if (strcmp(what, "ping") == 0)
 		return ping_pong(port, count);
+	if (strcmp(what, "answers") == 0)
+		return answers(port, count);
 	if (strcmp(what, "connects") == 0)
 		return connects(port, count, parallel);
 	if (strcmp(what, "idle") == 0)
