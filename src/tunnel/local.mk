@@ -11,5 +11,5 @@ libtunnel_a_SOURCES = \
 	src/tunnel/probe.c src/tunnel/probe.h \
 	src/tunnel/reach.c src/tunnel/reach.h \
 	src/tunnel/route.c src/tunnel/route.h \
-	src/tunnel/tunnel.c src/tunnel/tunnel.h \
+	src/tunnel/tunnel.c src/tunnel/tunnel_private.h src/tunnel/tunnel_slots.c src/tunnel/tunnel_state.c src/tunnel/tunnel.h \
 	src/tunnel/visit.c src/tunnel/visit.h

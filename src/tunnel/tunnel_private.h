@@ -1,0 +1,62 @@
+/*
+ * The inside of a tunnel: what tunnel.c, tunnel_slots.c and tunnel_state.c know of each other. Nobody else includes this.
+ */
+#ifndef ADIT_TUNNEL_TUNNEL_PRIVATE_H
+#define ADIT_TUNNEL_TUNNEL_PRIVATE_H
+
+#include "tunnel/tunnel.h"
+
+/* One forward and what belongs to it. */
+struct slot {
+	struct tunnel *tunnel;
+	struct config *snapshot; /* config stands in it */
+	const struct config_forward *config;
+	struct forward *forward; /* NULL: the listener could not be opened */
+	struct err open_error;
+	struct probe *probe;
+	struct list node;   /* in going */
+	struct timer drain; /* while it is in going: the end of its patience */
+};
+
+struct tunnel {
+	struct tunnel_env env;
+	struct config *snapshot;
+	const struct config_tunnel *config;
+	char *name;
+	struct log_context log;
+
+	struct route *route;
+	struct route *old_route; /* carries on until the new one is up; NULL: none */
+	struct session *session; /* of one of them */
+	struct slot **slots;
+	size_t slot_count;
+	struct list going; /* forwards that accept nothing any more and drain */
+
+	bool running; /* wanted: started, not stopped */
+	bool removed;
+	enum tunnel_state said; /* what the log was told last */
+	time_t since;
+	struct log_repeat repeat;
+
+	struct timer idle, listen_retry;
+	struct task look; /* the state is looked at once a pass */
+};
+
+/* tunnel.c. The state is looked at once more in this pass; whether the link is idle, at once. */
+void tunnel_changed(struct tunnel *tunnel);
+void tunnel_watch_idle(struct tunnel *tunnel);
+
+/* tunnel_slots.c */
+void slots_init(struct tunnel *tunnel); /* of what is configured; none is open */
+void slots_free(struct tunnel *tunnel);
+void slots_open_closed(struct tunnel *tunnel); /* those that are not open, if the tunnel runs */
+/* All stop to accept, and their streams get drain_ms; in their places are new ones, not open. */
+void slots_retire(struct tunnel *tunnel, uint64_t drain_ms);
+/* From what is configured before to what is now: each listener that can serve it stays. */
+void slots_set_config(struct tunnel *tunnel, uint64_t drain_ms);
+/* tunnel->session has become s; s goes, and tunnel->session is another one or NULL already. */
+void slots_session_up(struct tunnel *tunnel, struct session *s);
+void slots_session_down(struct tunnel *tunnel, struct session *s);
+void slots_sweep(struct tunnel *tunnel); /* those away that have drained */
+
+#endif
