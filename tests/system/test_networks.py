@@ -295,12 +295,12 @@ def test_a_hop_that_dies_is_named_and_the_chain_comes_back(broken, world):
     waiting.close()
 
 
-def test_adit_that_was_stopped_for_a_while_goes_on(world, bastion):
+def test_adit_that_was_stopped_for_a_minute_goes_on(world, bastion):
     stream = world.stream()
     adit = world_processes(world)
     for pid in adit:
         run("kill", "-STOP", pid)
-    time.sleep(5)  # longer than all of its timers
+    time.sleep(60)
     for pid in adit:
         run("kill", "-CONT", pid)
     # The server lived on, and so does the stream; whoever comes is served.

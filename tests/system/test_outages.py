@@ -82,6 +82,27 @@ def test_a_server_that_is_not_there_yet(sshd, serve, one_tunnel, adit):
         there_and_back(client)
 
 
+def test_an_application_with_patience_does_not_notice_an_outage_of_five_seconds(sshd, serve, one_tunnel, adit):
+    """With the defaults: an application that gives up after 10 s, and comes again and again while the server is away."""
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port)
+    with adit.connect(port) as client:
+        there_and_back(client)
+    server.stop()
+    adit.wait_log("link-down")
+    clients, back = [], time.monotonic() + 5
+    while time.monotonic() < back:
+        client = adit.connect(port)
+        client.settimeout(10)
+        client.sendall(b"hello")
+        clients.append(client)
+        time.sleep(0.25)
+    server.start()
+    for client in clients:
+        assert recv_exactly(client, 5) == b"hello"
+        client.close()
+
+
 def test_a_client_is_held_no_longer_than_hold_timeout(sshd, serve, one_tunnel, adit):
     server = sshd()
     server.stop()
