@@ -1,5 +1,8 @@
 """The server dies, freezes, comes back, is not there at all; the listener stays, and clients wait."""
 
+import contextlib
+import ctypes
+import os
 import signal
 import socket
 import time
@@ -262,3 +265,33 @@ def test_nothing_listens_after_the_end(sshd, serve, one_tunnel, adit):
     port = one_tunnel(sshd(), serve(echo).port)
     adit.stop()
     assert not listens(port)
+
+
+def sockets_of(pid, peer_port):
+    """Copies of a process's TCP sockets to that port."""
+    pidfd_getfd = 438
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        fd = libc.syscall(pidfd_getfd, pidfd, int(name), 0)
+        if fd == -1:
+            pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+        try:
+            copy = socket.socket(fileno=fd)
+        except OSError:  # no socket
+            os.close(fd)
+            continue
+        with contextlib.suppress(OSError, TypeError, IndexError):
+            if copy.family in (socket.AF_INET, socket.AF_INET6) and copy.getpeername()[1] == peer_port:
+                yield copy
+    os.close(pidfd)
+
+
+def test_the_kernel_gives_up_on_what_is_not_acknowledged_when_the_probes_do(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, keepalive_interval=2, keepalive_count=4)
+    with adit.connect(port) as client:
+        there_and_back(client)
+    (link,) = sockets_of(adit.process.pid, server.port)
+    assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2 * 5 * 1000
+    link.close()
