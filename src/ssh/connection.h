@@ -56,8 +56,10 @@ struct keepalive {
 struct sharing {
 	struct timer acknowledge; /* a small message has come */
 	struct timer alone;       /* runs while small messages go beside bulk; then bulk is alone */
+	size_t heard;             /* bytes since acknowledge ran last */
 	uint64_t small_ms;        /* when the last of those came or went */
-	uint32_t last_id;         /* the channel whose data moved last */
+	uint64_t bulk_ms;         /* when the last large one did, */
+	uint32_t bulk_id;         /* and whose it was */
 };
 
 struct session {

@@ -17,6 +17,10 @@
 enum {
 	SMALL = 4096, /* bytes of a query, an answer, a keystroke; bulk comes in larger messages */
 	ACKNOWLEDGE_MS = 2,
+	BULK =
+	    32 *
+	    1024, /* in that time: TCP acknowledges those by itself, and more often once it was told to */
+	BULK_MS = 100,        /* so long after a large message bulk is under way */
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
 	PATHS = 2,          /* how many times what the path holds */
@@ -59,8 +63,14 @@ void path_moved(struct path *p, const struct session *s, size_t n)
 static void on_acknowledge(void *arg)
 {
 	struct session *s = arg;
+	struct sharing *sharing = &s->sharing;
+	bool bulk = sharing->heard > BULK;
 
-	transport_acknowledge(s->transport);
+	sharing->heard = 0;
+	if (bulk)
+		timer_start(&sharing->acknowledge, ACKNOWLEDGE_MS); /* what ends it may be small */
+	else
+		transport_acknowledge(s->transport);
 }
 
 static void on_alone(void *arg)
@@ -91,6 +101,7 @@ void sharing_stop(struct session *s)
 
 void sharing_heard(struct session *s, size_t n)
 {
+	s->sharing.heard += n;
 	if (n < PACKET_PAYLOAD_GOOD && !timer_is_running(&s->sharing.acknowledge))
 		timer_start(&s->sharing.acknowledge, ACKNOWLEDGE_MS);
 }
@@ -98,12 +109,17 @@ void sharing_heard(struct session *s, size_t n)
 void sharing_moved(struct channel *c, size_t n)
 {
 	struct sharing *sharing = &c->session->sharing;
-	bool beside_another = sharing->last_id != c->local_id;
+	uint64_t now_ms = clock_now_ms();
 
-	sharing->last_id = c->local_id;
-	if (!beside_another || n > SMALL)
+	if (n > SMALL) {
+		sharing->bulk_id = c->local_id;
+		sharing->bulk_ms = now_ms;
 		return;
-	sharing->small_ms = clock_now_ms();
+	}
+	/* Bulk that begins or ends says something small itself. */
+	if (sharing->bulk_id == c->local_id || now_ms - sharing->bulk_ms > BULK_MS)
+		return;
+	sharing->small_ms = now_ms;
 	if (timer_is_running(&sharing->alone))
 		return;
 	timer_start(&sharing->alone, REMEMBERED_MS);

@@ -171,6 +171,18 @@ static void test_small_messages_of_bulk_itself_take_nothing_from_it(void **state
 	pair_free(pair);
 }
 
+static void test_a_small_message_beside_bulk_of_long_ago_takes_nothing(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	receive(pair, &pair->small, RIG_PACKET); /* it was bulk once */
+	loop_fake_advance(pair->rig->loop, 101);
+	receive(pair, &pair->bulk, 10);
+	assert_int_equal(fake_transport_acks(pair->rig->transport), TRANSPORT_ACKS_AS_USUAL);
+	pair_free(pair);
+}
+
 /* ---- acknowledging ---- */
 
 static void test_what_comes_is_acknowledged_soon(void **state)
@@ -188,6 +200,25 @@ static void test_what_comes_is_acknowledged_soon(void **state)
 	assert_int_equal(fake_transport_acknowledged(pair->rig->transport), before + 1);
 	loop_fake_advance(pair->rig->loop, 100);
 	assert_int_equal(fake_transport_acknowledged(pair->rig->transport), before + 1);
+	pair_free(pair);
+}
+
+static void test_bulk_is_acknowledged_when_it_pauses(void **state)
+{
+	struct pair *pair = pair_new();
+	struct transport *t = pair->rig->transport;
+	unsigned before;
+
+	(void)state;
+	loop_fake_advance(pair->rig->loop, 2);
+	before = fake_transport_acknowledged(t);
+	for (int i = 0; i < 10; i++) {
+		receive(pair, &pair->bulk, 2 * RIG_PACKET + 10);
+		loop_fake_advance(pair->rig->loop, 2);
+	}
+	assert_int_equal(fake_transport_acknowledged(t), before);
+	loop_fake_advance(pair->rig->loop, 2);
+	assert_int_equal(fake_transport_acknowledged(t), before + 1);
 	pair_free(pair);
 }
 
@@ -313,7 +344,9 @@ int main(void)
 	    cmocka_unit_test(test_large_messages_beside_it_take_nothing_from_it),
 	    cmocka_unit_test(test_the_window_comes_back_when_bulk_is_alone_again),
 	    cmocka_unit_test(test_small_messages_of_bulk_itself_take_nothing_from_it),
+	    cmocka_unit_test(test_a_small_message_beside_bulk_of_long_ago_takes_nothing),
 	    cmocka_unit_test(test_what_comes_is_acknowledged_soon),
+	    cmocka_unit_test(test_bulk_is_acknowledged_when_it_pauses),
 	    cmocka_unit_test(test_while_the_link_is_shared_all_is_acknowledged_at_once),
 	    cmocka_unit_test(test_full_packets_need_no_acknowledgement_of_ours),
 	    cmocka_unit_test(test_what_we_send_alone_fills_the_peers_window),
