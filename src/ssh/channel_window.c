@@ -19,16 +19,6 @@ enum {
 	LUMP_SHARE = 8 /* of the window */
 };
 
-static uint64_t min(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t max(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* ---- the budget: what channels have beyond one packet each ---- */
 
 static uint64_t beyond_a_packet(const struct session *s, uint64_t window)

@@ -22,6 +22,16 @@
 #define DATA_HEAD_MAX ((size_t)13)
 #define DATA_MAX (PACKET_PAYLOAD_GOOD - DATA_HEAD_MAX)
 
+static inline uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* ---- the session ---- */
 
 enum session_state {

@@ -177,11 +177,6 @@ static void send_debt(struct channel *c)
 
 /* ---- data ---- */
 
-static size_t min(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Takes up to limit bytes of output as pieces, without copying; gives how many bytes those are. */
 static size_t peek(struct evbuffer *output, size_t limit, struct iovec *pieces, size_t *ret_count)
 {

@@ -27,16 +27,6 @@ enum {
 	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
 };
 
-static uint64_t max(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static uint64_t min(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* ---- what a path holds ---- */
 
 void path_moved(struct path *p, const struct session *s, size_t n)
