@@ -5,7 +5,8 @@
  * which goes back to the peer in lumps. So a sink that does not keep up stops the peer, and nothing is kept beyond window_size.
  *
  * window_size doubles when the sink keeps up and the window is less than twice what the path holds; what it holds is the
- * delivery rate times the smallest round trip seen, measured over at least one round trip. Below the starting size, which a
+ * delivery rate times the smallest round trip seen, measured over at least one round trip (sharing.c, which also says how
+ * little a window may be while small messages go beside it). Below the starting size, which a
  * channel among very many does not get at once, it doubles just for being used up. It gives back what the path no longer
  * holds: OpenSSH's server pays for a window that is not in flight (design.md, "Flow control").
  */

@@ -65,11 +65,11 @@ struct keepalive {
 /* sharing.c */
 struct sharing {
 	struct timer acknowledge; /* a small message has come */
-	struct timer alone;       /* runs while small messages go beside bulk; then bulk is alone */
-	size_t heard;             /* bytes since acknowledge ran last */
-	uint64_t small_ms;        /* when the last of those came or went */
-	uint64_t bulk_ms;         /* when the last large one did, */
-	uint32_t bulk_id;         /* and whose it was */
+	struct timer alone; /* runs while small messages go beside bulk; at its end bulk is alone */
+	size_t heard;       /* bytes since acknowledge ran last */
+	uint64_t small_ms;  /* when the last of those came or went */
+	uint64_t bulk_ms;   /* when the last large one did, */
+	uint32_t bulk_id;   /* and whose it was */
 };
 
 struct session {
@@ -276,7 +276,7 @@ void sharing_stop(struct session *s);
 void sharing_heard(struct session *s, size_t n);
 /* n bytes of data of c went or came. */
 void sharing_moved(struct channel *c, size_t n);
-/* What a channel may have under way on this path; UINT64_MAX while nobody waits behind it. */
+/* What a channel may have under way on this path; UINT64_MAX while no small message waits behind it. */
 uint64_t sharing_limit(const struct session *s, const struct path *p);
 /* The peer took n bytes of what c sent. */
 void sharing_adjusted(struct channel *c, uint32_t n);

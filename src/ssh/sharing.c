@@ -3,7 +3,8 @@
  *
  * A message of less than a full packet is acknowledged soon after it came, unless something that we sent did so: sshd leaves
  * Nagle on, so that the second of two small packets, the rest of an answer or another stream's, waits until the first one is
- * acknowledged, and TCP would delay that by 40 ms. On a link that several share it is acknowledged at once.
+ * acknowledged, and TCP would delay that by 40 ms. Beside bulk all is acknowledged at once, since there the server often has
+ * less than a segment to send.
  *
  * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with
  * OpenSSH's usual window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may
@@ -17,9 +18,8 @@
 enum {
 	SMALL = 4096, /* bytes of a query, an answer, a keystroke; bulk comes in larger messages */
 	ACKNOWLEDGE_MS = 2,
-	BULK =
-	    32 *
-	    1024, /* in that time: TCP acknowledges those by itself, and more often once it was told to */
+	BULK_BYTES =
+	    32 * 1024,        /* so many in that time are bulk, which TCP acknowledges by itself */
 	BULK_MS = 100,        /* so long after a large message bulk is under way */
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
@@ -54,11 +54,12 @@ static void on_acknowledge(void *arg)
 {
 	struct session *s = arg;
 	struct sharing *sharing = &s->sharing;
-	bool bulk = sharing->heard > BULK;
+	bool bulk = sharing->heard > BULK_BYTES;
 
 	sharing->heard = 0;
 	if (bulk)
-		timer_start(&sharing->acknowledge, ACKNOWLEDGE_MS); /* what ends it may be small */
+		/* Told to, TCP would acknowledge every segment from now on. What ends bulk may be small. */
+		timer_start(&sharing->acknowledge, ACKNOWLEDGE_MS);
 	else
 		transport_acknowledge(s->transport);
 }
