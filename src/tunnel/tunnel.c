@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/str.h"
-#include "tunnel/probe.h"
 
 static void look_at_routes(struct tunnel *tunnel);
 

@@ -54,9 +54,11 @@ void slots_open_closed(struct tunnel *tunnel); /* those that are not open, if th
 void slots_retire(struct tunnel *tunnel, uint64_t drain_ms);
 /* From what is configured before to what is now: each listener that can serve it stays. */
 void slots_set_config(struct tunnel *tunnel, uint64_t drain_ms);
-/* tunnel->session has become s; s goes, and tunnel->session is another one or NULL already. */
+/* tunnel->session has become s. */
 void slots_session_up(struct tunnel *tunnel, struct session *s);
+/* s goes; tunnel->session is NULL by now, or another one. */
 void slots_session_down(struct tunnel *tunnel, struct session *s);
-void slots_sweep(struct tunnel *tunnel); /* those away that have drained */
+/* Frees those that have drained. */
+void slots_sweep(struct tunnel *tunnel);
 
 #endif

@@ -168,21 +168,6 @@ static void on_drain_end(void *arg)
 	tunnel_changed(tunnel);
 }
 
-/* ---- all of a tunnel ---- */
-
-void slots_sweep(struct tunnel *tunnel)
-{
-	LIST_FOREACH(node, &tunnel->going)
-	{
-		struct slot *slot = CONTAINER_OF(node, struct slot, node);
-		struct forward_status status;
-
-		forward_get_status(slot->forward, &status);
-		if (status.streams == 0)
-			slot_free(slot);
-	}
-}
-
 static struct slot *slot_new(struct tunnel *tunnel, const struct config_forward *config)
 {
 	struct slot *slot = NEW(struct slot);
@@ -194,6 +179,8 @@ static struct slot *slot_new(struct tunnel *tunnel, const struct config_forward 
 	timer_init(&slot->drain, tunnel->env.loop, on_drain_end, slot);
 	return slot;
 }
+
+/* ---- all of a tunnel ---- */
 
 void slots_open_closed(struct tunnel *tunnel)
 {
@@ -207,7 +194,7 @@ static void on_listen_retry(void *arg)
 	slots_open_closed(arg);
 }
 
-static void make(struct tunnel *tunnel)
+static void make_slots(struct tunnel *tunnel)
 {
 	const struct config_tunnel *config = tunnel->config;
 
@@ -221,7 +208,7 @@ void slots_init(struct tunnel *tunnel)
 {
 	list_init(&tunnel->going);
 	timer_init(&tunnel->listen_retry, tunnel->env.loop, on_listen_retry, tunnel);
-	make(tunnel);
+	make_slots(tunnel);
 }
 
 void slots_free(struct tunnel *tunnel)
@@ -242,7 +229,20 @@ void slots_retire(struct tunnel *tunnel, uint64_t drain_ms)
 	for (size_t i = 0; i < tunnel->slot_count; i++)
 		slot_retire(tunnel->slots[i], drain_ms);
 	free(tunnel->slots);
-	make(tunnel);
+	make_slots(tunnel);
+}
+
+void slots_sweep(struct tunnel *tunnel)
+{
+	LIST_FOREACH(node, &tunnel->going)
+	{
+		struct slot *slot = CONTAINER_OF(node, struct slot, node);
+		struct forward_status status;
+
+		forward_get_status(slot->forward, &status);
+		if (status.streams == 0)
+			slot_free(slot);
+	}
 }
 
 /* ---- the link ---- */
