@@ -1,30 +1,21 @@
 /*
  * adit check: reads the configuration as run would, prints every error, connects to nothing.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "command/command.h"
 #include "command/load.h"
 
 static int check(const struct command *command, int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *file = NULL;
 	char *path;
-	int option;
+	int code = command_take_file(command, argc, argv, "c:", &file);
 
-	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-		if (option == 'h') {
-			command_print_help(command);
-			return EXIT_DONE;
-		}
-		if (option != 'c')
-			return command_usage_error(command, NULL);
-		file = optarg;
-	}
+	if (code != COMMAND_GOES_ON)
+		return code;
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
 	struct config *config = load_config(file, &path);

@@ -1,5 +1,6 @@
 #include "command/command.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,25 @@ void command_print_help(const struct command *command)
 	printf("usage: adit %s %s\n\n%s.\n", command->name, command->arguments, command->summary);
 	if (*command->help)
 		printf("\n%s", command->help);
+}
+
+int command_take_file(const struct command *command, int argc, char **argv, const char *letters,
+    const char **ret_file)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	int option;
+
+	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		if (option == 'h') {
+			command_print_help(command);
+			return EXIT_DONE;
+		}
+		if (option != 'c')
+			return command_usage_error(command, NULL);
+		*ret_file = optarg;
+	}
+	return COMMAND_GOES_ON;
 }
 
 int command_fail(const struct err *e)

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <event2/buffer.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,20 +316,11 @@ static char *join(int count, char *const *words)
 
 static int exec_command(const struct command *command, int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *file = NULL;
-	int option;
+	int code = command_take_file(command, argc, argv, "+c:", &file);
 
-	while ((option = getopt_long(argc, argv, "+c:", options, NULL)) != -1) {
-		if (option == 'h') {
-			command_print_help(command);
-			return EXIT_DONE;
-		}
-		if (option != 'c')
-			return command_usage_error(command, NULL);
-		file = optarg;
-	}
+	if (code != COMMAND_GOES_ON)
+		return code;
 	int first = optind + 1;
 	if (first < argc && strcmp(argv[first], "--") == 0)
 		first++;
@@ -341,7 +331,7 @@ static int exec_command(const struct command *command, int argc, char **argv)
 	if (!config)
 		return EXIT_CONFIG;
 	const struct config_host *host = config_find_host(config, argv[optind]);
-	int code = EXIT_CONFIG;
+	code = EXIT_CONFIG;
 	if (host) {
 		char *line = join(argc - first, argv + first);
 

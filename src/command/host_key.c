@@ -2,10 +2,10 @@
  * adit host-key: fetches the keys that a server proves it has, and prints them. A server shows one key in a key exchange, so each
  * algorithm gets a connection of its own.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -339,21 +339,12 @@ static bool aim(struct fetch *f, const char *target)
 
 static int host_key(const struct command *command, int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	struct fetch f = {.problem = ERR_INIT};
 	const char *file = NULL;
-	int option, code;
+	int code = command_take_file(command, argc, argv, "c:", &file);
 
-	while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-		if (option == 'h') {
-			command_print_help(command);
-			return EXIT_DONE;
-		}
-		if (option != 'c')
-			return command_usage_error(command, NULL);
-		file = optarg;
-	}
+	if (code != COMMAND_GOES_ON)
+		return code;
 	if (optind + 1 != argc)
 		return command_usage_error(command, optind < argc ? "one host" : "which host?");
 	if (load_config_if_any(file, &f.config) < 0)
