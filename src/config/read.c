@@ -546,16 +546,23 @@ static struct config *read_main(
 	return NULL;
 }
 
-struct config *config_read(const char *path, struct config_errors *errors)
+static char *read_file(const char *path, size_t *ret_size, struct config_errors *errors)
 {
 	struct err e = ERR_INIT;
-	size_t size = 0;
-	char *text = config_file_read(path, &size, &e);
+	char *text = config_file_read(path, ret_size, &e);
 
-	if (!text) {
+	if (!text)
 		config_errors_add(errors, path, 0, "%s", e.text);
+	return text;
+}
+
+struct config *config_read(const char *path, struct config_errors *errors)
+{
+	size_t size = 0;
+	char *text = read_file(path, &size, errors);
+
+	if (!text)
 		return NULL;
-	}
 	struct config *config = read_main(path, text, size, errors);
 	free(text);
 	return config;
@@ -568,14 +575,11 @@ struct config *config_read_text(const char *text, const char *name, struct confi
 
 char *config_read_control_socket(const char *path, struct config_errors *errors)
 {
-	struct err e = ERR_INIT;
 	size_t size = 0;
-	char *text = config_file_read(path, &size, &e);
+	char *text = read_file(path, &size, errors);
 
-	if (!text) {
-		config_errors_add(errors, path, 0, "%s", e.text);
+	if (!text)
 		return NULL;
-	}
 	struct config *config = read_all(path, text, size, errors);
 	char *found = config->control_socket ? mem_strdup(config->control_socket) : NULL;
 	config_unref(config);
