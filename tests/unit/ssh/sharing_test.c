@@ -276,6 +276,16 @@ static void peer_takes(struct pair *pair, uint32_t n, uint32_t lump, unsigned ro
 	}
 }
 
+static void send_beside_small(struct pair *pair)
+{
+	send_bulk(pair);
+	peer_takes(pair, 96 * KB, 32 * KB, 3);
+	for (int i = 0; i < 20; i++) {
+		receive(pair, &pair->small, 10);
+		peer_takes(pair, 96 * KB, 32 * KB, 1);
+	}
+}
+
 static void test_what_we_send_alone_fills_the_peers_window(void **state)
 {
 	struct pair *pair = pair_new();
@@ -292,12 +302,7 @@ static void test_beside_small_messages_a_part_of_the_peers_window_stays_unused(v
 	struct pair *pair = pair_new();
 
 	(void)state;
-	send_bulk(pair);
-	peer_takes(pair, 96 * KB, 32 * KB, 3);
-	for (int i = 0; i < 20; i++) {
-		receive(pair, &pair->small, 10);
-		peer_takes(pair, 96 * KB, 32 * KB, 1);
-	}
+	send_beside_small(pair);
 	assert_in_range(under_way(&pair->bulk), 150 * KB, 250 * KB);
 	pair_free(pair);
 }
@@ -322,12 +327,7 @@ static void test_what_was_held_back_goes_out_when_bulk_is_alone_again(void **sta
 	struct pair *pair = pair_new();
 
 	(void)state;
-	send_bulk(pair);
-	peer_takes(pair, 96 * KB, 32 * KB, 3);
-	for (int i = 0; i < 20; i++) {
-		receive(pair, &pair->small, 10);
-		peer_takes(pair, 96 * KB, 32 * KB, 1);
-	}
+	send_beside_small(pair);
 	assert_true(under_way(&pair->bulk) < 1 * MB);
 	loop_fake_advance(pair->rig->loop, 1000); /* and the peer says nothing */
 	forget_sent(pair);
