@@ -11,4 +11,5 @@ libbase_a_SOURCES = \
 	src/base/random.c src/base/random.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/str.c src/base/str.h \
+	src/base/timer.c src/base/timer.h \
 	src/base/wire.c src/base/wire.h

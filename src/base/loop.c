@@ -18,10 +18,21 @@ struct loop {
 	struct list tasks;
 	struct list next_pass; /* tasks that ran in this pass and were scheduled again */
 	struct list graves;
-	struct list timers; /* the running ones */
+	struct timers timers;
+	struct event timers_event;
+	bool timers_due;
 	bool stop;
 	uint64_t passes;
 };
+
+static void on_timers_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+
+	(void)fd;
+	(void)what;
+	loop->timers_due = true;
+}
 
 static void log_from_libevent(int severity, const char *text)
 {
@@ -46,15 +57,18 @@ struct loop *loop_new(void)
 	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);
-	if (!loop->base) {
-		log_error(
-		    NULL, "no-event-loop", "reason=%s", "the kernel gives no epoll descriptor");
+	if (!loop->base || !timers_init(&loop->timers)) {
+		log_error(NULL, "no-event-loop", "reason=%s",
+		    "the kernel gives no descriptor for epoll and timers");
 		abort();
 	}
+	/* Edge-triggered: setting it anew also takes back what nobody read. */
+	event_assign(&loop->timers_event, loop->base, loop->timers.fd, EV_READ | EV_ET | EV_PERSIST,
+	    on_timers_due, loop);
+	event_add(&loop->timers_event, NULL);
 	list_init(&loop->tasks);
 	list_init(&loop->next_pass);
 	list_init(&loop->graves);
-	list_init(&loop->timers);
 	return loop;
 }
 
@@ -75,6 +89,8 @@ void loop_free(struct loop *loop)
 	if (!loop)
 		return;
 	empty_graveyard(loop);
+	event_del(&loop->timers_event);
+	timers_clear(&loop->timers);
 	event_base_free(loop->base);
 	free(loop);
 }
@@ -97,20 +113,33 @@ static void run_tasks(struct loop *loop)
 	list_splice(&loop->tasks, &loop->next_pass);
 }
 
+static bool waits_for_something(const struct loop *loop)
+{
+	/* Not counting the event of the timers, which is always there. */
+	return event_base_get_num_events(
+		   loop->base, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE) > 1 ||
+	       (timers_first(&loop->timers) && !clock_is_fake()) || !list_empty(&loop->tasks);
+}
+
 bool loop_pass(struct loop *loop, enum loop_wait wait)
 {
 	int flags = EVLOOP_ONCE;
 
-	if (wait == LOOP_NO_WAIT || !list_empty(&loop->tasks) || !list_empty(&loop->graves))
+	if (wait == LOOP_NO_WAIT || !list_empty(&loop->tasks) || !list_empty(&loop->graves) ||
+	    !waits_for_something(loop))
 		flags |= EVLOOP_NONBLOCK;
 	loop->passes++;
+	if (!clock_is_fake())
+		timers_set(&loop->timers);
 	event_base_loop(loop->base, flags);
+	if (loop->timers_due) {
+		loop->timers_due = false;
+		timers_run(&loop->timers);
+	}
 	run_tasks(loop);
 	empty_graveyard(loop);
 	/* Asked now: a task may have added the first event, a grave may have held the last. */
-	return event_base_get_num_events(
-		   loop->base, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE) > 0 ||
-	       !list_empty(&loop->tasks);
+	return waits_for_something(loop);
 }
 
 void loop_run(struct loop *loop)
@@ -158,72 +187,9 @@ bool task_is_scheduled(const struct task *task)
 	return !list_empty(&task->node);
 }
 
-static void fire(struct timer *timer)
+struct timers *loop_timers(struct loop *loop)
 {
-	timer_stop(timer);
-	timer->run(timer->arg);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	fire(arg);
-}
-
-void timer_init(struct timer *timer, struct loop *loop, void (*run)(void *arg), void *arg)
-{
-	event_assign(&timer->event, loop->base, -1, 0, on_timer, timer);
-	list_init(&timer->node);
-	timer->loop = loop;
-	timer->due_ms = 0;
-	timer->run = run;
-	timer->arg = arg;
-}
-
-void timer_start(struct timer *timer, uint64_t after_ms)
-{
-	struct timeval tv = {
-	    .tv_sec = (time_t)(after_ms / 1000), .tv_usec = (suseconds_t)(after_ms % 1000 * 1000)};
-
-	list_remove(&timer->node);
-	list_append(&timer->loop->timers, &timer->node);
-	timer->due_ms = clock_now_ms() + after_ms;
-	if (!clock_is_fake())
-		event_add(&timer->event, &tv);
-}
-
-void timer_stop(struct timer *timer)
-{
-	list_remove(&timer->node);
-	timer->due_ms = 0;
-	event_del(&timer->event);
-}
-
-bool timer_is_running(const struct timer *timer)
-{
-	return !list_empty(&timer->node);
-}
-
-uint64_t timer_left_ms(const struct timer *timer)
-{
-	uint64_t now = clock_now_ms();
-
-	return timer_is_running(timer) && timer->due_ms > now ? timer->due_ms - now : 0;
-}
-
-static struct timer *earliest(struct loop *loop)
-{
-	struct timer *first = NULL;
-
-	LIST_FOREACH(node, &loop->timers)
-	{
-		struct timer *timer = CONTAINER_OF(node, struct timer, node);
-
-		if (!first || timer->due_ms < first->due_ms)
-			first = timer;
-	}
-	return first;
+	return &loop->timers;
 }
 
 static void settle(struct loop *loop)
@@ -243,11 +209,9 @@ void loop_fake_advance(struct loop *loop, uint64_t ms)
 	struct timer *timer;
 
 	settle(loop);
-	while ((timer = earliest(loop)) && timer->due_ms <= end) {
-		uint64_t now = clock_now_ms();
-
-		clock_fake_advance(timer->due_ms > now ? timer->due_ms - now : 0);
-		fire(timer);
+	while ((timer = timers_first(&loop->timers)) && timer->due_us <= end * 1000) {
+		clock_fake_advance(timer_left_ms(timer));
+		timers_fire(timer);
 		settle(loop);
 	}
 	if (end > clock_now_ms())

@@ -1,8 +1,8 @@
 /*
  * The event loop: libevent's, one pass at a time, with what libevent leaves open.
  *
- * A pass has three phases. First libevent runs what is ready: descriptors, timers, deferred bufferevent callbacks. Then
- * the tasks that were scheduled run, in order, each once: pumps and flushes that gather what a pass produced; what a task
+ * A pass has three phases. First libevent runs what is ready, and the timers that are due fire (base/timer.h). Then the
+ * tasks that were scheduled run, in order, each once: pumps and flushes that gather what a pass produced; what a task
  * schedules runs in the same phase, but no task twice: one that ran already runs again in the next pass. Last the graveyard is
  * emptied: objects that died in a callback of this pass are freed when nobody can be inside them any more.
  */
@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "base/timer.h"
 
 struct loop;
 
@@ -47,22 +48,9 @@ void task_schedule(struct task *task); /* nothing if it is scheduled already */
 void task_cancel(struct task *task);
 bool task_is_scheduled(const struct task *task);
 
-/* ---- timers: once, after a time; by the fake clock when a test uses that ---- */
+/* ---- timers ---- */
 
-struct timer {
-	struct event event;
-	struct list node;
-	struct loop *loop;
-	uint64_t due_ms; /* clock_now_ms() scale; 0 = not running */
-	void (*run)(void *arg);
-	void *arg;
-};
-
-void timer_init(struct timer *timer, struct loop *loop, void (*run)(void *arg), void *arg);
-void timer_start(struct timer *timer, uint64_t after_ms); /* restarts a running one */
-void timer_stop(struct timer *timer);                     /* legal when it does not run */
-bool timer_is_running(const struct timer *timer);
-uint64_t timer_left_ms(const struct timer *timer); /* 0 when it does not run or is due */
+struct timers *loop_timers(struct loop *loop);
 
 /* For tests under clock_fake_start(): moves time and runs the timers that fall due, each at its own moment and in order,
  * with a pass of the loop (LOOP_NO_WAIT) after each. */

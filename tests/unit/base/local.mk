@@ -8,6 +8,7 @@ UNIT_TESTS_BASE = \
 	tests/unit/base/random_test \
 	tests/unit/base/secret_test \
 	tests/unit/base/str_test \
+	tests/unit/base/timer_test \
 	tests/unit/base/wire_test
 
 tests_unit_base_err_test_SOURCES = tests/unit/base/err_test.c
@@ -26,6 +27,8 @@ tests_unit_base_secret_test_SOURCES = tests/unit/base/secret_test.c
 tests_unit_base_secret_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_str_test_SOURCES = tests/unit/base/str_test.c
 tests_unit_base_str_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
+tests_unit_base_timer_test_SOURCES = tests/unit/base/timer_test.c
+tests_unit_base_timer_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_wire_test_SOURCES = tests/unit/base/wire_test.c
 tests_unit_base_wire_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_file_test_SOURCES = tests/unit/base/file_test.c

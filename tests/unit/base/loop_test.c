@@ -271,100 +271,6 @@ static void test_stop_ends_the_run_after_its_pass(void **state)
 
 /* ---- timers ---- */
 
-static void test_timers_fire_at_their_moment_and_in_order(void **state)
-{
-	struct loop *loop = *state;
-	struct timer a, b;
-
-	timer_init(&a, loop, note_string, LETTER("a"));
-	timer_init(&b, loop, note_string, LETTER("b"));
-	timer_start(&a, 300);
-	timer_start(&b, 200);
-	assert_int_equal(timer_left_ms(&a), 300);
-	loop_fake_advance(loop, 199);
-	assert_string_equal(trace, "");
-	assert_int_equal(timer_left_ms(&b), 1);
-	loop_fake_advance(loop, 1);
-	assert_string_equal(trace, "b");
-	assert_false(timer_is_running(&b));
-	assert_int_equal(timer_left_ms(&b), 0);
-	loop_fake_advance(loop, 1000);
-	assert_string_equal(trace, "ba");
-	assert_int_equal(clock_now_ms(), 2200);
-}
-
-static void test_a_restarted_timer_counts_anew(void **state)
-{
-	struct loop *loop = *state;
-	struct timer a;
-
-	timer_init(&a, loop, note_string, LETTER("a"));
-	timer_start(&a, 100);
-	loop_fake_advance(loop, 60);
-	timer_start(&a, 100);
-	loop_fake_advance(loop, 60);
-	assert_string_equal(trace, "");
-	loop_fake_advance(loop, 40);
-	assert_string_equal(trace, "a");
-}
-
-static void test_a_stopped_timer_stays_quiet(void **state)
-{
-	struct loop *loop = *state;
-	struct timer a;
-
-	timer_init(&a, loop, note_string, LETTER("a"));
-	timer_stop(&a);
-	timer_start(&a, 100);
-	assert_true(timer_is_running(&a));
-	timer_stop(&a);
-	timer_stop(&a);
-	loop_fake_advance(loop, 1000);
-	assert_string_equal(trace, "");
-}
-
-struct ticking {
-	struct timer timer;
-	uint64_t fired_at[8];
-	size_t count;
-};
-
-static void tick(void *arg)
-{
-	struct ticking *t = arg;
-
-	t->fired_at[t->count++] = clock_now_ms();
-	if (t->count < 3)
-		timer_start(&t->timer, 10);
-}
-
-static void test_a_timer_that_restarts_itself_fires_at_each_moment(void **state)
-{
-	struct loop *loop = *state;
-	struct ticking t = {.count = 0};
-
-	timer_init(&t.timer, loop, tick, &t);
-	timer_start(&t.timer, 10);
-	loop_fake_advance(loop, 1000);
-	assert_int_equal(t.count, 3);
-	assert_int_equal(t.fired_at[0], 1010);
-	assert_int_equal(t.fired_at[1], 1020);
-	assert_int_equal(t.fired_at[2], 1030);
-}
-
-static void test_a_timer_of_zero_fires_in_a_later_pass(void **state)
-{
-	struct loop *loop = *state;
-	struct timer a;
-
-	timer_init(&a, loop, note_string, LETTER("a"));
-	timer_start(&a, 0);
-	assert_true(timer_is_running(&a));
-	assert_string_equal(trace, "");
-	loop_fake_advance(loop, 0);
-	assert_string_equal(trace, "a");
-}
-
 static void test_tasks_of_a_timer_run_before_the_next_timer(void **state)
 {
 	struct loop *loop = *state;
@@ -379,19 +285,6 @@ static void test_tasks_of_a_timer_run_before_the_next_timer(void **state)
 	timer_start(&b, 20);
 	loop_fake_advance(loop, 20);
 	assert_string_equal(trace, "atb");
-}
-
-static void test_the_real_clock_drives_timers_too(void **state)
-{
-	struct loop *loop = *state;
-	struct timer a;
-
-	clock_fake_stop();
-	timer_init(&a, loop, note_string, LETTER("a"));
-	timer_start(&a, 1);
-	loop_run(loop);
-	assert_string_equal(trace, "a");
-	assert_false(timer_is_running(&a));
 }
 
 /* ---- the clock ---- */
@@ -436,13 +329,7 @@ int main(void)
 	    TEST(test_a_loop_with_nothing_to_wait_for_says_so),
 	    TEST(test_an_event_that_a_task_adds_is_waited_for),
 	    TEST(test_stop_ends_the_run_after_its_pass),
-	    TEST(test_timers_fire_at_their_moment_and_in_order),
-	    TEST(test_a_restarted_timer_counts_anew),
-	    TEST(test_a_stopped_timer_stays_quiet),
-	    TEST(test_a_timer_that_restarts_itself_fires_at_each_moment),
-	    TEST(test_a_timer_of_zero_fires_in_a_later_pass),
 	    TEST(test_tasks_of_a_timer_run_before_the_next_timer),
-	    TEST(test_the_real_clock_drives_timers_too),
 	    TEST(test_a_suspend_moves_all_but_the_monotonic_clock),
 	    TEST(test_the_real_clock_moves),
 	};
