@@ -59,8 +59,9 @@ evutil_socket_t bev_socket_fd(struct bufferevent *bev);
  * waits for our ACKs. */
 enum bev_quickack { BEV_QUICKACK_OFF, BEV_QUICKACK_ON };
 void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack);
-/* The same once, if nothing was written since the last read: that would have said it. */
-void bev_socket_acknowledge(struct bufferevent *bev);
+/* The same once. Returns false, having done nothing, when something was written since the last read:
+ * that said it. */
+bool bev_socket_acknowledge(struct bufferevent *bev);
 
 /* Two that are joined: what is written to one is read from the other. When one is reset, or written
  * to after the other was freed, the error is ECONNRESET or EPIPE as on a socket. For tests. */

@@ -474,10 +474,12 @@ void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack
 	keep_acknowledging(s);
 }
 
-void bev_socket_acknowledge(struct bufferevent *bev)
+bool bev_socket_acknowledge(struct bufferevent *bev)
 {
 	struct socket_bev *s = socket_of(bev);
 
-	if (s && s->unacknowledged)
-		acknowledge(s);
+	if (!s || !s->unacknowledged)
+		return false;
+	acknowledge(s);
+	return true;
 }

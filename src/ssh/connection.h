@@ -65,6 +65,7 @@ struct keepalive {
 /* sharing.c */
 struct sharing {
 	struct timer acknowledge; /* a small message has come */
+	unsigned pace_ms;         /* how long that runs */
 	struct timer alone; /* runs while small messages go beside bulk; at its end bulk is alone */
 	size_t heard;       /* bytes since acknowledge ran last */
 	uint64_t small_ms;  /* when the last of those came or went */

@@ -17,10 +17,11 @@
 
 enum {
 	SMALL = 4096, /* bytes of a query, an answer, a keystroke; bulk comes in larger messages */
-	ACKNOWLEDGE_MS = 2,
-	BULK_BYTES =
-	    32 * 1024,        /* so many in that time are bulk, which TCP acknowledges by itself */
-	BULK_MS = 100,        /* so long after a large message bulk is under way */
+	PACE_MIN_MS = 2,  /* from a message to its acknowledgement, */
+	PACE_MAX_MS = 16, /* and where that was needless for some time; TCP's own delay is 40 */
+	BULK_RATE =
+	    16384,     /* so many bytes a millisecond are bulk, which TCP acknowledges by itself */
+	BULK_MS = 100, /* so long after a large message bulk is under way */
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
 	PATHS = 2,          /* how many times what the path holds */
@@ -54,14 +55,17 @@ static void on_acknowledge(void *arg)
 {
 	struct session *s = arg;
 	struct sharing *sharing = &s->sharing;
-	bool bulk = sharing->heard > BULK_BYTES;
+	bool bulk = sharing->heard > (size_t)BULK_RATE * sharing->pace_ms;
 
 	sharing->heard = 0;
+	if (!bulk && transport_acknowledge(s->transport)) {
+		sharing->pace_ms = PACE_MIN_MS;
+		return;
+	}
+	sharing->pace_ms = min(2 * sharing->pace_ms, PACE_MAX_MS);
 	if (bulk)
 		/* Told to, TCP would acknowledge every segment from now on. What ends bulk may be small. */
-		timer_start(&sharing->acknowledge, ACKNOWLEDGE_MS);
-	else
-		transport_acknowledge(s->transport);
+		timer_start(&sharing->acknowledge, sharing->pace_ms);
 }
 
 static void on_alone(void *arg)
@@ -80,6 +84,7 @@ static void on_alone(void *arg)
 
 void sharing_init(struct session *s)
 {
+	s->sharing.pace_ms = PACE_MIN_MS;
 	timer_init(&s->sharing.acknowledge, s->loop, on_acknowledge, s);
 	timer_init(&s->sharing.alone, s->loop, on_alone, s);
 }
@@ -94,7 +99,7 @@ void sharing_heard(struct session *s, size_t n)
 {
 	s->sharing.heard += n;
 	if (n < PACKET_PAYLOAD_GOOD && !timer_is_running(&s->sharing.acknowledge))
-		timer_start(&s->sharing.acknowledge, ACKNOWLEDGE_MS);
+		timer_start(&s->sharing.acknowledge, s->sharing.pace_ms);
 }
 
 void sharing_moved(struct channel *c, size_t n)

@@ -450,10 +450,10 @@ void transport_set_authenticated(struct transport *t)
 		rekey_watch_arm(&t->rekey);
 }
 
-void transport_acknowledge(struct transport *t)
+bool transport_acknowledge(struct transport *t)
 {
-	if (t->state != STATE_CLOSED && bev_socket_fd(t->bev) >= 0)
-		bev_socket_acknowledge(t->bev);
+	return t->state != STATE_CLOSED && bev_socket_fd(t->bev) >= 0 &&
+	       bev_socket_acknowledge(t->bev);
 }
 
 void transport_set_acks(struct transport *t, enum transport_acks acks)

@@ -92,8 +92,8 @@ const char *transport_server_sig_algs(const struct transport *t);
 bool transport_peer_has_extension(
     const struct transport *t, const char *name); /* "ping@openssh.com" */
 /* For a server whose Nagle keeps a small packet back until what came before it is acknowledged: acknowledges it now, or after each
- * read, as during the login. */
-void transport_acknowledge(struct transport *t);
+ * read, as during the login. The first returns false when nothing was left to acknowledge: what was sent since did. */
+bool transport_acknowledge(struct transport *t);
 enum transport_acks { TRANSPORT_ACKS_AS_USUAL, TRANSPORT_ACKS_AT_ONCE };
 void transport_set_acks(struct transport *t, enum transport_acks acks);
 /* clock_now_ms() of the last packet received. */

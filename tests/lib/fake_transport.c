@@ -13,6 +13,7 @@ struct message {
 
 struct transport {
 	unsigned acknowledged;
+	bool needs_no_acknowledgement;
 	enum transport_acks acks;
 	struct loop *loop;
 	struct session *session;
@@ -206,9 +207,17 @@ void transport_send_span(struct transport *t, struct span payload)
 	transport_send(t, &piece, 1);
 }
 
-void transport_acknowledge(struct transport *t)
+bool transport_acknowledge(struct transport *t)
 {
+	if (t->needs_no_acknowledgement)
+		return false;
 	t->acknowledged++;
+	return true;
+}
+
+void fake_transport_need_no_acknowledgement(struct transport *t, bool none)
+{
+	t->needs_no_acknowledgement = none;
 }
 
 void transport_set_acks(struct transport *t, enum transport_acks acks)

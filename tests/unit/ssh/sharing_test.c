@@ -217,8 +217,40 @@ static void test_bulk_is_acknowledged_when_it_pauses(void **state)
 		loop_fake_advance(pair->rig->loop, 2);
 	}
 	assert_int_equal(fake_transport_acknowledged(t), before);
-	loop_fake_advance(pair->rig->loop, 2);
+	loop_fake_advance(pair->rig->loop, 32);
 	assert_int_equal(fake_transport_acknowledged(t), before + 1);
+	pair_free(pair);
+}
+
+static void chat_for(struct pair *pair, unsigned ms)
+{
+	for (unsigned i = 0; i < ms; i++) {
+		receive(pair, &pair->small, 10);
+		loop_fake_advance(pair->rig->loop, 1);
+	}
+}
+
+static void test_where_answers_acknowledge_it_looks_less_often(void **state)
+{
+	struct pair *pair = pair_new();
+	struct transport *t = pair->rig->transport;
+	unsigned before;
+
+	(void)state;
+	fake_transport_need_no_acknowledgement(t, true);
+	chat_for(pair, 200);
+	loop_fake_advance(pair->rig->loop, 100);
+	fake_transport_need_no_acknowledgement(t, false);
+	before = fake_transport_acknowledged(t);
+	receive(pair, &pair->small, 10);
+	loop_fake_advance(pair->rig->loop, 15);
+	assert_int_equal(fake_transport_acknowledged(t), before);
+	loop_fake_advance(pair->rig->loop, 1);
+	assert_int_equal(fake_transport_acknowledged(t), before + 1);
+	/* It was needed: from now on soon again. */
+	receive(pair, &pair->small, 10);
+	loop_fake_advance(pair->rig->loop, 2);
+	assert_int_equal(fake_transport_acknowledged(t), before + 2);
 	pair_free(pair);
 }
 
@@ -347,6 +379,7 @@ int main(void)
 	    cmocka_unit_test(test_a_small_message_beside_bulk_of_long_ago_takes_nothing),
 	    cmocka_unit_test(test_what_comes_is_acknowledged_soon),
 	    cmocka_unit_test(test_bulk_is_acknowledged_when_it_pauses),
+	    cmocka_unit_test(test_where_answers_acknowledge_it_looks_less_often),
 	    cmocka_unit_test(test_while_the_link_is_shared_all_is_acknowledged_at_once),
 	    cmocka_unit_test(test_full_packets_need_no_acknowledgement_of_ours),
 	    cmocka_unit_test(test_what_we_send_alone_fills_the_peers_window),
