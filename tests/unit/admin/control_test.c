@@ -19,6 +19,7 @@
 #include "admin/waiters.h"
 #include "base/log.h"
 #include "scene.h"
+#include "tests/lib/free_port.h"
 
 static const char config_text[] =
     "hosts: { h: { address = \"127.0.0.1\"; }; };\n"
@@ -670,18 +671,6 @@ static void test_a_socket_that_cannot_move_stays(void **state)
 }
 
 /* ---- over TCP ---- */
-
-static uint16_t free_port(void)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
-	close(fd);
-	return ntohs(at.sin_port);
-}
 
 /* 0 when nobody listens there. */
 static int code_over_tcp(uint16_t port, const char *request)

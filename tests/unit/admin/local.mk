@@ -9,7 +9,9 @@ UNIT_TESTS_ADMIN = \
 
 ADMIN_SCENE = tests/unit/admin/scene.c tests/unit/admin/scene.h
 
-tests_unit_admin_control_test_SOURCES = tests/unit/admin/control_test.c $(ADMIN_SCENE)
+tests_unit_admin_control_test_SOURCES = tests/unit/admin/control_test.c $(ADMIN_SCENE) \
+	tests/lib/free_port.c tests/lib/free_port.h
+tests_unit_admin_control_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_unit_admin_control_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
 tests_unit_admin_events_test_SOURCES = tests/unit/admin/events_test.c $(ADMIN_SCENE)
 tests_unit_admin_events_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)

@@ -17,7 +17,7 @@ tests_unit_tunnel_gate_test_LDADD = $(UP_TO_TUNNEL) $(UNIT_LIBS)
 # Scripted servers on loopback, and a clock that is turned by hand.
 RIG_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 check_LIBRARIES += libtunnelrig.a
-libtunnelrig_a_SOURCES = tests/unit/tunnel/rig.c tests/unit/tunnel/rig.h
+libtunnelrig_a_SOURCES = tests/unit/tunnel/rig.c tests/unit/tunnel/rig.h tests/lib/free_port.c tests/lib/free_port.h
 libtunnelrig_a_CPPFLAGS = $(RIG_CPPFLAGS)
 RIG_LIBS = libtunnelrig.a libtestserver.a $(UP_TO_TUNNEL) $(UNIT_LIBS)
 

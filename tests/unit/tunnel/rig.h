@@ -59,8 +59,6 @@ struct server *place_last(const struct place *place);
  * mistake fails the test. */
 struct config *rig_config(const char *text);
 const char *rig_folder(void);
-/* A port that nobody listens on. */
-uint16_t rig_free_port(void);
 
 extern uint16_t rig_ports[3];
 

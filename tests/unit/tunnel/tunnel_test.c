@@ -300,7 +300,6 @@ static void test_stopped_it_refuses_and_started_it_accepts(void **state)
 	rig_settle();
 	assert_tunnel("x", TUNNEL_STOPPED);
 	assert_echo(client, "drains");
-	assert_int_equal(rig_free_port() != 0, 1);
 	tunnel_start(rig_tunnel("x"));
 	rig_settle();
 	assert_tunnel("x", TUNNEL_UP);
