@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 
 from lib.process import DEADLINE, Process, wait_until
 
@@ -59,6 +60,11 @@ def libconfig(value, depth=0):
 
 def libconfig_file(**top):
     return "".join(f"{key} = {libconfig(value)};\n" for key, value in top.items())
+
+
+def launcher(*specs):
+    """The wrapper that passes sockets as systemd does: see listen_fds.py."""
+    return [sys.executable, TOP / "tests/lib/listen_fds.py", *specs, "--"]
 
 
 class Adit:

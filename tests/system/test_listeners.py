@@ -2,17 +2,12 @@
 
 import socket
 import subprocess
-import sys
 
 import pytest
 
-from lib.adit import TOP
+from lib.adit import launcher
 from lib.process import free_port, need, need_root
 from lib.targets import echo, recv_exactly, there_and_back
-
-
-def launcher(*specs):
-    return [sys.executable, TOP / "tests/lib/listen_fds.py", *specs, "--"]
 
 
 def speaks_echo(client):
