@@ -298,10 +298,15 @@ static bool has_word(struct span text, const char *word)
 /* Servers say in words why a connection failed, their system's words mostly. No words, or others: refused. */
 static enum socks_reply reply_for_words(struct span text)
 {
+	static const char *const no_network[] = {
+	    "network is unreachable", "network unreachable", "network is down"};
 	static const char *const no_host[] = {"unreachable", "no route", "timed out", "timeout",
 	    "not known", "no address", "resolv", "no such name", "no such host", "unknown host",
 	    "name servers", "host is down"};
 
+	for (size_t i = 0; i < ARRAY_LEN(no_network); i++)
+		if (has_word(text, no_network[i]))
+			return SOCKS_NETWORK_UNREACHABLE;
 	for (size_t i = 0; i < ARRAY_LEN(no_host); i++)
 		if (has_word(text, no_host[i]))
 			return SOCKS_HOST_UNREACHABLE;

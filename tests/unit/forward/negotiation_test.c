@@ -157,6 +157,7 @@ static void test_each_open_failure_has_its_reply(void **state)
 	} failures[] = {
 	    {OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed", 0x02},
 	    {OPEN_CONNECT_FAILED, "Connection refused", 0x05},
+	    {OPEN_CONNECT_FAILED, "Network is unreachable", 0x03},
 	    {OPEN_CONNECT_FAILED, "No route to host", 0x04},
 	    {OPEN_CONNECT_FAILED, "Name or service not known", 0x04},
 	    {OPEN_UNKNOWN_CHANNEL_TYPE, "what?", 0x07},

@@ -405,6 +405,8 @@ static void test_open_failures_become_replies(void **state)
 	assert_int_equal(socks_reply_for(OPEN_CONNECT_FAILED, span_of("No route to host")),
 	    SOCKS_HOST_UNREACHABLE);
 	assert_int_equal(socks_reply_for(OPEN_CONNECT_FAILED, span_of("Network is unreachable")),
+	    SOCKS_NETWORK_UNREACHABLE);
+	assert_int_equal(socks_reply_for(OPEN_CONNECT_FAILED, span_of("Host is unreachable")),
 	    SOCKS_HOST_UNREACHABLE);
 	assert_int_equal(socks_reply_for(OPEN_CONNECT_FAILED, span_of("Name or service not known")),
 	    SOCKS_HOST_UNREACHABLE);
