@@ -369,6 +369,35 @@ static void test_clients_are_held_and_go_on_in_order(void **state)
 		close(fds[i]);
 }
 
+/* The link is up, but who waited is not connected yet when another comes. */
+static void test_a_newcomer_waits_behind_those_who_are_held(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	int held = world_connect(w);
+
+	put(held, "first");
+	w->peer = peer_new(w->loop);
+	int newcomer = tcp_connect(world_port(w));
+
+	put(newcomer, "second");
+	settle(w->loop);
+	peer_expect_nothing(w->peer);
+	forward_session_up(w->forward, peer_session(w->peer));
+	settle(w->loop);
+	uint32_t ids[2];
+
+	for (int i = 0; i < 2; i++)
+		ids[i] = peer_expect_open_to(w->peer, "db.internal", 5432);
+	for (int i = 0; i < 2; i++) {
+		peer_confirm(w->peer, ids[i]);
+		peer_expect_data(w->peer, peer_number(ids[i]), i ? "second" : "first");
+	}
+	close(held);
+	close(newcomer);
+}
+
 static void test_a_client_is_held_for_hold_timeout(void **state)
 {
 	struct world *w = *state;
@@ -821,6 +850,7 @@ int main(void)
 	    TEST(test_more_than_max_streams_are_refused),
 	    TEST(test_a_client_that_is_not_allowed_is_reset),
 	    TEST(test_clients_are_held_and_go_on_in_order),
+	    TEST(test_a_newcomer_waits_behind_those_who_are_held),
 	    TEST(test_a_client_is_held_for_hold_timeout),
 	    TEST(test_without_hold_timeout_a_client_is_refused_at_once),
 	    TEST(test_a_held_client_that_leaves_is_noticed),

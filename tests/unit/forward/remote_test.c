@@ -278,6 +278,23 @@ static void test_a_refused_target_is_open_failure_2_with_the_reason(void **state
 	free(other.to.text);
 }
 
+static void test_a_silent_target_is_open_failure_2_after_half_a_minute(void **state)
+{
+	struct world *w = *state;
+	int filler; /* the kernel drops who comes to a full queue */
+
+	start_up(w);
+	assert_int_equal(listen(target, 0), 0);
+	filler = tcp_connect(target_port);
+	peer_open_tcpip(w->peer, 7, "127.0.0.1", 8080, "203.0.113.5", 40312);
+	loop_fake_advance(w->loop, 29999);
+	peer_expect_nothing(w->peer);
+	loop_fake_advance(w->loop, 1);
+	peer_expect_failure(w->peer, 7, OPEN_CONNECT_FAILED, "not connected within 30 s");
+	assert_int_equal(world_status(w).failed, 1);
+	close(filler);
+}
+
 static void test_a_lost_transport_closes_the_targets(void **state)
 {
 	struct world *w = *state;
@@ -438,6 +455,20 @@ static void test_a_channel_that_is_not_ours(void **state)
 	assert_false(is_ours(w, "192.0.2.7:8080", 0, "127.0.0.1", 8080));
 	assert_false(is_ours(w, "127.0.0.1:8080", 0, "127.0.0.1", 0));
 	assert_false(is_ours(w, "localhost:0", 40123, "localhost", 40124));
+}
+
+static void test_a_channel_for_what_was_not_granted_is_not_ours(void **state)
+{
+	struct world *w = *state;
+
+	world_start(w, config_for("127.0.0.1:8080"));
+	world_link_up(w);
+	peer_expect_request(w->peer, "tcpip-forward", true);
+	peer_open_tcpip(w->peer, 7, "127.0.0.1", 8080, "203.0.113.5", 40312);
+	peer_expect_failure(w->peer, 7, OPEN_ADMINISTRATIVELY_PROHIBITED, "nothing was asked");
+	peer_deny(w->peer);
+	peer_open_tcpip(w->peer, 8, "127.0.0.1", 8080, "203.0.113.5", 40312);
+	peer_expect_failure(w->peer, 8, OPEN_ADMINISTRATIVELY_PROHIBITED, "nothing was asked");
 }
 
 struct seen {
@@ -660,6 +691,7 @@ int main(void)
 	    TEST(test_a_session_that_ends_before_the_answer),
 	    TEST(test_a_connection_is_accepted_when_its_target_is_connected),
 	    TEST(test_a_refused_target_is_open_failure_2_with_the_reason),
+	    TEST(test_a_silent_target_is_open_failure_2_after_half_a_minute),
 	    TEST(test_a_lost_transport_closes_the_targets),
 	    TEST(test_streams_outlive_the_cancelled_forward),
 	    TEST(test_more_than_max_streams_is_open_failure_4),
@@ -668,6 +700,7 @@ int main(void)
 	    TEST(test_a_channel_that_was_named_as_it_was_asked_for),
 	    TEST(test_a_channel_that_was_named_otherwise),
 	    TEST(test_a_channel_that_is_not_ours),
+	    TEST(test_a_channel_for_what_was_not_granted_is_not_ours),
 	    TEST(test_a_near_match_counts_only_if_it_is_the_only_one),
 	    TEST(test_answers_come_in_the_order_of_the_questions),
 	    TEST(test_a_channel_that_cannot_be_read_is_refused),

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,6 +22,25 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "net/listener.h"
+
+/* Of the file at a path, when it began to listen: from then on a client can come. */
+static struct {
+	const char *path;
+	mode_t mode;
+	gid_t group;
+} at_listen;
+
+/* In the place of the C library's. */
+int listen(int fd, int backlog)
+{
+	struct stat st;
+
+	if (at_listen.path && stat(at_listen.path, &st) == 0) {
+		at_listen.mode = st.st_mode & 0777;
+		at_listen.group = st.st_gid;
+	}
+	return (int)syscall(SYS_listen, fd, backlog);
+}
 
 struct fixture {
 	struct loop *loop;
@@ -282,6 +302,24 @@ static void test_owner_and_group_by_name_and_number(void **state)
 	finish(&f);
 }
 
+static void test_mode_and_owner_are_in_force_before_anybody_can_connect(void **state)
+{
+	struct fixture f;
+	struct listener_options options = {.mode = 0640, .group = "4711"};
+
+	(void)state;
+	if (geteuid() != 0)
+		options.group = NULL;
+	begin(&f);
+	at_listen.path = f.path;
+	listen_at_path(&f, &options);
+	at_listen.path = NULL;
+	assert_non_null(f.listener);
+	assert_int_equal(at_listen.mode, 0640);
+	assert_int_equal(at_listen.group, options.group ? 4711 : getegid());
+	finish(&f);
+}
+
 static void test_a_stale_socket_is_replaced(void **state)
 {
 	struct fixture f;
@@ -318,6 +356,31 @@ static void test_a_living_socket_is_left_alone(void **state)
 	assert_true(exists(f.path));
 	g.path[0] = '\0';
 	finish(&g);
+	finish(&f);
+}
+
+/* Somebody who is too busy to accept is there all the same. */
+static void test_a_living_socket_with_a_full_queue_is_left_alone(void **state)
+{
+	struct fixture f;
+	struct addr a;
+	int busy = socket(AF_UNIX, SOCK_STREAM, 0), first, second;
+
+	(void)state;
+	begin(&f);
+	assert_int_equal(addr_from_path(f.path, &a, NULL), 0);
+	assert_int_equal(bind(busy, &a.sa, a.length), 0);
+	assert_int_equal(listen(busy, 0), 0);
+	first = connect_to_path(f.path);
+	assert_true(first >= 0);
+	second = connect_to_path(f.path);
+	assert_true(second < 0 && errno == EAGAIN);
+	listen_at_path(&f, NULL);
+	assert_null(f.listener);
+	assert_non_null(strstr(f.err.text, "somebody listens there"));
+	assert_true(exists(f.path));
+	close(first);
+	close(busy);
 	finish(&f);
 }
 
@@ -641,8 +704,10 @@ int main(void)
 	    cmocka_unit_test(test_what_is_in_use_or_not_ours_is_refused),
 	    cmocka_unit_test(test_a_unix_socket_has_its_mode_and_goes_with_the_listener),
 	    cmocka_unit_test(test_owner_and_group_by_name_and_number),
+	    cmocka_unit_test(test_mode_and_owner_are_in_force_before_anybody_can_connect),
 	    cmocka_unit_test(test_a_stale_socket_is_replaced),
 	    cmocka_unit_test(test_a_living_socket_is_left_alone),
+	    cmocka_unit_test(test_a_living_socket_with_a_full_queue_is_left_alone),
 	    cmocka_unit_test(test_a_file_that_is_no_socket_is_left_alone),
 	    cmocka_unit_test(test_only_its_own_file_is_removed),
 	    cmocka_unit_test(test_a_folder_that_is_not_there_is_an_error),
