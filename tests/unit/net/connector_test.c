@@ -264,6 +264,61 @@ static void test_the_deadline_covers_everything_and_names_who_is_silent(void **s
 	finish(&f);
 }
 
+static void test_the_deadline_is_for_the_look_up_too(void **state)
+{
+	struct fixture f;
+	struct addr a;
+	char path[] = "/tmp/adit-connector-XXXXXX", text[ADDR_TEXT_MAX];
+	int file = mkstemp(path), mute = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct resolver *resolver;
+
+	(void)state;
+	assert_true(addr_from_literal("127.0.0.1", 0, &a));
+	assert_int_equal(bind(mute, &a.sa, a.length), 0);
+	assert_int_equal(getsockname(mute, &a.sa, &a.length), 0);
+	assert_true(dprintf(file, "nameserver %s\n", addr_text(&a, text)) > 0);
+	close(file);
+	clock_fake_start(1000, 0);
+	begin(&f, "");
+	f.options.resolver = resolver = resolver_new(f.loop, path, f.hosts);
+	f.options.timeout_ms = 1500;
+	start(&f, "name.test", 22);
+	settle(&f);
+	loop_fake_advance(f.loop, 1499);
+	assert_int_equal(f.results, 0);
+	loop_fake_advance(f.loop, 1);
+	assert_int_equal(f.results, 1);
+	assert_int_equal(f.err.class, ERR_TIMEOUT);
+	assert_string_equal(f.err.text, "looking up name.test took more than 1.5 s");
+	assert_int_equal(f.resolved, 0);
+	resolver_free(resolver);
+	close(mute);
+	unlink(path);
+	finish(&f);
+}
+
+/* RFC 8305 §4: a broken family costs one attempt, not all of its addresses. An address of a link without the name of one is
+ * never reached. */
+static void test_the_families_take_turns(void **state)
+{
+	struct fixture f;
+	uint16_t port;
+	int held = refusing_port("127.0.0.1", &port);
+	char expected[200];
+
+	(void)state;
+	begin(&f, "127.0.0.1 n.test\n127.0.0.2 n.test\nfe80::1 n.test\n");
+	start(&f, "n.test", port);
+	wait_for_result(&f);
+	snprintf(expected, sizeof(expected),
+	    "127.0.0.1:%u: Connection refused; [fe80::1]:%u: Invalid argument; "
+	    "127.0.0.2:%u: Connection refused",
+	    port, port, port);
+	assert_string_equal(f.err.text, expected);
+	close(held);
+	finish(&f);
+}
+
 static void test_a_bad_name_is_the_resolvers_error(void **state)
 {
 	struct fixture f;
@@ -432,6 +487,8 @@ int main(void)
 	    cmocka_unit_test(test_all_refusing_says_what_became_of_each),
 	    cmocka_unit_test(test_a_silent_address_is_overtaken_after_250_ms),
 	    cmocka_unit_test(test_the_deadline_covers_everything_and_names_who_is_silent),
+	    cmocka_unit_test(test_the_deadline_is_for_the_look_up_too),
+	    cmocka_unit_test(test_the_families_take_turns),
 	    cmocka_unit_test(test_a_bad_name_is_the_resolvers_error),
 	    cmocka_unit_test(test_a_name_without_a_resolver_is_an_error),
 	    cmocka_unit_test(test_the_source_address_is_used),

@@ -124,6 +124,18 @@ static void begin(struct fixture *f)
 	f->resolver = resolver_new(f->loop, f->resolv_conf, f->hosts);
 }
 
+static bool have_ipv6(void)
+{
+	struct addr a;
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(addr_from_literal("::1", 0, &a));
+	bool have = fd >= 0 && bind(fd, &a.sa, a.length) == 0;
+	if (fd >= 0)
+		close(fd);
+	return have;
+}
+
 static void settle(struct fixture *f)
 {
 	for (int i = 0; i < 20; i++)
@@ -317,6 +329,42 @@ static void test_changed_files_are_read_again(void **state)
 	finish(&f);
 }
 
+static void test_a_changed_resolv_conf_is_read_again(void **state)
+{
+	struct fixture f;
+	char text[200];
+
+	(void)state;
+	begin(&f);
+	snprintf(text, sizeof(text), "nameserver 127.0.0.1:%u\nsearch elsewhere.test\n", f.port);
+	write_file(f.resolv_conf, text);
+	look_up(&f, "short");
+	assert_int_equal(f.count, 0);
+	snprintf(text, sizeof(text), "nameserver 127.0.0.1:%u\nsearch search.test\n", f.port);
+	write_file(f.resolv_conf, text);
+	look_up(&f, "short");
+	assert_int_equal(f.count, 3);
+	finish(&f);
+}
+
+/* RFC 6724 §2.1: ::1 before 127.0.0.1, wherever they stand. */
+static void test_addresses_come_in_the_order_of_preference(void **state)
+{
+	struct fixture f;
+	char text[ADDR_TEXT_MAX];
+
+	(void)state;
+	begin(&f);
+	write_file(f.hosts, "127.0.0.1 own.test\n::1 own.test\n");
+	look_up(&f, "own.test");
+	assert_int_equal(f.count, 2);
+	if (have_ipv6())
+		assert_string_equal(addr_host_text(&f.addrs[0], text), "::1");
+	else
+		assert_string_equal(addr_host_text(&f.addrs[0], text), "127.0.0.1");
+	finish(&f);
+}
+
 static void test_a_request_under_way_survives_a_change(void **state)
 {
 	struct fixture f;
@@ -378,6 +426,8 @@ int main(void)
 	    cmocka_unit_test(test_errors_have_words),
 	    cmocka_unit_test(test_a_missing_resolv_conf_is_no_crash),
 	    cmocka_unit_test(test_changed_files_are_read_again),
+	    cmocka_unit_test(test_a_changed_resolv_conf_is_read_again),
+	    cmocka_unit_test(test_addresses_come_in_the_order_of_preference),
 	    cmocka_unit_test(test_a_request_under_way_survives_a_change),
 	    cmocka_unit_test(test_nothing_comes_after_cancel),
 	    cmocka_unit_test(test_an_idle_resolver_does_not_keep_the_loop),
