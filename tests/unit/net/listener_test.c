@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "net/listener.h"
 
-/* Of the file at a path, when it began to listen: from then on a client can come. */
+/* Of the file at a path, when somebody began to listen: from then on a client can come. */
 static struct {
 	const char *path;
 	mode_t mode;
@@ -38,6 +38,7 @@ int listen(int fd, int backlog)
 	if (at_listen.path && stat(at_listen.path, &st) == 0) {
 		at_listen.mode = st.st_mode & 0777;
 		at_listen.group = st.st_gid;
+		at_listen.path = NULL;
 	}
 	return (int)syscall(SYS_listen, fd, backlog);
 }
@@ -313,8 +314,8 @@ static void test_mode_and_owner_are_in_force_before_anybody_can_connect(void **s
 	begin(&f);
 	at_listen.path = f.path;
 	listen_at_path(&f, &options);
-	at_listen.path = NULL;
 	assert_non_null(f.listener);
+	assert_null(at_listen.path);
 	assert_int_equal(at_listen.mode, 0640);
 	assert_int_equal(at_listen.group, options.group ? 4711 : getegid());
 	finish(&f);

@@ -46,6 +46,17 @@ static void test_streams_are_spread_over_connections(void **state)
 		close(clients[i]);
 }
 
+/* More than shake hands at one server at once. */
+static void test_many_connections_come_up_one_after_the_other(void **state)
+{
+	(void)state;
+	rig_apply(ONE("connections = 25;"));
+	rig_settle();
+	assert_int_equal(place_live_count(A), 25);
+	for (size_t i = 0; i < 25; i++)
+		assert_int_equal(link_state(host_link_at(rig_host("a"), i)), LINK_UP);
+}
+
 static void test_one_of_several_links_that_is_lost_takes_its_streams_alone(void **state)
 {
 	int clients[2], alive = 0;
@@ -151,6 +162,17 @@ static void test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends
 	assert_int_equal(place_live_count(A), 1);
 	assert_echo(after, "stays");
 	close(after);
+}
+
+static void test_one_that_is_renewed_late_is_replaced_in_time(void **state)
+{
+	(void)state;
+	int client = begin_with_certificate(100);
+	rig_advance(80000);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 86400 * 30);
+	rig_advance(15000);
+	assert_int_equal(A->accepted, 2);
+	close(client);
 }
 
 static void test_one_that_was_not_renewed_is_kept(void **state)
@@ -259,6 +281,31 @@ static void test_a_target_that_the_jump_host_cannot_reach_is_named(void **state)
 	rig_apply(CHAIN("", "", ""));
 	assert_non_null(
 	    strstr(tunnel_reason(rig_tunnel("x")), "jump host b cannot connect to 127.0.0.1"));
+}
+
+/* Another try will not mend it, and is not hurried. */
+static void test_a_target_that_the_jump_host_prohibits_is_asked_for_slowly(void **state)
+{
+	(void)state;
+	C->manners = PLACE_IS_FORBIDDEN;
+	rig_apply(CHAIN("", "", "reconnect_max = 100.0;"));
+	int client = rig_client(rig_ports[0]);
+	assert_int_equal(link_reason(host_link(rig_host("c")))->class, ERR_LOGIN);
+	assert_in_range(link_next_try_ms(host_link(rig_host("c"))), 50000, 100000);
+	close(client);
+}
+
+static void test_what_waits_above_a_jump_host_is_tried_when_that_is_back(void **state)
+{
+	(void)state;
+	place_close(C);
+	rig_apply(CHAIN("", "", "reconnect_min = 20.0;"));
+	rig_advance(5000);
+	assert_int_equal(link_state(host_link(rig_host("c"))), LINK_WAITING);
+	place_open(C);
+	place_kill(B);
+	rig_advance(100);
+	assert_tunnel("x", TUNNEL_UP);
 }
 
 static void test_a_jump_host_that_never_answers_is_given_up_after_connect_timeout(void **state)
@@ -372,10 +419,12 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_streams_are_spread_over_connections),
+	    TEST(test_many_connections_come_up_one_after_the_other),
 	    TEST(test_one_of_several_links_that_is_lost_takes_its_streams_alone),
 	    TEST(test_fewer_connections_drain_the_rest),
 	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
 	    TEST(test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends),
+	    TEST(test_one_that_is_renewed_late_is_replaced_in_time),
 	    TEST(test_one_that_was_not_renewed_is_kept),
 	    TEST(test_the_old_link_serves_until_the_one_with_the_new_certificate_is_up),
 	    TEST(test_streams_of_a_replaced_link_are_cut_after_drain_timeout),
@@ -384,6 +433,8 @@ int main(void)
 	    TEST(test_a_chain_of_three_comes_up_and_carries),
 	    TEST(test_a_jump_host_that_is_not_there_is_named_with_its_reason),
 	    TEST(test_a_target_that_the_jump_host_cannot_reach_is_named),
+	    TEST(test_a_target_that_the_jump_host_prohibits_is_asked_for_slowly),
+	    TEST(test_what_waits_above_a_jump_host_is_tried_when_that_is_back),
 	    TEST(test_a_jump_host_that_never_answers_is_given_up_after_connect_timeout),
 	    TEST(test_a_hop_that_dies_takes_down_what_is_above_it_and_is_named),
 	    TEST(test_the_lowest_hop_that_dies_is_back_with_all_above_it_at_once),

@@ -277,6 +277,72 @@ static void test_a_server_that_says_nothing_is_given_up_after_connect_timeout(vo
 	assert_int_equal(link_reason(link_)->class, ERR_TIMEOUT);
 }
 
+/* Nobody answers at all: a port whose queue is full, where the kernel drops who comes. */
+static int fall_mute(int *ret_filler)
+{
+	struct addr at;
+	int on = 1, listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	place_close(a_place);
+	rig_settle();
+	assert_true(addr_from_literal("127.0.0.1", a_place->port, &at));
+	assert_int_equal(setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	assert_int_equal(bind(listening, &at.sa, at.length), 0);
+	assert_int_equal(listen(listening, 0), 0);
+	*ret_filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(*ret_filler, &at.sa, at.length), 0);
+	return listening;
+}
+
+static void test_an_address_that_never_answers_is_given_up_after_connect_timeout(void **state)
+{
+	int filler;
+
+	(void)state;
+	make("connect_timeout = 4.0;");
+	int mute = fall_mute(&filler);
+	link_start(link_);
+	rig_advance(3900);
+	assert_state(LINK_CONNECTING);
+	rig_advance(200);
+	assert_state(LINK_WAITING);
+	assert_int_equal(link_reason(link_)->class, ERR_TIMEOUT);
+	close(filler);
+	close(mute);
+}
+
+/* Its next SYN is seconds away, and the network is another one. */
+static void test_a_connect_of_before_the_network_changed_is_begun_anew(void **state)
+{
+	int filler;
+
+	(void)state;
+	make("");
+	int mute = fall_mute(&filler);
+	link_start(link_);
+	rig_advance(900);
+	assert_state(LINK_CONNECTING);
+	close(filler);
+	close(mute);
+	place_open(a_place);
+	link_check(link_, 3000); /* one so young may be of after the change */
+	rig_settle();
+	assert_state(LINK_CONNECTING);
+	clock_fake_advance(200);
+	link_check(link_, 3000);
+	rig_settle();
+	assert_state(LINK_UP);
+}
+
+static void test_it_comes_from_its_bind_address(void **state)
+{
+	char text[ADDR_TEXT_MAX];
+
+	(void)state;
+	make_up("bind_address = \"127.0.0.9\";");
+	assert_string_equal(addr_host_text(&a_place->client, text), "127.0.0.9");
+}
+
 static enum server_verdict say_nothing(
     void *arg, struct server *s, const struct server_login *login)
 {
@@ -627,6 +693,9 @@ int main(void)
 	    TEST(test_a_wrong_host_key_starts_slow),
 	    TEST(test_a_server_that_says_nothing_is_given_up_after_connect_timeout),
 	    TEST(test_a_login_that_is_never_answered_is_given_up_after_connect_timeout),
+	    TEST(test_an_address_that_never_answers_is_given_up_after_connect_timeout),
+	    TEST(test_a_connect_of_before_the_network_changed_is_begun_anew),
+	    TEST(test_it_comes_from_its_bind_address),
 	    TEST(test_the_first_try_after_a_link_that_lived_is_at_once),
 	    TEST(test_a_server_that_throws_us_out_at_once_is_not_hammered),
 	    TEST(test_silence_of_the_server_ends_the_link_in_time),

@@ -222,6 +222,38 @@ static void test_a_retry_that_a_person_asks_for_is_at_once_for_all(void **state)
 	assert_tunnel("y", TUNNEL_UP);
 }
 
+static void test_a_retry_that_a_person_asks_for_is_for_listeners_too(void **state)
+{
+	struct endpoint at = {.host = "127.0.0.1", .port = rig_ports[0]};
+	struct listener *other = listener_new(rig_loop, &at, NULL, NULL, NULL, NULL);
+
+	(void)state;
+	assert_non_null(other);
+	rig_apply(HOSTS "tunnels: { " X " };");
+	assert_tunnel("x", TUNNEL_DOWN);
+	listener_free(other);
+	manager_retry_now(rig_manager);
+	rig_settle();
+	assert_tunnel("x", TUNNEL_UP);
+}
+
+/* Removed, and only there for the streams that it still has. */
+static void test_a_changed_network_finds_a_dead_link_that_drains(void **state)
+{
+	(void)state;
+	rig_apply(HOSTS "tunnels: { " X Y " };");
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "x");
+	rig_apply("hosts: { b: { port = ${B}; }; }; tunnels: { " Y " };");
+	place_fall_silent(A);
+	rig_advance(1000);
+	assert_string_equal(rig_client_got(client), "");
+	manager_check_links(rig_manager);
+	rig_advance(3100);
+	assert_string_equal(rig_client_got(client), "reset");
+	close(client);
+}
+
 static void test_a_changed_network_finds_all_dead_links(void **state)
 {
 	(void)state;
@@ -326,7 +358,9 @@ int main(void)
 	    TEST(test_a_host_that_was_removed_and_is_back_is_made_anew),
 	    TEST(test_readiness_counts_what_is_required),
 	    TEST(test_a_retry_that_a_person_asks_for_is_at_once_for_all),
+	    TEST(test_a_retry_that_a_person_asks_for_is_for_listeners_too),
 	    TEST(test_a_changed_network_finds_all_dead_links),
+	    TEST(test_a_changed_network_finds_a_dead_link_that_drains),
 	    TEST(test_a_shutdown_without_streams_says_goodbye_and_is_quick),
 	    TEST(test_a_shutdown_lets_streams_finish_and_accepts_no_more),
 	    TEST(test_a_shutdown_ends_when_the_time_is_over),

@@ -192,8 +192,9 @@ static void jump_open(struct place *place, struct server *s, struct rd *r)
 	struct place *to = place_at(rd_u32(r));
 	if (to && to->listener && to->manners == PLACE_IS_MUTE)
 		return;
-	if (!to || !to->listener) {
-		send_words(s, SSH_MSG_CHANNEL_OPEN_FAILURE, (uint32_t[]){id, 2}, 2);
+	if (!to || !to->listener || to->manners == PLACE_IS_FORBIDDEN) {
+		send_words(s, SSH_MSG_CHANNEL_OPEN_FAILURE,
+		    (uint32_t[]){id, to && to->listener ? 1 : 2}, 2);
 		return;
 	}
 	struct jump *jump = NEW(struct jump);
@@ -323,8 +324,10 @@ static void place_serve(struct place *place, struct bufferevent *bev)
 
 static void on_accept(void *arg, int fd, const struct addr *peer)
 {
-	(void)peer;
-	place_serve(arg, bev_socket_new(rig_loop, fd));
+	struct place *place = arg;
+
+	place->client = *peer;
+	place_serve(place, bev_socket_new(rig_loop, fd));
 }
 
 void place_open(struct place *place)

@@ -19,8 +19,9 @@ enum { PLACES = 3, PLACE_SERVERS_MAX = 64 };
 
 enum place_manners {
 	PLACE_SERVES,
-	PLACE_HANGS_UP, /* before it says who it is: what sshd does beyond its MaxStartups */
-	PLACE_IS_MUTE   /* accepts, and that is all; as a jump's target: no answer at all */
+	PLACE_HANGS_UP,    /* before it says who it is: what sshd does beyond its MaxStartups */
+	PLACE_IS_MUTE,     /* accepts, and that is all; as a jump's target: no answer at all */
+	PLACE_IS_FORBIDDEN /* as a jump's target: the jump host does not permit it */
 };
 
 struct place {
@@ -30,6 +31,7 @@ struct place {
 	struct server_script script;               /* of who connects next */
 	struct server *servers[PLACE_SERVERS_MAX]; /* NULL where one was hung up on */
 	size_t accepted;
+	struct addr client;   /* of who connected last, by TCP */
 	struct list channels; /* of jumps through it */
 };
 

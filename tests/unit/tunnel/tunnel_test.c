@@ -60,6 +60,25 @@ static void test_who_comes_while_the_link_is_down_is_held_and_then_connected_in_
 	}
 }
 
+/* The first wait is cut short, and those that follow are not longer. */
+static void test_while_somebody_is_held_every_try_is_within_a_second(void **state)
+{
+	(void)state;
+	A->manners = PLACE_HANGS_UP;
+	rig_apply("hosts: { a: { port = ${A}; reconnect_min = 20; }; }; tunnels: { x: { " LOCAL(
+	    "\"a\"") " hold_timeout = 30; }; };");
+	assert_int_equal(A->accepted, 1);
+	int client = rig_client(rig_ports[0]);
+	for (size_t tries = 2; tries < 8; tries++) {
+		rig_advance(1000);
+		assert_in_range(A->accepted, tries, 50);
+	}
+	A->manners = PLACE_SERVES;
+	rig_advance(1000);
+	assert_echo(client, "served");
+	close(client);
+}
+
 static void test_who_waits_longer_than_hold_timeout_is_reset(void **state)
 {
 	(void)state;
@@ -130,12 +149,22 @@ static void test_on_demand_a_new_client_within_the_idle_time_starts_it_anew(void
 static void test_a_remote_forward_keeps_its_link_even_on_demand(void **state)
 {
 	(void)state;
-	rig_apply(
-	    "hosts: { a: { port = ${A}; }; }; tunnels: { x: { via = \"a\"; connect = "
-	    "\"on-demand\"; link_idle_timeout = 5; remote = \"8080\"; to = \"127.0.0.1:1\"; }; };");
+#define ON_DEMAND(keys) \
+	"hosts: { a: { port = ${A}; }; }; tunnels: { x: { via = \"a\"; connect = \"on-demand\"; " \
+	"link_idle_timeout = 5; " keys " }; };"
+	rig_apply(ON_DEMAND("remote = \"8080\"; to = \"127.0.0.1:1\";"));
 	assert_tunnel("x", TUNNEL_UP);
 	rig_advance(60000);
 	assert_int_equal(A->accepted, 1);
+	assert_int_equal(place_live_count(A), 1);
+}
+
+static void test_socks_on_the_server_keeps_its_link_even_on_demand(void **state)
+{
+	(void)state;
+	rig_apply(ON_DEMAND("remote_socks = \"8080\";"));
+	assert_tunnel("x", TUNNEL_UP);
+	rig_advance(60000);
 	assert_int_equal(place_live_count(A), 1);
 }
 
@@ -360,6 +389,20 @@ static void test_a_restart_tries_at_once(void **state)
 	assert_tunnel("x", TUNNEL_UP);
 }
 
+/* Its link is not its own, and so does not end with it. */
+static void test_a_restart_tries_at_once_for_all_who_share_the_link(void **state)
+{
+	(void)state;
+	A->script.ident = "SSH-1.0-old";
+	rig_apply("hosts: { a: { port = ${A}; reconnect_min = 20; }; }; tunnels: { x: { " LOCAL(
+	    "\"a\"") " }; y: { via = \"a\"; socks = \"${Q}\"; }; };");
+	A->script.ident = NULL;
+	tunnel_restart(rig_tunnel("x"), 1000);
+	rig_settle();
+	assert_tunnel("x", TUNNEL_UP);
+	assert_tunnel("y", TUNNEL_UP);
+}
+
 static void test_a_changed_route_serves_until_the_new_one_is_up(void **state)
 {
 	(void)state;
@@ -394,11 +437,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_it_is_down_with_the_reason_until_the_link_is_up),
 	    TEST(test_who_comes_while_the_link_is_down_is_held_and_then_connected_in_order),
+	    TEST(test_while_somebody_is_held_every_try_is_within_a_second),
 	    TEST(test_who_waits_longer_than_hold_timeout_is_reset),
 	    TEST(test_a_lost_link_resets_its_streams_and_keeps_the_listener),
 	    TEST(test_on_demand_the_first_client_makes_the_link_and_idleness_ends_it),
 	    TEST(test_on_demand_a_new_client_within_the_idle_time_starts_it_anew),
 	    TEST(test_a_remote_forward_keeps_its_link_even_on_demand),
+	    TEST(test_socks_on_the_server_keeps_its_link_even_on_demand),
 	    TEST(test_a_probed_tunnel_is_up_once_the_target_accepts),
 	    TEST(test_a_dead_target_is_the_reason_and_the_listener_stays),
 	    TEST(test_a_target_that_never_answers_is_dead_after_an_interval),
@@ -410,6 +455,7 @@ int main(void)
 	    TEST(test_streams_of_a_stopped_tunnel_are_reset_after_their_time),
 	    TEST(test_a_restart_never_closes_the_door),
 	    TEST(test_a_restart_tries_at_once),
+	    TEST(test_a_restart_tries_at_once_for_all_who_share_the_link),
 	    TEST(test_a_changed_route_serves_until_the_new_one_is_up),
 	};
 
