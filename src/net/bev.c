@@ -169,6 +169,14 @@ bool bev_at_eof(struct bufferevent *bev)
 	return kind_of(bev, &owner)->at_eof(bev, owner);
 }
 
+uint64_t bev_held_until_ms(struct bufferevent *bev)
+{
+	void *owner;
+	const struct bev_kind *kind = kind_of(bev, &owner);
+
+	return kind->held_until_ms ? kind->held_until_ms(bev, owner) : 0;
+}
+
 /* ---- what does not ---- */
 
 static bool at_mark(struct bufferevent *bev, short direction, struct evbuffer *buffer)

@@ -38,6 +38,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/loop.h"
 
@@ -85,6 +86,10 @@ void bev_reset(struct bufferevent *bev);
 int bev_error(struct bufferevent *bev);
 /* True once EOF was reported: for who takes over a bufferevent from somebody else. */
 bool bev_at_eof(struct bufferevent *bev);
+/* What carries the bytes may stand still for a reason and with a deadline of its own, as a channel
+ * does while its connection exchanges keys. clock_now_ms() while it does; afterwards when it last
+ * did; 0 if it never has. Silence before then says nothing about the other end. */
+uint64_t bev_held_until_ms(struct bufferevent *bev);
 
 /* ---- for those who make a kind ---- */
 
@@ -96,6 +101,7 @@ struct bev_kind {
 	void (*reset)(struct bufferevent *bev, void *owner);
 	int (*error)(struct bufferevent *bev, void *owner);
 	bool (*at_eof)(struct bufferevent *bev, void *owner);
+	uint64_t (*held_until_ms)(struct bufferevent *bev, void *owner); /* NULL: never */
 };
 
 /* libevent has no place for a user's pointer in a bufferevent, so the kinds stand in a table by

@@ -274,6 +274,21 @@ static bool kind_at_eof(struct bufferevent *bev, void *owner)
 	return b->reports.eof_told;
 }
 
+/* A connection below that one may hold it too. */
+static uint64_t kind_held_until_ms(struct bufferevent *bev, void *owner)
+{
+	struct channel_bev *b = owner;
+
+	(void)bev;
+	if (!b->channel)
+		return 0;
+
+	const struct transport *t = b->channel->session->transport;
+	uint64_t exchanged_ms = transport_exchanged_ms(t), held_ms = transport_held_until_ms(t);
+
+	return exchanged_ms > held_ms ? exchanged_ms : held_ms;
+}
+
 static const struct bev_kind channel_kind = {
     .name = "channel",
     .finish = kind_finish,
@@ -282,6 +297,7 @@ static const struct bev_kind channel_kind = {
     .reset = kind_reset,
     .error = kind_error,
     .at_eof = kind_at_eof,
+    .held_until_ms = kind_held_until_ms,
 };
 
 struct bufferevent *channel_bev_bufferevent(const struct channel_bev *b)

@@ -53,8 +53,10 @@ struct keepalive {
 	struct timer silence;     /* until the server has been silent for an interval */
 	struct timer deadline;    /* of session_probe() */
 	struct list probes;       /* struct probe: not answered yet, the oldest first */
-	uint64_t heard_ms;        /* transport_last_received_ms() when we looked last */
-	uint64_t probed_heard_ms; /* the same when session_probe() was called */
+	uint64_t silent_since_ms; /* when we looked last: heard then, or not to be heard before */
+	uint64_t deadline_ms;     /* how long the deadline is, */
+	uint64_t probed_ms;       /* and since when it runs */
+	uint64_t probed_heard_ms; /* transport_last_received_ms() when session_probe() was called */
 	uint64_t measured_ms;     /* when the last round-trip time was taken */
 	uint64_t serial;          /* of the last probe */
 	unsigned unanswered;

@@ -5,7 +5,8 @@
  * Any packet from the server is life; what our own side does is not. Once nothing came for an interval a probe goes out, then
  * one more each interval, and when as many as keepalive_count had an interval each to be answered, the server is dead. While a
  * probe could not even be sent (a full output) no second one is made, but the time counts. In a key exchange it does not: the
- * server may say nothing else then, and that it ends is the transport's deadline.
+ * server may say nothing else then, and that it ends is the transport's deadline. The same goes for a key exchange of a connection
+ * below ours: neither the probe nor its answer gets through then.
  */
 #include <stdlib.h>
 
@@ -149,25 +150,29 @@ static void measure_if_old(struct session *s)
 		send_probe(s);
 }
 
+static uint64_t later(uint64_t a_ms, uint64_t b_ms)
+{
+	return a_ms > b_ms ? a_ms : b_ms;
+}
+
 static void on_silence(void *arg)
 {
 	struct session *s = arg;
 	struct keepalive *k = &s->keepalive;
-	uint64_t interval_ms = s->options.keepalive_interval_ms;
-	uint64_t heard_ms = transport_last_received_ms(s->transport), now_ms = clock_now_ms();
-	uint64_t silent_ms = now_ms > heard_ms ? now_ms - heard_ms : 0;
+	uint64_t interval_ms = s->options.keepalive_interval_ms, now_ms = clock_now_ms();
+	uint64_t held_ms =
+	    later(transport_exchanged_ms(s->transport), transport_held_until_ms(s->transport));
+	uint64_t since_ms = later(transport_last_received_ms(s->transport), held_ms);
+	uint64_t silent_ms = now_ms > since_ms ? now_ms - since_ms : 0;
 
-	if (heard_ms != k->heard_ms) {
-		k->heard_ms = heard_ms;
+	if (since_ms != k->silent_since_ms) {
+		k->silent_since_ms = since_ms;
 		k->unanswered = 0;
 	}
 	if (silent_ms < interval_ms) {
-		measure_if_old(s);
+		if (held_ms < now_ms)
+			measure_if_old(s);
 		timer_start(&k->silence, interval_ms - silent_ms);
-		return;
-	}
-	if (transport_is_rekeying(s->transport)) {
-		timer_start(&k->silence, interval_ms);
 		return;
 	}
 	if (k->unanswered >= s->options.keepalive_count) {
@@ -179,6 +184,14 @@ static void on_silence(void *arg)
 	timer_start(&k->silence, interval_ms);
 }
 
+static void start_deadline(struct session *s)
+{
+	struct keepalive *k = &s->keepalive;
+
+	k->probed_ms = clock_now_ms();
+	timer_start(&k->deadline, k->deadline_ms);
+}
+
 static void on_deadline(void *arg)
 {
 	struct session *s = arg;
@@ -187,6 +200,10 @@ static void on_deadline(void *arg)
 
 	if (heard_ms > k->probed_heard_ms)
 		return; /* life, if only of the transport */
+	if (transport_held_until_ms(s->transport) > k->probed_ms) {
+		start_deadline(s);
+		return;
+	}
 	server_is_dead(s, "no answer to a probe", clock_now_ms() - heard_ms);
 }
 
@@ -208,8 +225,9 @@ void session_probe(struct session *s, uint64_t deadline_ms)
 	if (timer_is_running(&k->deadline) && timer_left_ms(&k->deadline) <= deadline_ms)
 		return;
 	k->probed_heard_ms = transport_last_received_ms(s->transport);
+	k->deadline_ms = deadline_ms;
 	send_probe(s);
-	timer_start(&k->deadline, deadline_ms);
+	start_deadline(s);
 }
 
 uint64_t session_rtt_us(const struct session *s)
@@ -269,7 +287,7 @@ void keepalive_init(struct session *s)
 	list_init(&k->probes);
 	timer_init(&k->silence, s->loop, on_silence, s);
 	timer_init(&k->deadline, s->loop, on_deadline, s);
-	k->heard_ms = transport_last_received_ms(s->transport);
+	k->silent_since_ms = transport_last_received_ms(s->transport);
 	if (s->options.keepalive_interval_ms) {
 		timer_start(&k->silence, s->options.keepalive_interval_ms);
 		if (can_ping(s))

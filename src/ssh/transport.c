@@ -128,9 +128,14 @@ bool transport_can_send(const struct transport *t)
 	       !kex_blocks_sending(t->kex) && !bev_full(t->bev);
 }
 
-bool transport_is_rekeying(const struct transport *t)
+uint64_t transport_exchanged_ms(const struct transport *t)
 {
-	return t->state == STATE_OPEN && kex_is_running(t->kex);
+	return t->state == STATE_OPEN && kex_is_running(t->kex) ? clock_now_ms() : t->exchanged_ms;
+}
+
+uint64_t transport_held_until_ms(const struct transport *t)
+{
+	return t->bev ? bev_held_until_ms(t->bev) : 0;
 }
 
 void transport_watch_gate(struct transport *t)

@@ -64,8 +64,10 @@ void transport_disconnect(struct transport *t, uint32_t code, const char *text);
 /* May another message be produced now? False while a key exchange forbids it, the output is above its high mark, or it is
  * over. Whoever has much to send asks before each message (design.md, "Pull, don't queue"). */
 bool transport_can_send(const struct transport *t);
-/* Does a key exchange run, which has a deadline of its own? */
-bool transport_is_rekeying(const struct transport *t);
+/* clock_now_ms() while a rekey runs, which has a deadline of its own; else when the last key exchange ended, 0 before the first. */
+uint64_t transport_exchanged_ms(const struct transport *t);
+/* The same for key exchanges of the connections that this one runs over (bev_held_until_ms()): it hears nothing meanwhile. */
+uint64_t transport_held_until_ms(const struct transport *t);
 /* Sends one message, the pieces together. While a key exchange forbids it, it is kept and sent afterwards, in order: only
  * for what is rare and small. Bounded: beyond 64 kept messages the connection is ended (ERR_LOCAL). */
 void transport_send(struct transport *t, const struct iovec *pieces, size_t count);

@@ -49,6 +49,7 @@ struct transport {
 	struct packet_opener *opener;
 	uint64_t bytes_out_before, bytes_in_before; /* under earlier keys */
 	unsigned exchanges;                         /* that were done */
+	uint64_t exchanged_ms;                      /* when the last one was */
 	struct ext_info ext_info;
 
 	struct kept kept;

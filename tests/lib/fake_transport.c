@@ -21,7 +21,8 @@ struct transport {
 	struct list sent;
 	struct message *shown;
 	struct task deliver;
-	bool shut, rekeying;
+	bool shut, rekeying, held;
+	uint64_t exchanged_ms, held_until_ms;
 	size_t shut_after; /* 0: not by itself */
 	uint64_t bytes_sent;
 	uint64_t last_received_ms;
@@ -143,6 +144,8 @@ void fake_transport_shut(struct transport *t)
 
 void fake_transport_open(struct transport *t)
 {
+	if (t->rekeying)
+		t->exchanged_ms = clock_now_ms();
 	t->shut = t->rekeying = false;
 	t->shut_after = 0;
 	session_can_send(t->session);
@@ -153,9 +156,25 @@ void fake_transport_begin_rekey(struct transport *t)
 	t->shut = t->rekeying = true;
 }
 
-bool transport_is_rekeying(const struct transport *t)
+void fake_transport_hold(struct transport *t)
 {
-	return t->rekeying;
+	t->held = true;
+}
+
+void fake_transport_release(struct transport *t)
+{
+	t->held = false;
+	t->held_until_ms = clock_now_ms();
+}
+
+uint64_t transport_exchanged_ms(const struct transport *t)
+{
+	return t->rekeying ? clock_now_ms() : t->exchanged_ms;
+}
+
+uint64_t transport_held_until_ms(const struct transport *t)
+{
+	return t->held ? clock_now_ms() : t->held_until_ms;
 }
 
 void fake_transport_shut_after(struct transport *t, size_t messages)

@@ -28,6 +28,9 @@ uint64_t fake_transport_bytes_sent(const struct transport *t); /* of all */
 void fake_transport_shut(struct transport *t);
 void fake_transport_begin_rekey(struct transport *t);
 void fake_transport_open(struct transport *t);
+/* As while a connection below exchanges keys, and at its end. */
+void fake_transport_hold(struct transport *t);
+void fake_transport_release(struct transport *t);
 /* Shuts itself after so many more messages. */
 void fake_transport_shut_after(struct transport *t, size_t messages);
 

@@ -349,6 +349,17 @@ void server_stop_reading(struct server *s)
 	bufferevent_setcb(s->bev, NULL, NULL, on_event, s);
 }
 
+void server_pause(struct server *s)
+{
+	bufferevent_setcb(s->bev, NULL, NULL, on_event, s);
+}
+
+void server_go_on(struct server *s)
+{
+	bufferevent_setcb(s->bev, on_readable, NULL, on_event, s);
+	on_readable(s->bev, s);
+}
+
 void server_sign_badly(struct server *s)
 {
 	s->script.host_key = SERVER_SIGNS_BADLY;

@@ -90,6 +90,9 @@ void server_rekey(struct server *s);
 void server_fall_silent(struct server *s);
 /* What it was sent stays where it is. */
 void server_stop_reading(struct server *s);
+/* As a process that is stopped, and goes on. */
+void server_pause(struct server *s);
+void server_go_on(struct server *s);
 void server_sign_badly(struct server *s); /* from now on */
 void server_finish(struct server *s);     /* EOF */
 void server_reset(struct server *s);

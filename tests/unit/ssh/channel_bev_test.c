@@ -161,6 +161,28 @@ static void opened_bev_free(struct opened_bev *o)
 	free(o);
 }
 
+static void test_it_is_held_while_its_connection_or_one_below_exchanges_keys(void **state)
+{
+	struct opened_bev *o = opened_bev_new();
+	struct transport *t = o->rig->transport;
+
+	(void)state;
+	assert_int_equal(bev_held_until_ms(o->end.bev), 0);
+	fake_transport_begin_rekey(t);
+	loop_fake_advance(o->rig->loop, 100);
+	assert_int_equal(bev_held_until_ms(o->end.bev), clock_now_ms());
+	fake_transport_open(t);
+	loop_fake_advance(o->rig->loop, 10);
+	assert_int_equal(bev_held_until_ms(o->end.bev), clock_now_ms() - 10);
+	fake_transport_hold(t);
+	loop_fake_advance(o->rig->loop, 100);
+	assert_int_equal(bev_held_until_ms(o->end.bev), clock_now_ms());
+	session_free(o->rig->session);
+	assert_int_equal(bev_held_until_ms(o->end.bev), 0);
+	o->rig->session = NULL;
+	opened_bev_free(o);
+}
+
 static void test_freeing_sends_eof_and_close(void **state)
 {
 	struct opened_bev *o = opened_bev_new();
@@ -480,6 +502,7 @@ int main(void)
 	    BEV_RULES_TESTS(&large),
 	    cmocka_unit_test(test_refusal_is_an_error_that_says_why),
 	    cmocka_unit_test(test_what_was_written_before_the_confirmation_is_sent_after_it),
+	    cmocka_unit_test(test_it_is_held_while_its_connection_or_one_below_exchanges_keys),
 	    cmocka_unit_test(test_freeing_sends_eof_and_close),
 	    cmocka_unit_test(test_freeing_with_unsent_output_sends_no_eof),
 	    cmocka_unit_test(test_reset_sends_close_without_eof),

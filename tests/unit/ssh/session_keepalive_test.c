@@ -215,6 +215,57 @@ static void test_probes_before_a_key_exchange_do_not_count_after_it(void **state
 	rig_free(rig);
 }
 
+static void test_silence_while_a_connection_below_exchanges_keys_is_no_sign(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	fake_transport_hold(rig->transport);
+	loop_fake_advance(rig->loop, 20 * INTERVAL_MS);
+	assert_int_equal(rig->closed, 0);
+	fake_transport_release(rig->transport);
+	/* From then on it counts as ever. */
+	loop_fake_advance(rig->loop, INTERVAL_MS);
+	assert_true(is_keepalive(rig));
+	loop_fake_advance(rig->loop, 3 * INTERVAL_MS - 1);
+	assert_int_equal(rig->closed, 0);
+	loop_fake_advance(rig->loop, 1);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
+static void test_a_key_exchange_below_that_nobody_looked_at_gives_the_whole_time_again(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	/* The last interval, nearly all of which it takes. */
+	loop_fake_advance(rig->loop, 3 * INTERVAL_MS + 1);
+	fake_transport_hold(rig->transport);
+	loop_fake_advance(rig->loop, INTERVAL_MS - 2);
+	fake_transport_release(rig->transport);
+	loop_fake_advance(rig->loop, 1);
+	assert_int_equal(rig->closed, 0);
+	loop_fake_advance(rig->loop, 4 * INTERVAL_MS - 2);
+	assert_int_equal(rig->closed, 0);
+	loop_fake_advance(rig->loop, 1);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
+static void test_no_round_trip_is_measured_while_a_connection_below_exchanges_keys(void **state)
+{
+	struct rig *rig = rig_with_keepalive("ping@openssh.com");
+
+	(void)state;
+	(void)rig_sent(rig);
+	rig_feed(rig, "buq", SSH_MSG_PONG, 8, (uint64_t)1);
+	fake_transport_hold(rig->transport);
+	loop_fake_advance(rig->loop, 3 * INTERVAL_MS);
+	rig_expect_nothing(rig);
+	rig_free(rig);
+}
+
 /* ---- PING ---- */
 
 static void test_ping_is_used_where_the_server_offers_it(void **state)
@@ -359,6 +410,24 @@ static void test_any_packet_answers_a_probe(void **state)
 	rig_free(rig);
 }
 
+static void test_a_deadline_runs_anew_after_a_key_exchange_below(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	session_probe(rig->session, 2000);
+	loop_fake_advance(rig->loop, 500);
+	fake_transport_hold(rig->transport);
+	loop_fake_advance(rig->loop, 3000);
+	fake_transport_release(rig->transport);
+	loop_fake_advance(rig->loop, 2000);
+	assert_int_equal(rig->closed, 0);
+	/* It was looked at every 2 s. */
+	loop_fake_advance(rig->loop, 2500);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
 static void test_the_earlier_of_two_deadlines_counts(void **state)
 {
 	struct rig *rig = rig_new();
@@ -382,6 +451,11 @@ int main(void)
 	    cmocka_unit_test(test_our_own_traffic_is_no_life),
 	    cmocka_unit_test(test_silence_in_a_key_exchange_is_the_transport_s_matter),
 	    cmocka_unit_test(test_probes_before_a_key_exchange_do_not_count_after_it),
+	    cmocka_unit_test(test_silence_while_a_connection_below_exchanges_keys_is_no_sign),
+	    cmocka_unit_test(
+		test_a_key_exchange_below_that_nobody_looked_at_gives_the_whole_time_again),
+	    cmocka_unit_test(
+		test_no_round_trip_is_measured_while_a_connection_below_exchanges_keys),
 	    cmocka_unit_test(test_it_gives_up_after_the_count),
 	    cmocka_unit_test(test_any_reply_counts),
 	    cmocka_unit_test(test_any_packet_resets_the_count),
@@ -397,6 +471,7 @@ int main(void)
 	    cmocka_unit_test(test_a_probe_with_a_deadline_ends_a_dead_session),
 	    cmocka_unit_test(test_a_probe_that_is_answered_in_the_same_millisecond_is_answered),
 	    cmocka_unit_test(test_any_packet_answers_a_probe),
+	    cmocka_unit_test(test_a_deadline_runs_anew_after_a_key_exchange_below),
 	    cmocka_unit_test(test_the_earlier_of_two_deadlines_counts),
 	};
 

@@ -354,6 +354,68 @@ static void test_the_lowest_hop_that_dies_is_back_with_all_above_it_at_once(void
 	assert_int_equal(A->accepted, 2);
 }
 
+#define BRISK "keepalive_interval = 1; keepalive_count = 2;"
+
+/* What the lowest server has to do for a key exchange, it does when it goes on. */
+static void begin_slow_rekey(void)
+{
+	rig_apply(CHAIN("", BRISK, BRISK));
+	rig_advance(5000);
+	server_rekey(place_last(A));
+	server_pause(place_last(A));
+}
+
+static void test_a_slow_rekey_below_costs_nothing_above(void **state)
+{
+	(void)state;
+	begin_slow_rekey();
+	int client = rig_client(rig_ports[0]);
+	rig_client_send(client, "hello");
+	rig_advance(30000);
+	assert_string_equal(rig_client_got(client), "");
+	server_go_on(place_last(A));
+	rig_settle();
+	assert_string_equal(rig_client_got(client), "hello");
+	assert_int_equal(server_exchanges(place_last(A)), 2);
+	rig_advance(5000);
+	assert_int_equal(B->accepted + C->accepted, 2);
+	/* Dead above is still dead. */
+	place_fall_silent(C);
+	rig_advance(3500);
+	assert_true(rig_log_has("link-down host=c reason=\"no answer to keepalives"));
+	close(client);
+}
+
+static void test_a_rekey_that_never_ends_is_the_lower_hop_s_end(void **state)
+{
+	(void)state;
+	begin_slow_rekey();
+	rig_advance(59000);
+	assert_false(rig_log_has("link-down"));
+	rig_advance(1500);
+	assert_true(rig_log_has("link-down host=a reason=\"the server did not finish the key"));
+	assert_true(rig_log_has("link-down host=b reason=\"jump host a: the server did not"));
+}
+
+static void test_a_rekey_above_has_its_time_beside_that_of_one_below(void **state)
+{
+	(void)state;
+	rig_apply(CHAIN("", BRISK, BRISK));
+	server_rekey(place_last(B));
+	server_pause(place_last(B));
+	rig_advance(30000);
+	server_rekey(place_last(A));
+	server_pause(place_last(A));
+	server_go_on(place_last(B));
+	rig_advance(45000);
+	assert_false(rig_log_has("link-down"));
+	server_go_on(place_last(A));
+	rig_settle();
+	assert_int_equal(server_exchanges(place_last(B)), 2);
+	rig_advance(5000);
+	assert_false(rig_log_has("link-down"));
+}
+
 static void test_a_changed_jump_host_moves_those_above_before_it_drains(void **state)
 {
 	(void)state;
@@ -438,6 +500,9 @@ int main(void)
 	    TEST(test_a_jump_host_that_never_answers_is_given_up_after_connect_timeout),
 	    TEST(test_a_hop_that_dies_takes_down_what_is_above_it_and_is_named),
 	    TEST(test_the_lowest_hop_that_dies_is_back_with_all_above_it_at_once),
+	    TEST(test_a_slow_rekey_below_costs_nothing_above),
+	    TEST(test_a_rekey_that_never_ends_is_the_lower_hop_s_end),
+	    TEST(test_a_rekey_above_has_its_time_beside_that_of_one_below),
 	    TEST(test_a_changed_jump_host_moves_those_above_before_it_drains),
 	    TEST(test_a_host_that_changes_its_jump_host_keeps_the_old_way_until_the_new_one_works),
 	    TEST(test_when_nobody_wants_the_upper_host_the_lower_goes_after_it),
