@@ -31,7 +31,7 @@ struct listener {
 	struct watch watches[LISTENER_FDS_MAX];
 	size_t count;
 	struct addr addr;
-	struct timer retry; /* runs while descriptors are short */
+	struct timer retry; /* runs while descriptors are short, unless it ran out in a pause */
 	/* Said so, and not yet that it is over; nothing is watched while it waits. */
 	enum { SHORTAGE_NONE, SHORTAGE_WAITING, SHORTAGE_TRYING } shortage;
 	bool paused;
@@ -82,20 +82,25 @@ static void shortage_is_over(struct listener *l)
 	log_info(l->log, "listener-resumed", "listen=%s", listener_text(l, text));
 }
 
+static void try_again(struct listener *l)
+{
+	l->shortage = SHORTAGE_TRYING;
+	watch_all(l);
+	timer_start(&l->retry, EXHAUSTED_PAUSE_MS);
+}
+
 /* While descriptors are short each one that comes back is taken at once, and the next is missed: the shortage is over, and said
  * to be, when accepting went well for as long as it was stopped before. */
 static void on_retry(void *arg)
 {
 	struct listener *l = arg;
 
-	if (l->shortage == SHORTAGE_TRYING && !l->paused) {
+	if (l->paused)
+		return; /* nothing can be tried; listener_resume() does */
+	if (l->shortage == SHORTAGE_TRYING)
 		shortage_is_over(l);
-		return;
-	}
-	l->shortage = SHORTAGE_TRYING;
-	if (!l->paused)
-		watch_all(l);
-	timer_start(&l->retry, EXHAUSTED_PAUSE_MS);
+	else
+		try_again(l);
 }
 
 /* Errors of one connection that was gone before we took it (accept(2) lists them), as opposed to ours. */
@@ -554,7 +559,9 @@ void listener_pause(struct listener *l)
 void listener_resume(struct listener *l)
 {
 	l->paused = false;
-	if (l->shortage != SHORTAGE_WAITING)
+	if (l->shortage != SHORTAGE_NONE && !timer_is_running(&l->retry))
+		try_again(l);
+	else if (l->shortage != SHORTAGE_WAITING)
 		watch_all(l);
 }
 

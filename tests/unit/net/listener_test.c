@@ -540,6 +540,50 @@ static void limit_descriptors(rlim_t count)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+/* Nobody can come while it is paused, so that nothing is to be tried. */
+static void test_a_pause_in_a_shortage_is_waited_out(void **state)
+{
+	struct fixture f;
+	struct rlimit old;
+	int client, highest, limits_fd;
+
+	(void)state;
+	begin(&f);
+	clock_fake_start(1000, 0);
+	listen_at(&f, "127.0.0.1", 0);
+	client = connect_to(listener_addr(f.listener));
+	limits_fd = open("/proc/self/limits", O_RDONLY | O_CLOEXEC);
+	highest = dup(0);
+	close(highest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	limit_descriptors((rlim_t)highest);
+	bool limited = limit_is_the_kernels(limits_fd, (rlim_t)highest);
+	settle(&f);
+	setrlimit(RLIMIT_NOFILE, &old);
+	if (limited) {
+		assert_int_equal(f.log_lines, 1);
+		listener_pause(f.listener);
+		loop_fake_advance(f.loop, 100);
+		assert_null(timers_first(loop_timers(f.loop)));
+		assert_int_equal(f.count, 0);
+		listener_resume(f.listener);
+		settle(&f);
+		assert_int_equal(f.count, 1);
+		assert_int_equal(f.log_lines, 1);
+		/* It is tried for as long as ever, pause or not. */
+		listener_pause(f.listener);
+		loop_fake_advance(f.loop, 99);
+		listener_resume(f.listener);
+		loop_fake_advance(f.loop, 1);
+		assert_int_equal(f.log_lines, 2);
+		assert_non_null(strstr(f.log, "listener-resumed"));
+		assert_null(timers_first(loop_timers(f.loop)));
+	}
+	close(limits_fd);
+	close(client);
+	finish(&f);
+}
+
 /* One descriptor comes back at a time, and is gone again with the next client. */
 static void test_a_shortage_that_goes_on_is_said_once(void **state)
 {
@@ -716,6 +760,7 @@ int main(void)
 	    cmocka_unit_test(test_it_can_be_freed_in_the_callback),
 	    cmocka_unit_test(test_without_descriptors_it_waits_says_so_once_and_goes_on),
 	    cmocka_unit_test(test_a_shortage_that_goes_on_is_said_once),
+	    cmocka_unit_test(test_a_pause_in_a_shortage_is_waited_out),
 	    cmocka_unit_test(test_more_clients_than_one_pass_takes),
 	    cmocka_unit_test(test_an_adopted_one_accepts),
 	    cmocka_unit_test(test_an_adopted_path_is_somebody_elses_unless_it_is_claimed),
