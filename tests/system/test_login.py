@@ -2,13 +2,14 @@
 
 import base64
 import os
+import signal
 import struct
 import subprocess
 
 import pytest
 
 from lib import hardware_agent
-from lib.process import free_port, need
+from lib.process import free_port, need, wait_until
 from lib.ssh_servers import HOST_KEY_TYPES, ssh_keygen
 from lib.targets import echo, there_and_back
 
@@ -254,6 +255,46 @@ def test_a_key_is_decrypted_once_as_long_as_its_file_stays_as_it_is(sshd, serve,
     server.kill_sessions()
     there_and_back(adit, port)
     adit.wait_log(r"link-up.* login=.*ECDSA")
+
+
+def seed_of(path):
+    """The secret of an Ed25519 key that is not encrypted: it stands before the second public key in the file."""
+    data = base64.b64decode("".join(path.read_text(encoding="ascii").splitlines()[1:-1]))
+    public = base64.b64decode(path.with_suffix(".pub").read_text(encoding="ascii").split()[1])[-32:]
+    at = data.rindex(public)
+    return data[at - 32:at]
+
+
+def has_in_memory(process, secret):
+    """Leaves out what is too large to be filled, such as a sanitizer's shadow."""
+    with open(f"/proc/{process.pid}/maps", encoding="ascii") as maps, open(f"/proc/{process.pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            begin, end = (int(address, 16) for address in line.split()[0].split("-"))
+            if not line.split()[1].startswith("rw") or end - begin > 64 << 20:
+                continue
+            memory.seek(begin)
+            try:
+                if secret in memory.read(end - begin):
+                    return True
+            except OSError:
+                pass  # it has gone since
+    return False
+
+
+def test_a_decrypted_key_is_wiped_when_no_host_names_it_any_more(sshd, serve, tunnels, adit, keys, copy_of, passphrase):
+    path, seed, port, target = copy_of("id_ed25519"), seed_of(keys.path("id_ed25519")), free_port(), serve(echo).port
+    encrypt(path)
+    server = sshd()
+    other = tunnels.host(server, "id_ecdsa256")
+    adit.configure(hosts={"server": tunnels.host(server, str(path), passphrase=passphrase()), "other": other},
+                   tunnels={"one": tunnels.local(port, target)})
+    adit.start().wait_listening(port)
+    there_and_back(adit, port)
+    assert has_in_memory(adit.process, seed)
+    adit.configure(hosts={"other": other}, tunnels={"one": tunnels.local(port, target, via="other")})
+    adit.process.signal(signal.SIGHUP)
+    wait_until(lambda: not has_in_memory(adit.process, seed), "the end of the key")
+    there_and_back(adit, port)
 
 
 @pytest.mark.parametrize("form", ["OpenSSH", "PEM", "PKCS8"])
