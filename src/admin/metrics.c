@@ -137,6 +137,14 @@ static const struct {
 	post_quantum_of},
 };
 
+static void add_count(struct strbuf *out, const char *name, const char *labels,
+    const struct tunnel *tunnel, uint64_t n)
+{
+	strbuf_addf(out, "%s{%s,", name, labels);
+	label(out, "tunnel", tunnel_name(tunnel));
+	strbuf_addf(out, "} %" PRIu64 "\n", n);
+}
+
 static void add_failures(struct strbuf *out, const struct manager *m)
 {
 	static const char name[] = "adit_stream_failures_total";
@@ -146,12 +154,8 @@ static void add_failures(struct strbuf *out, const struct manager *m)
 		const struct tunnel *tunnel = manager_tunnel(m, i);
 		struct sums s = sum(tunnel);
 
-		strbuf_addf(out, "%s{reason=\"refused\",", name);
-		label(out, "tunnel", tunnel_name(tunnel));
-		strbuf_addf(out, "} %" PRIu64 "\n", s.refused);
-		strbuf_addf(out, "%s{reason=\"target\",", name);
-		label(out, "tunnel", tunnel_name(tunnel));
-		strbuf_addf(out, "} %" PRIu64 "\n", s.failed);
+		add_count(out, name, "reason=\"refused\"", tunnel, s.refused);
+		add_count(out, name, "reason=\"target\"", tunnel, s.failed);
 	}
 }
 
@@ -164,12 +168,8 @@ static void add_bytes(struct strbuf *out, const struct manager *m)
 		const struct tunnel *tunnel = manager_tunnel(m, i);
 		struct sums s = sum(tunnel);
 
-		strbuf_addf(out, "%s{direction=\"in\",", name);
-		label(out, "tunnel", tunnel_name(tunnel));
-		strbuf_addf(out, "} %" PRIu64 "\n", s.in);
-		strbuf_addf(out, "%s{direction=\"out\",", name);
-		label(out, "tunnel", tunnel_name(tunnel));
-		strbuf_addf(out, "} %" PRIu64 "\n", s.out);
+		add_count(out, name, "direction=\"in\"", tunnel, s.in);
+		add_count(out, name, "direction=\"out\"", tunnel, s.out);
 	}
 }
 
