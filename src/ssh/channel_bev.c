@@ -284,9 +284,8 @@ static uint64_t kind_held_until_ms(struct bufferevent *bev, void *owner)
 		return 0;
 
 	const struct transport *t = b->channel->session->transport;
-	uint64_t exchanged_ms = transport_exchanged_ms(t), held_ms = transport_held_until_ms(t);
 
-	return exchanged_ms > held_ms ? exchanged_ms : held_ms;
+	return max(transport_exchanged_ms(t), transport_held_until_ms(t));
 }
 
 static const struct bev_kind channel_kind = {

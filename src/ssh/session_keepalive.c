@@ -150,19 +150,14 @@ static void measure_if_old(struct session *s)
 		send_probe(s);
 }
 
-static uint64_t later(uint64_t a_ms, uint64_t b_ms)
-{
-	return a_ms > b_ms ? a_ms : b_ms;
-}
-
 static void on_silence(void *arg)
 {
 	struct session *s = arg;
 	struct keepalive *k = &s->keepalive;
 	uint64_t interval_ms = s->options.keepalive_interval_ms, now_ms = clock_now_ms();
 	uint64_t held_ms =
-	    later(transport_exchanged_ms(s->transport), transport_held_until_ms(s->transport));
-	uint64_t since_ms = later(transport_last_received_ms(s->transport), held_ms);
+	    max(transport_exchanged_ms(s->transport), transport_held_until_ms(s->transport));
+	uint64_t since_ms = max(transport_last_received_ms(s->transport), held_ms);
 	uint64_t silent_ms = now_ms > since_ms ? now_ms - since_ms : 0;
 
 	if (since_ms != k->silent_since_ms) {
