@@ -34,6 +34,16 @@ struct remote {
 
 /* ---- whom the server accepted ---- */
 
+/* Why it could not be connected from here. */
+static enum socks_reply reply_for(const struct err *e)
+{
+	if (e->class == ERR_LOCAL)
+		return SOCKS_FAILED;
+	if (e->class == ERR_TIMEOUT)
+		return SOCKS_HOST_UNREACHABLE;
+	return socks_reply_for(OPEN_CONNECT_FAILED, span_of(e->text));
+}
+
 static void on_connected(void *arg, int fd, const struct addr *peer, const struct err *e)
 {
 	struct stream *s = arg;
@@ -41,7 +51,7 @@ static void on_connected(void *arg, int fd, const struct addr *peer, const struc
 	(void)peer;
 	s->connector = NULL;
 	if (fd < 0) {
-		stream_fail(s, socks_reply_for(OPEN_CONNECT_FAILED, span_of(e->text)), e->text);
+		stream_fail(s, reply_for(e), e->text);
 		return;
 	}
 	struct bufferevent *target = bev_socket_new(s->forward->env.loop, fd);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -420,6 +422,53 @@ static void test_remote_socks_tells_that_a_target_refuses(void **state)
 	assert_int_equal(session_channel_count(peer_session(w->peer)), 0);
 }
 
+static void ask_remotely_for(struct world *w, uint32_t id, uint16_t port)
+{
+	uint8_t request[] = GREETING "\x05\x01\x00\x01\x7f\x00\x00\x01??";
+
+	request[11] = (uint8_t)(port >> 8);
+	request[12] = (uint8_t)port;
+	say_remotely(w, id, SPAN(request, 13));
+}
+
+static void test_remote_socks_tells_that_a_target_is_silent(void **state)
+{
+	struct world *w = *state;
+	uint16_t port;
+	int target = tcp_listen(&port), filler;
+
+	/* The kernel drops who comes to a full queue. */
+	assert_int_equal(listen(target, 0), 0);
+	filler = tcp_connect(port);
+	start_remote(w);
+	ask_remotely_for(w, remote_client(w, 7), port);
+	peer_expect_data_bytes(w->peer, 7, CHOICE);
+	loop_fake_advance(w->loop, 30000);
+	peer_expect_data_bytes(w->peer, 7, REPLY("\x04"));
+	close(filler);
+	close(target);
+}
+
+static void test_remote_socks_tells_that_it_is_us_who_cannot(void **state)
+{
+	struct world *w = *state;
+	struct rlimit before, none;
+	uint16_t port;
+	int target = tcp_listen(&port);
+
+	start_remote(w);
+	uint32_t id = remote_client(w, 7);
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ask_remotely_for(w, id, port);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	peer_expect_data_bytes(
+	    w->peer, 7, SPAN_LITERAL("\x05\x00\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00"));
+	close(target);
+}
+
 static void test_remote_socks_keeps_to_allow_to(void **state)
 {
 	struct world *w = *state;
@@ -487,6 +536,8 @@ int main(void)
 	    TEST(test_a_forward_that_stops_accepting_asks_nobody),
 	    TEST(test_remote_socks_connects_from_here),
 	    TEST(test_remote_socks_tells_that_a_target_refuses),
+	    TEST(test_remote_socks_tells_that_a_target_is_silent),
+	    TEST(test_remote_socks_tells_that_it_is_us_who_cannot),
 	    TEST(test_remote_socks_keeps_to_allow_to),
 	    TEST(test_a_remote_socks_client_that_leaves_in_the_middle),
 	    TEST(test_a_lost_transport_ends_who_is_asking),
