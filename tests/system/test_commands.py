@@ -220,10 +220,11 @@ def test_hup_with_a_broken_file_changes_nothing(adit, sshd, serve, one_tunnel):
 def test_usr1_tries_at_once_what_is_down(adit, sshd, serve, one_tunnel):
     server = sshd()
     server.stop()
-    port = one_tunnel(server, serve(echo).port, tunnel={"hold_timeout": 60}, reconnect_min=300, reconnect_max=300)
+    port = one_tunnel(server, serve(echo).port, reconnect_min=300, reconnect_max=300)
     adit.wait_log(r"(?i)refused")
     server.start()
     adit.process.signal(signal.SIGUSR1)
+    adit.wait_log("link-up")  # before a client is held, who would shorten the wait
     with adit.connect(port) as client:
         there_and_back(client)
 

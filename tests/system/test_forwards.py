@@ -167,19 +167,19 @@ def test_every_kind_with_dropbear(kind, dropbear, carries_every_byte):
 @pytest.mark.parametrize("listen", ["127.0.0.1", "localhost", "*", "[::1]"])
 @pytest.mark.parametrize("gateway_ports", ["no", "yes", "clientspecified"])
 def test_what_gateway_ports_makes_of_an_address(gateway_ports, listen, sshd, serve, forward):
-    """The server may listen elsewhere than it was asked to; whoever comes is taken to the target all the same."""
+    """The server may listen elsewhere than it was asked to; whoever comes is taken to the target all the same. 127.0.0.2 stands
+    for every other address of the machine."""
     port = free_port()
     adit = forward(sshd(f"GatewayPorts {gateway_ports}"), remote=f"{listen}:{port}", to=f"127.0.0.1:{serve(echo).port}")
     adit.wait_log("remote-listening")
-    tried = 0
-    for address in "127.0.0.1", "::1":
-        try:
-            client = socket.create_connection((address, port), timeout=30)
-        except OSError:
-            continue
-        assert speaks_echo(client)
-        tried += 1
-    assert tried >= 1
+    answers = set()
+    for address in "127.0.0.1", "::1", "127.0.0.2":
+        with contextlib.suppress(ConnectionRefusedError):
+            assert speaks_echo(socket.create_connection((address, port), timeout=30))
+            answers.add(address)
+    loopback = {"127.0.0.1", "::1"}
+    asked_for = {"127.0.0.1": {"127.0.0.1"}, "localhost": loopback, "*": {*loopback, "127.0.0.2"}, "[::1]": {"::1"}}
+    assert answers == {"no": asked_for[listen] & loopback, "yes": asked_for["*"], "clientspecified": asked_for[listen]}[gateway_ports]
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -433,6 +433,15 @@ def test_clients_from_elsewhere(sshd, serve, forward):
     adit.wait_listening(port)
     assert ends_without_an_answer(lambda: adit.connect(port))
     adit.wait_log("stream-refused.*127.0.0.1 is not allowed")
+
+
+@pytest.mark.parametrize("listen, allow, warns", [
+    ("*", None, True), ("*", ["127.0.0.0/8"], False), ("127.0.0.2", None, False)])
+def test_a_listener_that_is_open_to_all_is_a_warning(listen, allow, warns, sshd, serve, forward):
+    access = {"allow": allow} if allow else {}
+    adit = forward(sshd(), local=f"{listen}:{free_port()}", to=f"127.0.0.1:{serve(echo).port}", **access)
+    adit.wait_log("tunnel-up")
+    assert ("open-to-all" in adit.log()) == warns
 
 
 def test_max_streams(sshd, serve, forward):

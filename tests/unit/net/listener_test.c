@@ -692,6 +692,11 @@ static void test_only_listening_stream_sockets_are_adopted(void **state)
 	assert_int_equal(fcntl(fds[1], F_GETFD), -1);
 	fds[0] = socket(AF_INET, SOCK_STREAM, 0); /* not listening */
 	assert_null(listener_adopt(f.loop, fds, 1, NULL, on_accept, &f, NULL));
+	fds[0] = socket(AF_UNIX, SOCK_SEQPACKET, 0); /* listening, but to no stream */
+	assert_int_equal(addr_from_path(f.path, &a, NULL), 0);
+	assert_int_equal(bind(fds[0], &a.sa, a.length), 0);
+	assert_int_equal(listen(fds[0], 5), 0);
+	assert_null(listener_adopt(f.loop, fds, 1, NULL, on_accept, &f, NULL));
 	fds[0] = open("/dev/null", O_RDONLY);
 	assert_null(listener_adopt(f.loop, fds, 1, NULL, on_accept, &f, NULL));
 	assert_null(listener_adopt(f.loop, fds, 0, NULL, on_accept, &f, NULL));

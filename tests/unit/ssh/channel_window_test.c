@@ -211,6 +211,30 @@ static void test_it_grows_while_it_is_what_limits(void **state)
 	rig_free(rig);
 }
 
+/* A sink that is always a bit behind is what limits, and not the window. */
+static void test_it_does_not_grow_for_a_sink_that_lags_behind(void **state)
+{
+	struct rig *rig = rig_new();
+	struct watched w;
+	uint32_t behind = 600 * KB;
+
+	(void)state;
+	open_far_away(rig, &w, 100);
+	w.take = 0;
+	receive(rig, &w, behind);
+	for (int i = 0; i < 10; i++) {
+		uint32_t n = window_of(&w);
+
+		receive(rig, &w, n);
+		channel_consumed(w.channel, n);
+		forget_sent(rig);
+		loop_fake_advance(rig->loop, 100);
+		assert_int_equal(window_of(&w) + behind, 2 * MB);
+	}
+	watched_clear(&w);
+	rig_free(rig);
+}
+
 static void test_no_more_than_6_mb_are_granted_beyond_what_the_path_holds(void **state)
 {
 	struct rig *rig = rig_new();
@@ -399,6 +423,7 @@ int main(void)
 	    cmocka_unit_test(test_extended_data_that_nobody_wants_is_credited),
 	    cmocka_unit_test(test_after_the_peers_eof_nothing_is_granted),
 	    cmocka_unit_test(test_it_grows_while_it_is_what_limits),
+	    cmocka_unit_test(test_it_does_not_grow_for_a_sink_that_lags_behind),
 	    cmocka_unit_test(test_no_more_than_6_mb_are_granted_beyond_what_the_path_holds),
 	    cmocka_unit_test(test_on_a_short_path_it_stays_as_it_is),
 	    cmocka_unit_test(test_without_a_round_trip_time_it_stays_as_it_is),
