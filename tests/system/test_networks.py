@@ -269,7 +269,7 @@ def echo_on(path):
 
 
 def test_a_chain_of_three_carries_through_rekeys_of_each(world):
-    *_, hosts = chain(world, rekey_bytes=65536, **QUICK)
+    *servers, hosts = chain(world, rekey_bytes=65536, **QUICK)
     path = world.folder / "target.sock"
     with echo_on(path):
         world.start(hosts, "innermost", to=f"unix:{path}")
@@ -278,6 +278,9 @@ def test_a_chain_of_three_carries_through_rekeys_of_each(world):
             for _ in range(16):
                 sock.sendall(block)
                 assert recv_exactly(sock, len(block)) == block
+    # A megabyte each way, and a new exchange every 64 KB.
+    for server in servers:
+        assert server.process.log().count("SSH2_MSG_KEXINIT received") > 16
 
 
 @pytest.mark.parametrize("broken", ["outer", "inner"])

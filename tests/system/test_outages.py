@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -114,6 +115,7 @@ def test_a_client_is_held_no_longer_than_hold_timeout(sshd, serve, one_tunnel, a
     with adit.connect(port) as client, pytest.raises(ConnectionResetError):
         client.recv(1)
     assert 0.4 <= time.monotonic() - begin < 10
+    adit.wait_log("stream-refused.*the link was down for hold_timeout")
 
 
 def test_with_hold_timeout_0_a_client_is_refused_at_once(sshd, serve, one_tunnel, adit):
@@ -125,6 +127,7 @@ def test_with_hold_timeout_0_a_client_is_refused_at_once(sshd, serve, one_tunnel
             with adit.connect(port) as client:
                 client.sendall(b"x")
                 assert client.recv(1) == b"never"
+    adit.wait_log("stream-refused.*the link is down")
     server.start()
 
     def works():
@@ -135,6 +138,29 @@ def test_with_hold_timeout_0_a_client_is_refused_at_once(sshd, serve, one_tunnel
         except (ConnectionError, EOFError):
             return False
     wait_until(works, "a client that gets through")
+
+
+def test_a_link_on_demand_comes_with_the_first_client_and_goes_after_the_last(sshd, serve, one_tunnel, adit):
+    server = sshd()
+    port = one_tunnel(server, serve(echo).port, tunnel={"connect": "on-demand", "link_idle_timeout": 0.2})
+    assert not server.sessions()
+    for number in 1, 2:
+        with adit.connect(port) as client:
+            there_and_back(client)
+            time.sleep(0.3)
+            there_and_back(client)
+        adit.wait_log("link-closed", count=number)
+        wait_until(lambda: not server.sessions(), "the end of the session")
+    assert adit.log().count("link-up") == 2
+
+
+def test_the_round_trip_time_is_shown(sshd, serve, one_tunnel, adit):
+    one_tunnel(sshd(), serve(echo).port, keepalive_interval=0.3)
+
+    def measured():
+        done = adit.run("status", "-c", adit.config_path, "--json")
+        return done.returncode == 0 and json.loads(done.stdout)["hosts"][0]["rtt_ms"]
+    assert 0 < wait_until(measured, "a measured round trip") < 10_000
 
 
 def test_the_listener_never_goes_away(sshd, serve, one_tunnel, adit):

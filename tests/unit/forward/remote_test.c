@@ -167,6 +167,25 @@ static void test_a_new_link_is_asked_at_once(void **state)
 	assert_int_equal(world_status(w).state, FORWARD_UP);
 }
 
+static void test_with_a_new_link_the_waits_begin_anew(void **state)
+{
+	struct world *w = *state;
+
+	world_start(w, config_for("127.0.0.1:8080"));
+	world_link_up(w);
+	for (int i = 0; i < 6; i++) {
+		peer_expect_request(w->peer, "tcpip-forward", true);
+		peer_deny(w->peer);
+		loop_fake_advance(w->loop, 30000);
+	}
+	world_link_lost(w);
+	world_link_up(w);
+	peer_expect_request(w->peer, "tcpip-forward", true);
+	peer_deny(w->peer);
+	loop_fake_advance(w->loop, 1000);
+	peer_expect_request(w->peer, "tcpip-forward", true);
+}
+
 static void test_the_next_session_is_asked_when_the_first_goes(void **state)
 {
 	struct world *w = *state;
@@ -623,6 +642,8 @@ static void test_a_unix_socket_of_the_server(void **state)
 	r = peer_expect_request(w->peer, "streamlocal-forward@openssh.com", true);
 	assert_true(span_is(rd_string(&r), "/run/remote.sock"));
 	assert_int_equal(rd_end(&r), 0);
+	peer_open_streamlocal(w->peer, 5, "/run/remote.sock"); /* and was not granted yet */
+	peer_expect_failure(w->peer, 5, OPEN_ADMINISTRATIVELY_PROHIBITED, "");
 	peer_grant(w->peer);
 	assert_int_equal(world_status(w).state, FORWARD_UP);
 
@@ -686,6 +707,7 @@ int main(void)
 	    TEST(test_addresses_go_over_the_wire_as_the_rfc_has_them),
 	    TEST(test_a_refused_forward_is_asked_for_again_on_the_same_link),
 	    TEST(test_a_new_link_is_asked_at_once),
+	    TEST(test_with_a_new_link_the_waits_begin_anew),
 	    TEST(test_the_next_session_is_asked_when_the_first_goes),
 	    TEST(test_what_is_cancelled_before_the_answer_is_cancelled_after_it),
 	    TEST(test_a_session_that_ends_before_the_answer),

@@ -92,6 +92,32 @@ static void test_both_ways_then_both_ends(void **state)
 	assert_int_equal(f.ends, 1);
 }
 
+/* Who is told of room only below a low mark hears of the last byte all the same. */
+static void test_with_low_marks_it_ends_with_the_last_byte(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f);
+	bufferevent_setwatermark(f.a, EV_WRITE, 16384, 65536);
+	bufferevent_setwatermark(f.b, EV_WRITE, 16384, 65536);
+	join(&f);
+	f.server.reading = BEV_RULES_LEAVE;
+	bufferevent_setwatermark(f.server.bev, EV_READ, 0, 1000);
+	bev_rules_write(&f.client, 0, 10000);
+	bev_finish(f.client.bev);
+	bev_finish(f.server.bev);
+	bev_rules_settle(f.loop);
+	assert_in_range(evbuffer_get_length(bufferevent_get_output(f.b)), 1, 10000);
+	f.server.reading = BEV_RULES_TAKE;
+	bev_rules_take(&f.server);
+	BEV_RULES_UNTIL(f.loop, f.ends);
+	assert_int_equal(f.how, RELAY_END_FINISHED);
+	BEV_RULES_UNTIL(f.loop, f.client.eofs && f.server.eofs);
+	bev_rules_got_exactly(&f.server, 10000);
+	finish(&f);
+}
+
 static void test_what_was_there_before_goes_first(void **state)
 {
 	struct fixture f;
@@ -348,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_both_ways_then_both_ends),
+	    cmocka_unit_test(test_with_low_marks_it_ends_with_the_last_byte),
 	    cmocka_unit_test(test_what_was_there_before_goes_first),
 	    cmocka_unit_test(test_an_eof_that_came_before_counts),
 	    cmocka_unit_test(test_an_error_that_came_before_counts),

@@ -334,6 +334,45 @@ static void test_a_connect_of_before_the_network_changed_is_begun_anew(void **st
 	assert_state(LINK_UP);
 }
 
+static void test_a_name_is_resolved_again_at_every_try(void **state)
+{
+	(void)state;
+	rig_hosts("127.0.0.3 moving.test\n");
+	make("address = \"moving.test\";");
+	link_start(link_);
+	rig_settle();
+	assert_state(LINK_WAITING);
+	assert_non_null(strstr(link_reason(link_)->text, "127.0.0.3:"));
+	rig_hosts("127.0.0.1 moving.test\n");
+	rig_advance(1000);
+	assert_state(LINK_UP);
+}
+
+static bool note_no_more_sessions(void *arg, struct server *s, struct span payload)
+{
+	struct rd r;
+
+	(void)s;
+	rd_init(&r, payload);
+	if (rd_u8(&r) == SSH_MSG_GLOBAL_REQUEST &&
+	    span_is(rd_string(&r), "no-more-sessions@openssh.com"))
+		*(bool *)arg = true;
+	return false;
+}
+
+static void test_a_link_for_forwards_gives_up_the_right_to_commands(void **state)
+{
+	bool given_up = false;
+
+	(void)state;
+	a_place->script.ident = "SSH-2.0-OpenSSH_9.2";
+	a_place->script.ext_info = SERVER_NO_EXT_INFO;
+	a_place->script.on_message = note_no_more_sessions;
+	a_place->script.arg = &given_up;
+	make_up("");
+	assert_true(given_up);
+}
+
 static void test_it_comes_from_its_bind_address(void **state)
 {
 	char text[ADDR_TEXT_MAX];
@@ -476,8 +515,22 @@ static void test_irregular_ends_are_not(void **state)
 	assert_false(rig_log_has("UnusedConnectionTimeout"));
 }
 
+static void wake_nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void count_entry(void *arg)
+{
+	(*(int *)arg)++;
+}
+
 static void test_a_server_that_drops_us_before_its_name_narrows_the_gate(void **state)
 {
+	struct gate_ticket others[8];
+	int entered = 0;
+	char name[64];
+
 	(void)state;
 	make("");
 	a_place->manners = PLACE_HANGS_UP;
@@ -486,14 +539,18 @@ static void test_a_server_that_drops_us_before_its_name_narrows_the_gate(void **
 	assert_state(LINK_WAITING);
 	assert_int_equal(link_reason(link_)->class, ERR_NETWORK);
 	assert_non_null(strstr(link_reason(link_)->text, "MaxStartups"));
+	snprintf(name, sizeof(name), "127.0.0.1:%u", a_place->port);
+	for (int i = 0; i < 8; i++) {
+		gate_ticket_init(&others[i], rig_gate, count_entry, wake_nothing, &entered);
+		gate_ask(&others[i], name);
+	}
+	rig_settle();
+	assert_int_equal(entered, 4); /* half of what it was */
+	for (int i = 0; i < 8; i++)
+		gate_leave(&others[i], GATE_FAILED);
 }
 
 /* ---- who gets through wakes the others ---- */
-
-static void wake_nothing(void *arg)
-{
-	(void)arg;
-}
 
 static void test_a_link_that_waits_is_woken_by_another_that_got_through(void **state)
 {
@@ -576,7 +633,18 @@ static void test_streams_that_never_end_are_closed_before_the_disconnect(void **
 	assert_int_equal(server_disconnect_code(place_last(a_place)), 11);
 }
 
-static void test_draining_can_be_shortened_but_not_prolonged(void **state)
+static void test_draining_is_not_prolonged(void **state)
+{
+	(void)state;
+	make_up("");
+	(void)open_channel();
+	link_drain(link_, 5000, LINK_IDLE);
+	link_drain(link_, 60000, LINK_IDLE);
+	rig_advance(5200);
+	assert_state(LINK_IDLE);
+}
+
+static void test_draining_can_be_shortened(void **state)
 {
 	(void)state;
 	make_up("");
@@ -695,6 +763,8 @@ int main(void)
 	    TEST(test_a_login_that_is_never_answered_is_given_up_after_connect_timeout),
 	    TEST(test_an_address_that_never_answers_is_given_up_after_connect_timeout),
 	    TEST(test_a_connect_of_before_the_network_changed_is_begun_anew),
+	    TEST(test_a_name_is_resolved_again_at_every_try),
+	    TEST(test_a_link_for_forwards_gives_up_the_right_to_commands),
 	    TEST(test_it_comes_from_its_bind_address),
 	    TEST(test_the_first_try_after_a_link_that_lived_is_at_once),
 	    TEST(test_a_server_that_throws_us_out_at_once_is_not_hammered),
@@ -709,7 +779,8 @@ int main(void)
 	    TEST(test_an_unwanted_link_says_goodbye_and_is_idle),
 	    TEST(test_streams_get_their_time_before_the_end),
 	    TEST(test_streams_that_never_end_are_closed_before_the_disconnect),
-	    TEST(test_draining_can_be_shortened_but_not_prolonged),
+	    TEST(test_draining_can_be_shortened),
+	    TEST(test_draining_is_not_prolonged),
 	    TEST(test_a_draining_link_that_is_wanted_again_goes_on),
 	    TEST(test_a_link_that_is_wanted_again_while_it_closes_is_made_anew),
 	    TEST(test_who_hears_of_the_loss_may_give_the_link_up),

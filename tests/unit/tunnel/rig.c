@@ -399,6 +399,11 @@ static void write_file(const char *name, const char *text)
 	close(fd);
 }
 
+void rig_hosts(const char *text)
+{
+	write_file("hosts", text);
+}
+
 static void add_expanded(struct strbuf *b, const char *text)
 {
 	for (const char *p = text; *p; p++) {
@@ -567,6 +572,8 @@ const char *rig_log(void)
 
 int rig_setup(void **state)
 {
+	char hosts[256];
+
 	(void)state;
 	random_seed_for_tests(7);
 	clock_fake_start(1000000, 1700000000);
@@ -574,10 +581,11 @@ int rig_setup(void **state)
 	log_set_sink(on_line, NULL);
 	queue_open();
 	rig_loop = loop_new();
-	rig_resolver = resolver_new(rig_loop, NULL, NULL);
 	rig_gate = gate_new(rig_loop);
 	snprintf(folder, sizeof(folder), "/tmp/adit-test-XXXXXX");
 	assert_non_null(mkdtemp(folder));
+	snprintf(hosts, sizeof(hosts), "%s/hosts", folder);
+	rig_resolver = resolver_new(rig_loop, "/nonexistent", hosts);
 	assert_int_equal(setenv("HOME", folder, 1), 0);
 	write_file("password", "secret\n");
 	for (size_t i = 0; i < 3; i++)

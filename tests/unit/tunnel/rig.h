@@ -61,6 +61,7 @@ struct server *place_last(const struct place *place);
  * mistake fails the test. */
 struct config *rig_config(const char *text);
 const char *rig_folder(void);
+void rig_hosts(const char *text); /* of the resolver's hosts file */
 
 extern uint16_t rig_ports[3];
 

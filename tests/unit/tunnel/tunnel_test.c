@@ -295,6 +295,24 @@ static void test_nothing_is_known_of_a_target_after_the_link_was_lost(void **sta
 	assert_non_null(strstr(tunnel_reason(rig_tunnel("x")), "no one is home"));
 }
 
+static void test_a_link_that_is_back_is_not_enough_while_the_target_has_not_answered(void **state)
+{
+	(void)state;
+	target_is_dead = false;
+	A->script.on_message = refuse_channels;
+	A->script.ext_info = SERVER_NO_EXT_INFO;
+	rig_apply(ONE(PROBED));
+	rig_advance(2000);
+	assert_tunnel("x", TUNNEL_UP);
+	A->script.on_message = ignore_channels;
+	place_kill(A);
+	rig_advance(0);
+	rig_advance(0);
+	assert_int_equal(place_live_count(A), 1);
+	assert_tunnel("x", TUNNEL_DOWN);
+	assert_non_null(strstr(tunnel_reason(rig_tunnel("x")), "has not been tried yet"));
+}
+
 /* ---- listeners ---- */
 
 static void test_a_port_in_use_is_said_and_tried_again(void **state)
@@ -450,6 +468,7 @@ int main(void)
 	    TEST(test_a_tunnel_with_one_dead_target_of_two_is_degraded),
 	    TEST(test_a_reload_that_does_not_touch_the_probe_keeps_its_answer),
 	    TEST(test_nothing_is_known_of_a_target_after_the_link_was_lost),
+	    TEST(test_a_link_that_is_back_is_not_enough_while_the_target_has_not_answered),
 	    TEST(test_a_port_in_use_is_said_and_tried_again),
 	    TEST(test_stopped_it_refuses_and_started_it_accepts),
 	    TEST(test_streams_of_a_stopped_tunnel_are_reset_after_their_time),
