@@ -164,6 +164,49 @@ static void test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends
 	close(after);
 }
 
+/* Longer than drain_timeout: nobody is in a hurry. */
+static void test_streams_may_stay_on_the_old_link_while_its_certificate_is_good(void **state)
+{
+	(void)state;
+	int client = begin_with_certificate(100);
+	rig_advance(40000);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 86400 * 30);
+	rig_advance(50000);
+	assert_int_equal(A->accepted, 2);
+	assert_echo(client, "still here");
+	close(client);
+}
+
+static void test_who_jumps_through_a_link_that_is_replaced_moves_first(void **state)
+{
+	char key_path[128];
+
+	(void)state;
+	snprintf(key_path, sizeof(key_path), "%s/id", rig_folder());
+	snprintf(cert_path, sizeof(cert_path), "%s/id-cert.pub", rig_folder());
+	write_identity(key_path, 1);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 100);
+	rig_apply("hosts: { a: { port = ${A}; identity = \"${DIR}/id\"; }; "
+		  "b: { port = ${B}; via = \"a\"; }; }; tunnels: { x: { " LOCAL("\"b\"") " }; };");
+	int before = rig_client(rig_ports[0]);
+	assert_echo(before, "old");
+	rig_advance(40000);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 86400 * 30);
+	rig_advance(15000);
+	assert_int_equal(A->accepted, 2);
+	assert_int_equal(B->accepted, 2);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_echo(before, "not cut");
+	int after = rig_client(rig_ports[0]);
+	assert_echo(after, "new");
+	close(before);
+	rig_advance(3000);
+	assert_int_equal(place_live_count(A), 1);
+	assert_int_equal(place_live_count(B), 1);
+	assert_echo(after, "unmoved");
+	close(after);
+}
+
 static void test_one_that_is_renewed_late_is_replaced_in_time(void **state)
 {
 	(void)state;
@@ -486,6 +529,8 @@ int main(void)
 	    TEST(test_fewer_connections_drain_the_rest),
 	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
 	    TEST(test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends),
+	    TEST(test_streams_may_stay_on_the_old_link_while_its_certificate_is_good),
+	    TEST(test_who_jumps_through_a_link_that_is_replaced_moves_first),
 	    TEST(test_one_that_is_renewed_late_is_replaced_in_time),
 	    TEST(test_one_that_was_not_renewed_is_kept),
 	    TEST(test_the_old_link_serves_until_the_one_with_the_new_certificate_is_up),
