@@ -90,6 +90,17 @@ def listens(port, host="127.0.0.1"):
     return False
 
 
+def listens_unix(path, pid="self"):
+    """The same of a Unix socket, in the network namespace of the process. That the file is there says only that it is bound."""
+    with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="replace") as f:
+        for line in f:
+            fields = line.split(maxsplit=7)
+            if len(fields) == 8 and fields[7].rstrip("\n") == str(path) and int(fields[3], 16) & SO_ACCEPTCON:
+                return True
+    return False
+
+
+SO_ACCEPTCON = 0x10000
 _libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import targets  # noqa: E402
 from lib.adit import Adit, adit_path  # noqa: E402
-from lib.process import Process, free_port, need, wait_until  # noqa: E402
+from lib.process import Process, free_port, listens_unix, need, wait_until  # noqa: E402
 from lib.ssh_servers import AsyncSsh, Dropbear, Keys, OpenSsh, OpenSshOfDebian13  # noqa: E402
 
 threading.stack_size(256 * 1024)  # a test has a thousand of them
@@ -249,7 +249,7 @@ def agent(folder):
     """An ssh-agent of its own; gives its socket and a function that adds a key, with options of ssh-add before it."""
     path = folder / "agent.sock"
     process = Process([need("ssh-agent"), "-D", "-a", path], folder / "agent.log")
-    wait_until(path.exists, "the agent's socket")
+    wait_until(lambda: listens_unix(path), "the agent's socket")
 
     def add(*arguments):
         subprocess.run([need("ssh-add"), "-q", *map(str, arguments)], env={**os.environ, "SSH_AUTH_SOCK": str(path)}, check=True,

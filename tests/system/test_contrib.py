@@ -11,7 +11,7 @@ import time
 import pytest
 
 from lib.adit import TOP, adit_path
-from lib.process import free_port, need, wait_until
+from lib.process import free_port, listens_unix, need, wait_until
 from lib.targets import echo
 
 COMMANDS = "run check open status wait reload start stop restart streams events exec import host-key".split()
@@ -74,7 +74,7 @@ def daemon(adit, sshd, serve, tunnels, folder):
     adit.configure(hosts={"server": tunnels.host(sshd())},
                    tunnels={name: tunnels.local(free_port(), serve(echo).port) for name in ("orders-db", "office", "web", LONG)})
     adit.start()
-    wait_until(lambda: (folder / "control.sock").exists(), "the control socket")
+    wait_until(lambda: listens_unix(folder / "control.sock"), "the control socket")
     yield f"-s {folder}/control.sock"
     adit.stop()
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lib.namespaces import Network, run
-from lib.process import Process, descendants, wait_until
+from lib.process import Process, descendants, listens_unix, wait_until
 from lib.ssh_servers import OpenSsh
 from lib.targets import echo, recv_exactly
 
@@ -72,7 +72,7 @@ class World:
         self.adit.configure(hosts=hosts, tunnels={"one": {
             "via": via, "local": f"unix:{self.path}", "hold_timeout": 30, **tunnel}})
         self.adit.start(wrapper=self.home.wrapper())
-        wait_until(self.path.exists, "the listener")
+        wait_until(lambda: listens_unix(self.path, self.adit.process.pid), "the listener")
         return self
 
     def client(self):
