@@ -238,9 +238,9 @@ static void test_after_waking_up_for_a_stopped_one_it_waits_for_the_next(void **
 	timer_init(&a, loop, note_string, LETTER("a"));
 	timer_init(&b, loop, note_string, LETTER("b"));
 	timer_start(&a, 1);
-	loop_pass(loop, LOOP_NO_WAIT);
-	timer_start(&b, 20);
+	timers_set(loop_timers(loop)); /* not a pass: it may be due by now */
 	timer_stop(&a);
+	timer_start(&b, 20);
 	loop_run(loop);
 	assert_string_equal(trace, "b");
 }
