@@ -120,6 +120,57 @@ static void test_a_changed_host_gets_a_new_link_before_the_old_one_drains(void *
 	close(after);
 }
 
+static unsigned admitted, admitted_max;
+
+static enum server_verdict admit_some(void *arg, struct server *s, const struct server_login *login)
+{
+	(void)arg;
+	(void)s;
+	(void)login;
+	if (admitted == admitted_max)
+		return SERVER_REFUSE;
+	admitted++;
+	return SERVER_ACCEPT;
+}
+
+static void test_all_connections_of_a_changed_host_are_there_before_the_old_ones_drain(void **state)
+{
+	(void)state;
+	rig_apply(ONE("connections = 2;"));
+	A->script.on_login = admit_some;
+	admitted = 0;
+	admitted_max = 1;
+	rig_apply(ONE("connections = 2; user = \"other\";"));
+	rig_advance(1000);
+	assert_int_equal(admitted, 1);
+	for (size_t i = 0; i < 2; i++)
+		assert_false(server_saw_end(A->servers[i]));
+	admitted_max = 2;
+	rig_advance(120000);
+	assert_int_equal(admitted, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(server_saw_end(A->servers[i]));
+	assert_int_equal(place_live_count(A), 2);
+}
+
+static void test_an_old_link_that_is_lost_leaves_it_to_its_successor(void **state)
+{
+	(void)state;
+	rig_apply(ONE(""));
+	place_close(B);
+	rig_apply("hosts: { a: { port = ${B}; }; }; tunnels: { x: { " LOCAL("\"a\"") " }; };");
+	assert_tunnel("x", TUNNEL_UP);
+	place_kill(A);
+	rig_advance(60000);
+	assert_tunnel("x", TUNNEL_DOWN);
+	assert_int_equal(A->accepted, 1);
+	place_open(B);
+	rig_advance(60000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(A->accepted, 1);
+	assert_int_equal(place_live_count(B), 1);
+}
+
 /* ---- certificates ---- */
 
 #define WITH_IDENTITY ONE("identity = \"${DIR}/id\"; keepalive_interval = 3600;")
@@ -528,6 +579,8 @@ int main(void)
 	    TEST(test_one_of_several_links_that_is_lost_takes_its_streams_alone),
 	    TEST(test_fewer_connections_drain_the_rest),
 	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
+	    TEST(test_all_connections_of_a_changed_host_are_there_before_the_old_ones_drain),
+	    TEST(test_an_old_link_that_is_lost_leaves_it_to_its_successor),
 	    TEST(test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends),
 	    TEST(test_streams_may_stay_on_the_old_link_while_its_certificate_is_good),
 	    TEST(test_who_jumps_through_a_link_that_is_replaced_moves_first),
