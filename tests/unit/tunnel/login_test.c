@@ -147,6 +147,7 @@ static void test_the_first_of_several_ends_counts(void **state)
 	assert_true(login.expires == now + 4000);
 	login_discard_options(&options);
 	login_clear(&login);
+	config_unref(config);
 	write_certificate(cert_path, 1, now + 3000);
 	assert_int_equal(prepare("identity = [\"${DIR}/id\", \"${DIR}/second\"];"), 0);
 	assert_true(login.expires == now + 3000);
