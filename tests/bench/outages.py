@@ -1,5 +1,6 @@
 """The sections `reconnect` and `links`: how long an outage lasts for clients, beside autossh at its best settings."""
 
+import itertools
 import os
 import signal
 import socket
@@ -84,13 +85,17 @@ def adit(bench, ports, target):
     yield Process([adit_path(), "run", "-c", path], bench.folder / "clients.log", env=environment())
 
 
+# When in the keepalive's second it begins: evenly, over five runs of two by turns.
+PHASES = itertools.cycle((0.1, 0.3, 0.5, 0.7, 0.9))
+
+
 class Running:
     def __init__(self, bench, make, target, count=1):
         self.ports = [free_port() for _ in range(count)]
         self.processes = list(make(bench, self.ports, target))
         for port in self.ports:
             wait_until(Attempts(port).one, "the first client", 60)
-        time.sleep(2)  # a link that has lived; and autossh's ssh is not in its first second
+        time.sleep(2 + next(PHASES))  # a link that has lived; and autossh's ssh is not in its first second
 
     def __enter__(self):
         return self
