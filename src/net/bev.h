@@ -56,8 +56,7 @@
 struct bufferevent *bev_socket_new(struct loop *loop, evutil_socket_t fd);
 /* The descriptor of a socket, -1 for other kinds; stays the bufferevent's. */
 evutil_socket_t bev_socket_fd(struct bufferevent *bev);
-/* TCP_QUICKACK again after each read, while it is on: for the handshake, where the server's Nagle
- * waits for our ACKs. */
+/* TCP_QUICKACK again after each read, while it is on: for when the server's Nagle waits for our ACKs. */
 enum bev_quickack { BEV_QUICKACK_OFF, BEV_QUICKACK_ON };
 void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack);
 /* The same once. Returns false, having done nothing, when something was written since the last read:
