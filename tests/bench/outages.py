@@ -11,6 +11,7 @@ import time
 from lib.adit import adit_path, environment, libconfig_file
 from lib.process import Process, descendants, free_port, need, wait_until
 from lib.targets import Server, echo
+from usage import cpu_seconds, pss_bytes
 
 AWAY_S = 20
 EVERY_S = 0.02  # a new client
@@ -162,23 +163,6 @@ def reconnect(bench):
     target.stop()
 
 
-def pss_bytes(pids):
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-            total += next(int(line.split()[1]) for line in f if line.startswith("Pss:")) * 1024
-    return total
-
-
-def cpu_seconds(pids):
-    """In nanoseconds of the scheduler rather than ticks of 10 ms."""
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
-
-
 def links(bench, count=int(os.environ.get("ADIT_BENCH_LINKS", "200"))):
     """Many links in one process, beside an autossh and an ssh each: memory, idle CPU with keepalives, and a restart."""
     target = Server(echo)
@@ -186,9 +170,9 @@ def links(bench, count=int(os.environ.get("ADIT_BENCH_LINKS", "200"))):
     for make in (autossh, adit):
         with Running(bench, make, target.port, count) as running:
             pids = running.pids()
-            before = cpu_seconds(pids)
+            before = sum(map(cpu_seconds, pids))
             time.sleep(10)
-            found[make] = {"pss": pss_bytes(pids), "cpu": (cpu_seconds(pids) - before) / 10}
+            found[make] = {"pss": sum(map(pss_bytes, pids)), "cpu": (sum(map(cpu_seconds, pids)) - before) / 10}
             bench.sshd.stop()
             bench.sshd.start()
             begin = time.monotonic()

@@ -11,6 +11,7 @@ import time
 from lib.adit import adit_path, environment, helper_path, libconfig_file
 from lib.process import Process, free_port, wait_until
 from lib.ssh_servers import OpenSsh
+from usage import cpu_seconds, pss_bytes
 
 STREAMS_A_LINK = 10
 IDLE_S = 30
@@ -21,11 +22,6 @@ MEMORY_WANTED_BYTES = 100e6
 CPU_WANTED = 0.01  # of a core
 BACK_WANTED_S = 15
 SERVER_WAITS_AT_MOST = 1.25  # a server that is busy all the time is 1
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
-        return int(f.read().split()[0]) / 1e9
 
 
 def family_seconds(pid):
@@ -111,10 +107,6 @@ class RealServer:
         self.sshd.stop()
         dropped = Counter(self.log, "^drop connection").count()
         return Counter(self.log, "^Connection from").count() + dropped, dropped
-
-def pss_bytes(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("Pss:")) * 1024
 
 
 def open_streams(ports):
