@@ -1,4 +1,6 @@
 # `make bench` measures what needs no server; tests/bench/run measures the program.
+EXTRA_DIST += tests/bench/run tests/bench/outages.py tests/bench/scale.py tests/bench/usage.py
+
 EXTRA_PROGRAMS = tests/bench/packet_bench tests/bench/relay_bench tests/bench/reload_bench
 tests_bench_packet_bench_SOURCES = tests/bench/packet_bench.c
 tests_bench_packet_bench_LDADD = $(UP_TO_SSH) $(THIRD_PARTY)
