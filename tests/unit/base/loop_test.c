@@ -1,49 +1,7 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "loop_rig.h"
 
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/clock.h"
-#include "base/loop.h"
-
-/* What happened, a letter each. */
-static char trace[64];
-
-static void note(char letter)
-{
-	size_t n = strlen(trace);
-
-	assert_true(n + 1 < sizeof(trace));
-	trace[n] = letter;
-	trace[n + 1] = '\0';
-}
-
-#define LETTER(text) ((char[]){text})
-
-static void note_string(void *arg)
-{
-	note(*(const char *)arg);
-}
-
-static int setup(void **state)
-{
-	trace[0] = '\0';
-	clock_fake_start(1000, 1700000000);
-	*state = loop_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	loop_free(*state);
-	clock_fake_stop();
-	return 0;
-}
 
 /* ---- tasks ---- */
 

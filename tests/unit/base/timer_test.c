@@ -1,40 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "loop_rig.h"
 
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/loop.h"
 #include "base/mem.h"
-
-/* What fired, a letter each. */
-static char trace[64];
-
-static void note_string(void *arg)
-{
-	assert_true(strlen(trace) + 1 < sizeof(trace));
-	strcat(trace, arg);
-}
-
-#define LETTER(text) ((char[]){text})
-
-static int setup(void **state)
-{
-	trace[0] = '\0';
-	clock_fake_start(1000, 1700000000);
-	*state = loop_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	loop_free(*state);
-	clock_fake_stop();
-	return 0;
-}
 
 static void test_timers_fire_at_their_moment_and_in_order(void **state)
 {
