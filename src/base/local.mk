@@ -8,6 +8,7 @@ libbase_a_SOURCES = \
 	src/base/loop.c src/base/loop.h \
 	src/base/map.c src/base/map.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/minmax.h \
 	src/base/random.c src/base/random.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/str.c src/base/str.h \

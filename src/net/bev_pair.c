@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/minmax.h"
 
 struct end {
 	struct bufferevent *bev;
@@ -36,7 +37,7 @@ static void move(struct end *from, struct end *to)
 		size_t filled = evbuffer_get_length(input);
 		size_t room = high > filled ? high - filled : 0;
 
-		n = n < room ? n : room;
+		n = min(n, room);
 	}
 	if (n == 0)
 		return;

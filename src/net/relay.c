@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/minmax.h"
 
 enum { BUDGET = 256 * 1024, READ_UNIT = 64 * 1024, PEEK_VECTORS = 64 };
 
@@ -102,7 +103,7 @@ static size_t bytes_to_move(const struct side *from)
 		size_t filled = evbuffer_get_length(output_of(from->other));
 		size_t left = high > filled ? high - filled : 0;
 
-		room = left < room ? left : room;
+		room = min(left, room);
 	}
 	if (room == 0)
 		return 0;

@@ -43,7 +43,7 @@ static void add(struct evbuffer *to, struct span data)
 	if (count < 1)
 		abort(); /* out of memory */
 	for (int i = 0; i < count; i++) {
-		size_t n = data.n < space[i].iov_len ? data.n : space[i].iov_len;
+		size_t n = min(data.n, space[i].iov_len);
 
 		memcpy(space[i].iov_base, data.p, n);
 		space[i].iov_len = n;

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/minmax.h"
 #include "ssh/channel.h"
 #include "ssh/messages.h"
 #include "ssh/packet.h"
@@ -21,16 +22,6 @@
  * share a chain of the transport's output, CHANNEL_EXTENDED_DATA's longer head included. */
 #define DATA_HEAD_MAX ((size_t)13)
 #define DATA_MAX (PACKET_PAYLOAD_GOOD - DATA_HEAD_MAX)
-
-static inline uint64_t min(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static inline uint64_t max(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
 
 /* ---- the session ---- */
 

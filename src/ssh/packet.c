@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/minmax.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "net/bev.h"
@@ -130,7 +131,7 @@ static struct evbuffer_iovec reserve(struct evbuffer *out, size_t n)
 {
 	/* libevent copies up to 4,096 bytes along when it replaces a small chain by a larger one. */
 	const size_t whole_chain = BEV_CHAIN - 4096;
-	size_t wanted = n < whole_chain ? whole_chain : n;
+	size_t wanted = max(n, whole_chain);
 	size_t first = evbuffer_get_length(out) ? 1 : n <= SMALL ? n : wanted;
 	struct evbuffer_iovec space;
 	int got = evbuffer_reserve_space(out, (ev_ssize_t)first, &space, 1);
@@ -316,7 +317,7 @@ static size_t peek(struct evbuffer *in, size_t n, struct iovec pieces[CHAINS_MAX
 		return 1;
 	}
 	while (left) {
-		size_t take = chains[used].iov_len < left ? chains[used].iov_len : left;
+		size_t take = min(chains[used].iov_len, left);
 
 		pieces[used] = (struct iovec){chains[used].iov_base, take};
 		left -= take;
@@ -329,7 +330,7 @@ static size_t peek(struct evbuffer *in, size_t n, struct iovec pieces[CHAINS_MAX
 static void cut_front(struct iovec *pieces, size_t n, uint8_t *out)
 {
 	while (n) {
-		size_t take = pieces->iov_len < n ? pieces->iov_len : n;
+		size_t take = min(pieces->iov_len, n);
 
 		memcpy(out, pieces->iov_base, take);
 		pieces->iov_base = (uint8_t *)pieces->iov_base + take;
@@ -346,7 +347,7 @@ static void cut_back(struct iovec *pieces, size_t count, size_t n, uint8_t *out)
 {
 	while (n) {
 		struct iovec *last = &pieces[count - 1];
-		size_t take = last->iov_len < n ? last->iov_len : n;
+		size_t take = min(last->iov_len, n);
 
 		memcpy(out + n - take, (uint8_t *)last->iov_base + last->iov_len - take, take);
 		last->iov_len -= take;
