@@ -17,13 +17,16 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/minmax.h"
 
 enum {
-	READ_UNIT = 65536, /* at once and a pass, for each socket */
+	BLOCK_SIZE = 65536,
+	READ_BLOCKS = 4, /* at once and a pass, for each socket */
 	COPY_BELOW =
 	    16384, /* a smaller read is copied, a larger one is handed over with its block */
 	WRITE_BUDGET = 256 * 1024, /* a pass */
@@ -38,7 +41,8 @@ struct socket_bev {
 	struct event
 	    read_event; /* EV_READ | EV_CLOSED | EV_ET, always on until EOF and an error are over */
 	struct event write_event; /* EV_WRITE | EV_ET, pending while the kernel takes no more */
-	struct task read_task;  /* reads on: after a full unit, or when the input has room again */
+	struct task
+	    read_task; /* reads on: after a pass's worth, or when the input has room again */
 	struct task write_task; /* writes what the pass produced */
 	struct bev_reports reports;
 	bool readable; /* there may be something to read */
@@ -55,14 +59,14 @@ struct socket_bev {
 /* ---- blocks ---- */
 
 /*
- * What is read lands in a block of 64 KB. If it fills a good part of it the block goes into the
- * input as it is, without a copy, and comes back here when its last byte has gone; if not, it is
- * copied, so that a few bytes which nobody takes never hold 64 KB. Blocks are for all sockets of
- * the process.
+ * What is read lands in blocks of 64 KB. A block of which it fills a good part goes into the input
+ * as it is, without a copy, and comes back here when its last byte has gone; if not, it is copied,
+ * so that a few bytes which nobody takes never hold 64 KB. Blocks are for all sockets of the
+ * process.
  */
 struct block {
 	struct list node;
-	uint8_t bytes[READ_UNIT];
+	uint8_t bytes[BLOCK_SIZE];
 };
 
 static struct list spare_blocks = {&spare_blocks, &spare_blocks};
@@ -103,11 +107,8 @@ static void block_unreferenced(const void *data, size_t n, void *arg)
 	block_give_back(arg);
 }
 
-static void input_add(struct socket_bev *s, struct block *block, size_t n)
+static void input_add(struct evbuffer *input, struct block *block, size_t n)
 {
-	struct evbuffer *input = bufferevent_get_input(s->bev);
-
-	evbuffer_unfreeze(input, 0);
 	if (n < COPY_BELOW) {
 		if (evbuffer_add(input, block->bytes, n))
 			abort();
@@ -115,7 +116,25 @@ static void input_add(struct socket_bev *s, struct block *block, size_t n)
 	} else if (evbuffer_add_reference(input, block->bytes, n, block_unreferenced, block)) {
 		abort();
 	}
+}
+
+/* The first n bytes of the blocks; what is left of them goes back. */
+static void input_add_blocks(struct socket_bev *s, struct block **blocks, size_t count, size_t n)
+{
+	struct evbuffer *input = bufferevent_get_input(s->bev);
+	size_t used = 0;
+
+	evbuffer_unfreeze(input, 0);
+	while (n) {
+		size_t m = min(n, BLOCK_SIZE);
+
+		input_add(input, blocks[used++], m);
+		n -= m;
+	}
 	evbuffer_freeze(input, 0);
+	/* In the order in which they will be taken again. */
+	while (count > used)
+		block_give_back(blocks[--count]);
 }
 
 /* ---- failing ---- */
@@ -164,12 +183,17 @@ static void look_for_error(struct socket_bev *s)
 
 /* ---- reading ---- */
 
+/* As much as the input has room for, but no less than a block (or the high mark, if that is less):
+ * small reads are no use. */
 static size_t read_size(struct socket_bev *s)
 {
-	size_t high;
+	size_t high, filled = evbuffer_get_length(bufferevent_get_input(s->bev));
+	const size_t most = (size_t)READ_BLOCKS * BLOCK_SIZE;
 
 	bufferevent_getwatermark(s->bev, EV_READ, NULL, &high);
-	return high && high < READ_UNIT ? high : READ_UNIT;
+	if (high == 0)
+		return most;
+	return min(most, max(min(high, BLOCK_SIZE), high > filled ? high - filled : 0));
 }
 
 static void reading_ended(struct socket_bev *s)
@@ -211,20 +235,27 @@ static void keep_acknowledging(struct socket_bev *s)
 /* Returns how many bytes came. */
 static size_t read_once(struct socket_bev *s)
 {
-	struct block *block = block_take();
-	ssize_t n = recv(s->fd, block->bytes, read_size(s), 0);
+	struct block *blocks[READ_BLOCKS];
+	struct iovec vectors[READ_BLOCKS];
+	size_t count = 0;
 
-	if (n <= 0) {
-		int error = errno;
+	for (size_t left = read_size(s); left; left -= vectors[count++].iov_len) {
+		blocks[count] = block_take();
+		vectors[count] = (struct iovec){blocks[count]->bytes, min(left, BLOCK_SIZE)};
+	}
 
-		block_give_back(block);
-		if (n == 0)
-			reading_ended(s);
-		else
-			reading_failed(s, error);
+	ssize_t n = readv(s->fd, vectors, (int)count);
+	int error = errno;
+
+	input_add_blocks(s, blocks, count, n > 0 ? (size_t)n : 0);
+	if (n < 0) {
+		reading_failed(s, error);
 		return 0;
 	}
-	input_add(s, block, (size_t)n);
+	if (n == 0) {
+		reading_ended(s);
+		return 0;
+	}
 	s->unacknowledged = true;
 	keep_acknowledging(s);
 	bev_reports_note(&s->reports, BEV_REPORT_READ);
@@ -236,7 +267,7 @@ static void read_some(void *arg)
 	struct socket_bev *s = arg;
 	size_t got = 0;
 
-	while (s->readable && !s->failed && got < READ_UNIT) {
+	while (s->readable && !s->failed && got < (size_t)READ_BLOCKS * BLOCK_SIZE) {
 		if (bev_input_full(s->bev))
 			return; /* on_input_changed() goes on */
 		got += read_once(s);

@@ -1,11 +1,5 @@
 #include "bev_rules.h"
-
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "tcp_pair.h"
 
 enum { BUFFER_BYTES = 100000 };
 
@@ -27,20 +21,12 @@ static void unix_fds(int fds[2])
 
 static void tcp_fds(int fds[2])
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t n = sizeof(at);
-	int listening = socket(AF_INET, SOCK_STREAM, 0);
+	tcp_pair(fds, BUFFER_BYTES);
+}
 
-	assert_int_equal(bind(listening, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(listening, 1), 0);
-	assert_int_equal(getsockname(listening, (struct sockaddr *)&at, &n), 0);
-	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(fds[0], (struct sockaddr *)&at, sizeof(at)), 0);
-	fds[1] = accept(listening, NULL, NULL);
-	assert_true(fds[1] >= 0);
-	close(listening);
-	set_buffers(fds[0]);
-	set_buffers(fds[1]);
+static void large_tcp_fds(int fds[2])
+{
+	tcp_pair(fds, 1000000);
 }
 
 static void make_sockets(
@@ -257,6 +243,33 @@ static void test_blocks_come_back_when_their_bytes_are_gone(void **state)
 	fixture_end(&f);
 }
 
+static void test_a_pass_reads_what_has_come(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_begin(&f, large_tcp_fds);
+	f.end.reading = BEV_RULES_LEAVE;
+	tcp_pair_deliver(f.peer, bev_socket_fd(f.end.bev), 200000);
+	loop_pass(f.loop, LOOP_NO_WAIT);
+	assert_int_equal(bev_rules_input_length(&f.end), 200000);
+	fixture_end(&f);
+}
+
+static void test_and_no_more_than_the_input_has_room_for(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_begin(&f, large_tcp_fds);
+	f.end.reading = BEV_RULES_LEAVE;
+	bufferevent_setwatermark(f.end.bev, EV_READ, 0, 100000);
+	tcp_pair_deliver(f.peer, bev_socket_fd(f.end.bev), 200000);
+	bev_rules_settle(f.loop);
+	assert_int_equal(bev_rules_input_length(&f.end), 100000);
+	fixture_end(&f);
+}
+
 static void test_quickack_is_for_tcp_and_harms_nobody_else(void **state)
 {
 	struct fixture f;
@@ -293,6 +306,8 @@ int main(void)
 	    cmocka_unit_test(test_a_half_closed_peer_does_not_spin_the_loop),
 	    cmocka_unit_test(test_small_reads_that_nobody_takes_hold_little_memory),
 	    cmocka_unit_test(test_blocks_come_back_when_their_bytes_are_gone),
+	    cmocka_unit_test(test_a_pass_reads_what_has_come),
+	    cmocka_unit_test(test_and_no_more_than_the_input_has_room_for),
 	    cmocka_unit_test(test_quickack_is_for_tcp_and_harms_nobody_else),
 	};
 

@@ -12,7 +12,8 @@ tests_unit_net_addr_test_SOURCES = tests/unit/net/addr_test.c
 tests_unit_net_addr_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
 tests_unit_net_bev_pair_test_SOURCES = tests/unit/net/bev_pair_test.c tests/unit/net/bev_rules.h tests/unit/net/bev_watch.h
 tests_unit_net_bev_pair_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
-tests_unit_net_bev_socket_test_SOURCES = tests/unit/net/bev_socket_test.c tests/unit/net/bev_rules.h tests/unit/net/bev_watch.h
+tests_unit_net_bev_socket_test_SOURCES = tests/unit/net/bev_socket_test.c tests/unit/net/bev_rules.h tests/unit/net/bev_watch.h \
+	tests/unit/net/tcp_pair.h
 tests_unit_net_bev_socket_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
 tests_unit_net_connector_test_SOURCES = tests/unit/net/connector_test.c
 tests_unit_net_connector_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
