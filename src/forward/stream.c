@@ -410,7 +410,7 @@ void stream_carry(struct stream *s, struct bufferevent *target)
 	send_proxy_header(s, target);
 	if (s->answer_owed)
 		grant_in_socks(s);
-	bufferevent_setwatermark(s->client, EV_READ, 0, CARRIED_HIGH);
+	bufferevent_setwatermark(s->client, EV_READ, 0, BEV_HIGH_MARK);
 	bufferevent_setwatermark(s->client, EV_WRITE, CARRIED_LOW, CARRIED_HIGH);
 	bufferevent_setwatermark(target, EV_WRITE, CARRIED_LOW, CARRIED_HIGH);
 	s->relay = relay_new(f->env.loop, s->client, target, &options);

@@ -92,15 +92,16 @@ static bool end_if_done(struct relay *relay)
 /* ---- moving ---- */
 
 /* How much to move: until the other's output is at its high mark, and on to the end of a chain, so that none is split and
- * copied. (A chain of what our kinds receive is 64 KB at most; a larger one is split nevertheless.) */
+ * copied. (A chain of what our kinds receive is 64 KB at most; a larger one is split nevertheless.) An output that is empty
+ * takes all that a pass may move: its sink keeps up, and what goes at once goes with fewer system calls. */
 static size_t bytes_to_move(const struct side *from)
 {
 	struct evbuffer_iovec vectors[PEEK_VECTORS];
+	size_t filled = evbuffer_get_length(output_of(from->other));
 	size_t room = BUDGET, high, n = 0;
 
 	bufferevent_getwatermark(from->other->bev, EV_WRITE, NULL, &high);
-	if (high) {
-		size_t filled = evbuffer_get_length(output_of(from->other));
+	if (high && filled) {
 		size_t left = high > filled ? high - filled : 0;
 
 		room = min(left, room);

@@ -118,6 +118,30 @@ static void test_with_low_marks_it_ends_with_the_last_byte(void **state)
 	finish(&f);
 }
 
+static void test_an_output_that_is_empty_takes_a_passs_worth(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f);
+	bufferevent_setwatermark(f.b, EV_WRITE, 16384, 65536);
+	join(&f);
+	f.server.reading = BEV_RULES_LEAVE;
+	bufferevent_setwatermark(f.server.bev, EV_READ, 0, 1000);
+	bev_rules_write(&f.client, 0, 200000);
+	bev_rules_settle(f.loop);
+	assert_in_range(evbuffer_get_length(bufferevent_get_output(f.b)), 190000, 200000);
+	/* One that is not takes no more than its mark allows. */
+	bev_rules_write(&f.client, 200000, 200000);
+	bev_rules_settle(f.loop);
+	assert_in_range(evbuffer_get_length(bufferevent_get_output(f.b)), 190000, 200000);
+	f.server.reading = BEV_RULES_TAKE;
+	bev_rules_take(&f.server);
+	BEV_RULES_UNTIL(f.loop, evbuffer_get_length(f.server.got) == 400000);
+	bev_rules_got_exactly(&f.server, 400000);
+	finish(&f);
+}
+
 static void test_what_was_there_before_goes_first(void **state)
 {
 	struct fixture f;
@@ -375,6 +399,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_both_ways_then_both_ends),
 	    cmocka_unit_test(test_with_low_marks_it_ends_with_the_last_byte),
+	    cmocka_unit_test(test_an_output_that_is_empty_takes_a_passs_worth),
 	    cmocka_unit_test(test_what_was_there_before_goes_first),
 	    cmocka_unit_test(test_an_eof_that_came_before_counts),
 	    cmocka_unit_test(test_an_error_that_came_before_counts),
