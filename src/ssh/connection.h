@@ -272,6 +272,8 @@ void sharing_heard(struct session *s, size_t n);
 void sharing_moved(struct channel *c, size_t n);
 /* What a channel may have under way on this path; UINT64_MAX while no small message waits behind it. */
 uint64_t sharing_limit(const struct session *s, const struct path *p);
+/* How many bytes a pass of the loop takes of what came, and sends, before others have their turn. */
+size_t sharing_pass(const struct session *s);
 /* The peer took n bytes of what c sent. */
 void sharing_adjusted(struct channel *c, uint32_t n);
 /* How much c may send now: all of the peer's window, or a part of it. */

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "ssh/connection.h"
 
-enum { PASS_PACKETS = 64, PASS_BYTES = 256 * 1024, DATA_PIECES = 32 };
+enum { PASS_PACKETS = 64, DATA_PIECES = 32 };
 
 /* ---- who has something ---- */
 
@@ -267,7 +267,8 @@ static void send_some(struct session *s)
 
 	if (s->state == SESSION_CLOSED)
 		return;
-	while (packets < PASS_PACKETS && bytes < PASS_BYTES && transport_can_send(s->transport)) {
+	while (
+	    packets < PASS_PACKETS && bytes < sharing_pass(s) && transport_can_send(s->transport)) {
 		size_t n = send_one(s);
 
 		if (n == 0)

@@ -10,7 +10,7 @@
  * OpenSSH's usual window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may
  * keep it as full as its window allows. But while small messages go beside it, no channel keeps more under way than twice
  * what the path holds: towards us its window is not filled up again (channel_window.c), towards the peer it leaves a part of
- * the peer's window unused (pump.c).
+ * the peer's window unused (pump.c). A pass of the loop takes less at once then, too.
  */
 #include "base/clock.h"
 #include "ssh/connection.h"
@@ -24,7 +24,9 @@ enum {
 	BULK_MS = 100, /* so long after a large message bulk is under way */
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
-	PATHS = 2,          /* how many times what the path holds */
+	PATHS = 2, /* how many times what the path holds */
+	PASS = 256 * 1024,
+	SHARED_PASS = 64 * 1024,
 	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
 };
 
@@ -78,6 +80,7 @@ static void on_alone(void *arg)
 		return;
 	}
 	transport_set_acks(s->transport, TRANSPORT_ACKS_AS_USUAL);
+	transport_set_pass(s->transport, sharing_pass(s));
 	LIST_FOREACH(node, &s->in_order)
 	pump_channel(CONTAINER_OF(node, struct channel, in_session)); /* it may send more again */
 }
@@ -120,6 +123,7 @@ void sharing_moved(struct channel *c, size_t n)
 		return;
 	timer_start(&sharing->alone, REMEMBERED_MS);
 	transport_set_acks(c->session->transport, TRANSPORT_ACKS_AT_ONCE);
+	transport_set_pass(c->session->transport, sharing_pass(c->session));
 }
 
 uint64_t sharing_limit(const struct session *s, const struct path *p)
@@ -127,6 +131,11 @@ uint64_t sharing_limit(const struct session *s, const struct path *p)
 	if (!timer_is_running(&s->sharing.alone) || !p->holds)
 		return UINT64_MAX;
 	return max(UNDER_WAY_MIN, PATHS * (uint64_t)p->holds);
+}
+
+size_t sharing_pass(const struct session *s)
+{
+	return timer_is_running(&s->sharing.alone) ? SHARED_PASS : PASS;
 }
 
 /* ---- towards the peer ---- */

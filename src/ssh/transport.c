@@ -1,5 +1,5 @@
 /*
- * What comes in is read in process(), at most READ_PACKETS_MAX packets a pass: the identification, then packets, each of which
+ * What comes in is read in process(), a part of it each pass: the identification, then packets, each of which
  * transport_dispatch() hands to its handler. What goes out is sealed into the bufferevent's output at once, or kept while a key
  * exchange forbids it.
  *
@@ -21,7 +21,7 @@
 enum {
 	/* A pass takes no more than that, so that other connections get their turn. */
 	READ_PACKETS_MAX = 16,
-	READ_BYTES_MAX = 256 * 1024,
+	PASS_DEFAULT = 256 * 1024,
 	/* A packet must fit into the input, or reading would stop before it is whole. */
 	INPUT_HIGH_MARK = PACKET_LENGTH_MAX + 4096,
 	/* Bytes that the kernel may hold unsent: a query must not wait behind a dump's megabytes. */
@@ -290,7 +290,7 @@ static void process(void *arg)
 	struct transport *t = arg;
 	struct err e = ERR_INIT;
 	size_t length = evbuffer_get_length(bufferevent_get_input(t->bev));
-	size_t enough = length > READ_BYTES_MAX ? length - READ_BYTES_MAX : 0;
+	size_t enough = length > t->pass_bytes ? length - t->pass_bytes : 0;
 	int r = 1;
 
 	t->last_received_ms = clock_now_ms();
@@ -392,6 +392,7 @@ struct transport *transport_new(struct loop *loop, struct bufferevent *bev,
 	t->rekey_timeout_ms =
 	    options->rekey_timeout_ms ? options->rekey_timeout_ms : REKEY_TIMEOUT_DEFAULT_MS;
 	t->last_received_ms = clock_now_ms();
+	t->pass_bytes = PASS_DEFAULT;
 	t->was_blocked = true;
 	t->sealer = packet_sealer_new();
 	t->opener = packet_opener_new();
@@ -466,6 +467,11 @@ void transport_set_acks(struct transport *t, enum transport_acks acks)
 	if (t->state != STATE_CLOSED && bev_socket_fd(t->bev) >= 0)
 		bev_socket_set_quickack(
 		    t->bev, acks == TRANSPORT_ACKS_AT_ONCE ? BEV_QUICKACK_ON : BEV_QUICKACK_OFF);
+}
+
+void transport_set_pass(struct transport *t, size_t bytes)
+{
+	t->pass_bytes = bytes;
 }
 
 /* ---- what it knows ---- */

@@ -28,6 +28,7 @@ struct transport {
 	struct bufferevent *bev; /* NULL when closed */
 	const struct log_context *log;
 	struct transport_callbacks callbacks;
+	size_t pass_bytes; /* a pass of the loop reads that much, and the rest of a packet */
 	void *arg;
 	enum transport_state state;
 	bool authenticated;

@@ -15,6 +15,7 @@ struct transport {
 	unsigned acknowledged;
 	bool needs_no_acknowledgement;
 	enum transport_acks acks;
+	size_t pass;
 	struct loop *loop;
 	struct session *session;
 	struct transport *peer;
@@ -242,6 +243,16 @@ void fake_transport_need_no_acknowledgement(struct transport *t, bool none)
 void transport_set_acks(struct transport *t, enum transport_acks acks)
 {
 	t->acks = acks;
+}
+
+void transport_set_pass(struct transport *t, size_t bytes)
+{
+	t->pass = bytes;
+}
+
+size_t fake_transport_pass(const struct transport *t)
+{
+	return t->pass;
 }
 
 enum transport_acks fake_transport_acks(const struct transport *t)

@@ -285,6 +285,22 @@ static void test_full_packets_need_no_acknowledgement_of_ours(void **state)
 	pair_free(pair);
 }
 
+/* ---- what the transport may do with bulk ---- */
+
+static void test_a_pass_takes_less_while_the_link_is_shared(void **state)
+{
+	struct pair *pair = pair_new();
+	struct transport *t = pair->rig->transport;
+
+	(void)state;
+	bulk_comes(pair, 300 * KB, 1);
+	receive(pair, &pair->small, 10);
+	assert_int_equal(fake_transport_pass(t), 64 * KB);
+	loop_fake_advance(pair->rig->loop, 1000);
+	assert_int_equal(fake_transport_pass(t), 256 * KB);
+	pair_free(pair);
+}
+
 /* ---- towards the peer ---- */
 
 static void send_bulk(struct pair *pair)
@@ -367,6 +383,29 @@ static void test_what_was_held_back_goes_out_when_bulk_is_alone_again(void **sta
 	pair_free(pair);
 }
 
+/* How much of bulk goes out in one pass, when a million bytes wait. */
+static uint64_t sent_in_a_pass(struct pair *pair)
+{
+	static const uint8_t bytes[MB];
+	uint64_t before = fake_transport_bytes_sent(pair->rig->transport);
+
+	channel_send(pair->bulk.channel, SPAN(bytes, sizeof(bytes)));
+	loop_pass(pair->rig->loop, LOOP_NO_WAIT);
+	return fake_transport_bytes_sent(pair->rig->transport) - before;
+}
+
+static void test_a_pass_sends_less_while_the_link_is_shared(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	assert_in_range(sent_in_a_pass(pair), 256 * KB, 300 * KB);
+	forget_sent(pair);
+	receive(pair, &pair->small, 10);
+	assert_in_range(sent_in_a_pass(pair), 64 * KB, 100 * KB);
+	pair_free(pair);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,7 +421,9 @@ int main(void)
 	    cmocka_unit_test(test_where_answers_acknowledge_it_looks_less_often),
 	    cmocka_unit_test(test_while_the_link_is_shared_all_is_acknowledged_at_once),
 	    cmocka_unit_test(test_full_packets_need_no_acknowledgement_of_ours),
+	    cmocka_unit_test(test_a_pass_takes_less_while_the_link_is_shared),
 	    cmocka_unit_test(test_what_we_send_alone_fills_the_peers_window),
+	    cmocka_unit_test(test_a_pass_sends_less_while_the_link_is_shared),
 	    cmocka_unit_test(test_beside_small_messages_a_part_of_the_peers_window_stays_unused),
 	    cmocka_unit_test(test_a_peer_that_credits_in_large_lumps_is_not_waited_for),
 	    cmocka_unit_test(test_what_was_held_back_goes_out_when_bulk_is_alone_again),

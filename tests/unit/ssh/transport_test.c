@@ -197,6 +197,25 @@ static void test_a_pass_takes_a_bounded_number_of_messages(void **state)
 	rig_stop(&rig);
 }
 
+static void test_a_pass_takes_as_many_bytes_as_it_may(void **state)
+{
+	(void)state;
+	static char large[30000];
+	struct rig rig = {0};
+
+	memset(large, '^', sizeof(large) - 1);
+	rig_handshake(&rig);
+	transport_set_pass(rig.t, 64 * 1024);
+	for (int i = 0; i < 8; i++)
+		rig_server_sends(&rig, large);
+	for (size_t before = 0; rig.messages.n < 8 * sizeof(large); before = rig.messages.n) {
+		loop_pass(rig.loop, LOOP_NO_WAIT);
+		/* Each turn ends with the message that is one too many. */
+		assert_true(rig.messages.n - before <= 2 * 3 * (sizeof(large) + 8));
+	}
+	rig_stop(&rig);
+}
+
 static void test_a_message_that_nobody_knows_is_answered_with_its_number(void **state)
 {
 	(void)state;
@@ -740,6 +759,7 @@ int main(void)
 	    cmocka_unit_test(test_a_host_key_that_is_not_the_right_one_ends_it),
 	    cmocka_unit_test(test_messages_are_handed_up_in_order),
 	    cmocka_unit_test(test_a_pass_takes_a_bounded_number_of_messages),
+	    cmocka_unit_test(test_a_pass_takes_as_many_bytes_as_it_may),
 	    cmocka_unit_test(test_a_message_that_nobody_knows_is_answered_with_its_number),
 	    cmocka_unit_test(test_a_message_that_breaks_the_protocol_ends_it),
 	    cmocka_unit_test(test_ignore_debug_and_unimplemented_change_nothing),
