@@ -62,6 +62,11 @@ void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack
 /* The same once. Returns false, having done nothing, when something was written since the last read:
  * that said it. */
 bool bev_socket_acknowledge(struct bufferevent *bev);
+/* SO_RCVLOWAT: the kernel tells us when n bytes have come, or the end; 0: whenever something has.
+ * Until it is 0 again the caller fetches what is less with bev_socket_read_now(), every so often.
+ * Neither does anything to other kinds; the first returns false then. */
+bool bev_socket_set_lowat(struct bufferevent *bev, size_t n);
+void bev_socket_read_now(struct bufferevent *bev);
 
 /* Two that are joined: what is written to one is read from the other. When one is reset, or written
  * to after the other was freed, the error is ECONNRESET or EPIPE as on a socket. For tests. */

@@ -514,3 +514,25 @@ bool bev_socket_acknowledge(struct bufferevent *bev)
 	acknowledge(s);
 	return true;
 }
+
+bool bev_socket_set_lowat(struct bufferevent *bev, size_t n)
+{
+	struct socket_bev *s = socket_of(bev);
+	int bytes = n ? (int)n : 1;
+
+	if (!s || setsockopt(s->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes)))
+		return false;
+	bev_socket_read_now(bev);
+	return true;
+}
+
+void bev_socket_read_now(struct bufferevent *bev)
+{
+	struct socket_bev *s = socket_of(bev);
+
+	if (!s || s->eof || s->failed)
+		return;
+	s->readable = true;
+	if (!bev_input_full(bev))
+		read_some(s);
+}

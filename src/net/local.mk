@@ -6,6 +6,7 @@ libnet_a_SOURCES = \
 	src/net/change.c src/net/change.h \
 	src/net/connector.c src/net/connector.h \
 	src/net/listener.c src/net/listener.h \
+	src/net/lumps.c src/net/lumps.h \
 	src/net/relay.c src/net/relay.h \
 	src/net/resolver.c src/net/resolver.h \
 	src/net/sockopt.c src/net/sockopt.h

@@ -10,7 +10,7 @@
  * OpenSSH's usual window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may
  * keep it as full as its window allows. But while small messages go beside it, no channel keeps more under way than twice
  * what the path holds: towards us its window is not filled up again (channel_window.c), towards the peer it leaves a part of
- * the peer's window unused (pump.c). A pass of the loop takes less at once then, too.
+ * the peer's window unused (pump.c). A pass of the loop takes less at once then, too, and bulk is not read in lumps (net/lumps).
  */
 #include "base/clock.h"
 #include "ssh/connection.h"
@@ -27,6 +27,7 @@ enum {
 	PATHS = 2, /* how many times what the path holds */
 	PASS = 256 * 1024,
 	SHARED_PASS = 64 * 1024,
+	LUMPS_WINDOW_MIN = 1024 * 1024,
 	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
 };
 
@@ -105,6 +106,16 @@ void sharing_heard(struct session *s, size_t n)
 		timer_start(&s->sharing.acknowledge, s->sharing.pace_ms);
 }
 
+/* Bulk that has the link to itself: the link may be read in lumps, unless somebody may soon wait for what a lump keeps back:
+ * the peer for our credit, or the channel for the peer's. */
+static void bulk_moved(struct channel *c, size_t n)
+{
+	if (c->window_size < LUMPS_WINDOW_MIN || c->remote_window < c->remote_window_full / 2)
+		transport_end_bulk(c->session->transport);
+	else
+		transport_moved_bulk(c->session->transport, n);
+}
+
 void sharing_moved(struct channel *c, size_t n)
 {
 	struct sharing *sharing = &c->session->sharing;
@@ -113,6 +124,8 @@ void sharing_moved(struct channel *c, size_t n)
 	if (n > SMALL) {
 		sharing->bulk_id = c->local_id;
 		sharing->bulk_ms = now_ms;
+		if (!timer_is_running(&sharing->alone))
+			bulk_moved(c, n);
 		return;
 	}
 	/* Bulk that begins or ends says something small itself. */
@@ -124,6 +137,7 @@ void sharing_moved(struct channel *c, size_t n)
 	timer_start(&sharing->alone, REMEMBERED_MS);
 	transport_set_acks(c->session->transport, TRANSPORT_ACKS_AT_ONCE);
 	transport_set_pass(c->session->transport, sharing_pass(c->session));
+	transport_end_bulk(c->session->transport);
 }
 
 uint64_t sharing_limit(const struct session *s, const struct path *p)

@@ -43,6 +43,7 @@ static void close_now(struct transport *t)
 	rekey_watch_disarm(&t->rekey);
 	timer_stop(&t->rekey_deadline);
 	kept_clear(&t->kept);
+	lumps_stop(&t->lumps);
 	bev_free(t->bev);
 	t->bev = NULL;
 }
@@ -405,6 +406,7 @@ struct transport *transport_new(struct loop *loop, struct bufferevent *bev,
 	timer_init(&t->rekey_deadline, loop, transport_on_rekey_deadline, t);
 	bufferevent_setcb(bev, on_readable, on_writable, on_event, t);
 	bufferevent_setwatermark(bev, EV_READ, 0, INPUT_HIGH_MARK);
+	lumps_init(&t->lumps, loop, bev);
 	tune_socket(t);
 	make_kex(t, &options->prefs);
 	send_ident(t);
@@ -472,6 +474,18 @@ void transport_set_acks(struct transport *t, enum transport_acks acks)
 void transport_set_pass(struct transport *t, size_t bytes)
 {
 	t->pass_bytes = bytes;
+}
+
+void transport_moved_bulk(struct transport *t, size_t n)
+{
+	if (t->state != STATE_CLOSED)
+		lumps_moved(&t->lumps, n);
+}
+
+void transport_end_bulk(struct transport *t)
+{
+	if (t->state != STATE_CLOSED)
+		lumps_end(&t->lumps);
 }
 
 /* ---- what it knows ---- */

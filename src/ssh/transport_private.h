@@ -6,6 +6,7 @@
 #define ADIT_SSH_TRANSPORT_PRIVATE_H
 
 #include "base/str.h"
+#include "net/lumps.h"
 #include "ssh/ext_info.h"
 #include "ssh/kept.h"
 #include "ssh/kex.h"
@@ -28,6 +29,7 @@ struct transport {
 	struct bufferevent *bev; /* NULL when closed */
 	const struct log_context *log;
 	struct transport_callbacks callbacks;
+	struct lumps lumps;
 	size_t pass_bytes; /* a pass of the loop reads that much, and the rest of a packet */
 	void *arg;
 	enum transport_state state;

@@ -16,6 +16,7 @@ struct transport {
 	bool needs_no_acknowledgement;
 	enum transport_acks acks;
 	size_t pass;
+	uint64_t bulk;
 	struct loop *loop;
 	struct session *session;
 	struct transport *peer;
@@ -253,6 +254,21 @@ void transport_set_pass(struct transport *t, size_t bytes)
 size_t fake_transport_pass(const struct transport *t)
 {
 	return t->pass;
+}
+
+void transport_moved_bulk(struct transport *t, size_t n)
+{
+	t->bulk += n;
+}
+
+void transport_end_bulk(struct transport *t)
+{
+	t->bulk = 0;
+}
+
+uint64_t fake_transport_bulk(const struct transport *t)
+{
+	return t->bulk;
 }
 
 enum transport_acks fake_transport_acks(const struct transport *t)

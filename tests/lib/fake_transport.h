@@ -41,6 +41,8 @@ void fake_transport_set_quirks(struct transport *t, unsigned quirks);
 void fake_transport_set_extension(struct transport *t, const char *name); /* keeps; NULL: none */
 enum transport_acks fake_transport_acks(const struct transport *t);
 size_t fake_transport_pass(const struct transport *t);
+/* The bytes of bulk that it was told of since it was last told that it ends. */
+uint64_t fake_transport_bulk(const struct transport *t);
 /* As if something were always sent before it would be told to. */
 void fake_transport_need_no_acknowledgement(struct transport *t, bool none);
 unsigned fake_transport_acknowledged(const struct transport *t); /* how often it was told to */

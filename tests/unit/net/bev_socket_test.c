@@ -270,6 +270,53 @@ static void test_and_no_more_than_the_input_has_room_for(void **state)
 	fixture_end(&f);
 }
 
+static void test_with_a_low_mark_less_is_not_told_until_it_is_asked_for(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_begin(&f, large_tcp_fds);
+	f.end.reading = BEV_RULES_LEAVE;
+	assert_true(bev_socket_set_lowat(f.end.bev, 1000));
+	tcp_pair_deliver(f.peer, bev_socket_fd(f.end.bev), 999);
+	bev_rules_settle(f.loop);
+	assert_int_equal(bev_rules_input_length(&f.end), 0);
+	bev_socket_read_now(f.end.bev);
+	assert_int_equal(bev_rules_input_length(&f.end), 999);
+	tcp_pair_deliver(f.peer, bev_socket_fd(f.end.bev), 1000);
+	BEV_RULES_UNTIL(f.loop, bev_rules_input_length(&f.end) == 1999);
+	fixture_end(&f);
+}
+
+static void test_with_a_low_mark_the_end_is_told(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_begin(&f, large_tcp_fds);
+	bev_socket_set_lowat(f.end.bev, 1000);
+	tcp_pair_deliver(f.peer, bev_socket_fd(f.end.bev), 10);
+	assert_int_equal(shutdown(f.peer, SHUT_WR), 0);
+	BEV_RULES_UNTIL(f.loop, f.end.eofs);
+	assert_int_equal(f.end.bytes_at_eof, 10);
+	fixture_end(&f);
+}
+
+static void test_without_it_again_what_is_there_is_read(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_begin(&f, large_tcp_fds);
+	bev_socket_set_lowat(f.end.bev, 1000);
+	tcp_pair_deliver(f.peer, bev_socket_fd(f.end.bev), 10);
+	bev_rules_settle(f.loop);
+	assert_int_equal(evbuffer_get_length(f.end.got), 0);
+	assert_true(bev_socket_set_lowat(f.end.bev, 0));
+	BEV_RULES_UNTIL(f.loop, evbuffer_get_length(f.end.got) == 10);
+	fixture_end(&f);
+}
+
 static void test_quickack_is_for_tcp_and_harms_nobody_else(void **state)
 {
 	struct fixture f;
@@ -308,6 +355,9 @@ int main(void)
 	    cmocka_unit_test(test_blocks_come_back_when_their_bytes_are_gone),
 	    cmocka_unit_test(test_a_pass_reads_what_has_come),
 	    cmocka_unit_test(test_and_no_more_than_the_input_has_room_for),
+	    cmocka_unit_test(test_with_a_low_mark_less_is_not_told_until_it_is_asked_for),
+	    cmocka_unit_test(test_with_a_low_mark_the_end_is_told),
+	    cmocka_unit_test(test_without_it_again_what_is_there_is_read),
 	    cmocka_unit_test(test_quickack_is_for_tcp_and_harms_nobody_else),
 	};
 

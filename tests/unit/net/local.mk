@@ -5,6 +5,7 @@ UNIT_TESTS_NET = \
 	tests/unit/net/change_test \
 	tests/unit/net/connector_test \
 	tests/unit/net/listener_test \
+	tests/unit/net/lumps_test \
 	tests/unit/net/relay_test \
 	tests/unit/net/resolver_test
 
@@ -19,6 +20,8 @@ tests_unit_net_connector_test_SOURCES = tests/unit/net/connector_test.c
 tests_unit_net_connector_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
 tests_unit_net_listener_test_SOURCES = tests/unit/net/listener_test.c
 tests_unit_net_listener_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
+tests_unit_net_lumps_test_SOURCES = tests/unit/net/lumps_test.c tests/unit/net/bev_watch.h tests/unit/net/tcp_pair.h
+tests_unit_net_lumps_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
 tests_unit_net_relay_test_SOURCES = tests/unit/net/relay_test.c tests/unit/net/bev_watch.h
 tests_unit_net_relay_test_LDADD = $(UP_TO_NET) $(UNIT_LIBS)
 tests_unit_net_resolver_test_SOURCES = tests/unit/net/resolver_test.c

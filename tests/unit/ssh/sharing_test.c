@@ -287,6 +287,37 @@ static void test_full_packets_need_no_acknowledgement_of_ours(void **state)
 
 /* ---- what the transport may do with bulk ---- */
 
+static void test_bulk_that_is_alone_may_be_read_in_lumps(void **state)
+{
+	struct pair *pair = pair_new();
+	struct transport *t = pair->rig->transport;
+
+	(void)state;
+	receive(pair, &pair->bulk, 3 * RIG_PACKET);
+	assert_int_equal(fake_transport_bulk(t), 3 * RIG_PACKET);
+	receive(pair, &pair->small, 10);
+	assert_int_equal(fake_transport_bulk(t), 0);
+	receive(pair, &pair->bulk, 3 * RIG_PACKET);
+	assert_int_equal(fake_transport_bulk(t), 0);
+	loop_fake_advance(pair->rig->loop, 1000);
+	receive(pair, &pair->bulk, 3 * RIG_PACKET);
+	assert_int_equal(fake_transport_bulk(t), 3 * RIG_PACKET);
+	pair_free(pair);
+}
+
+static void test_where_a_lump_would_fill_the_window_it_may_not(void **state)
+{
+	struct rig *rig = rig_new_with((struct session_options){.window = 512 * KB});
+	struct pair pair = {.rig = rig};
+
+	(void)state;
+	open_one(rig, &pair.bulk, 100);
+	receive(&pair, &pair.bulk, 3 * RIG_PACKET);
+	assert_int_equal(fake_transport_bulk(rig->transport), 0);
+	watched_clear(&pair.bulk);
+	rig_free(rig);
+}
+
 static void test_a_pass_takes_less_while_the_link_is_shared(void **state)
 {
 	struct pair *pair = pair_new();
@@ -383,6 +414,22 @@ static void test_what_was_held_back_goes_out_when_bulk_is_alone_again(void **sta
 	pair_free(pair);
 }
 
+static void test_whoever_may_soon_wait_for_credit_gets_it_at_once(void **state)
+{
+	struct pair *pair = pair_new();
+	struct transport *t = pair->rig->transport;
+	static const uint8_t bytes[MB];
+
+	(void)state;
+	channel_send(pair->bulk.channel, SPAN(bytes, sizeof(bytes)));
+	forget_sent(pair);
+	assert_true(fake_transport_bulk(t) > 0);
+	channel_send(pair->bulk.channel, SPAN(bytes, RIG_PACKET));
+	forget_sent(pair);
+	assert_int_equal(fake_transport_bulk(t), 0);
+	pair_free(pair);
+}
+
 /* How much of bulk goes out in one pass, when a million bytes wait. */
 static uint64_t sent_in_a_pass(struct pair *pair)
 {
@@ -421,8 +468,11 @@ int main(void)
 	    cmocka_unit_test(test_where_answers_acknowledge_it_looks_less_often),
 	    cmocka_unit_test(test_while_the_link_is_shared_all_is_acknowledged_at_once),
 	    cmocka_unit_test(test_full_packets_need_no_acknowledgement_of_ours),
+	    cmocka_unit_test(test_bulk_that_is_alone_may_be_read_in_lumps),
+	    cmocka_unit_test(test_where_a_lump_would_fill_the_window_it_may_not),
 	    cmocka_unit_test(test_a_pass_takes_less_while_the_link_is_shared),
 	    cmocka_unit_test(test_what_we_send_alone_fills_the_peers_window),
+	    cmocka_unit_test(test_whoever_may_soon_wait_for_credit_gets_it_at_once),
 	    cmocka_unit_test(test_a_pass_sends_less_while_the_link_is_shared),
 	    cmocka_unit_test(test_beside_small_messages_a_part_of_the_peers_window_stays_unused),
 	    cmocka_unit_test(test_a_peer_that_credits_in_large_lumps_is_not_waited_for),
