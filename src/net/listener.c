@@ -141,8 +141,6 @@ static bool accept_one(struct watch *watch)
 			wait_for_descriptors(l, error);
 		return false;
 	}
-	if (peer.sa.sa_family != AF_UNIX)
-		sockopt_set_nodelay(fd);
 	l->on_accept(l->arg, fd, &peer);
 	return !l->freed && !l->paused;
 }
@@ -504,6 +502,8 @@ static int check_adopted(int fd, struct err *e)
 		    e, ERR_LOCAL, "descriptor %d is neither a TCP nor a Unix socket", fd);
 	if (sockopt_make_ours(fd))
 		return err_set_errno(e, ERR_LOCAL, errno, "descriptor %d", fd);
+	if (family != AF_UNIX)
+		sockopt_set_nodelay(fd);
 	return 0;
 }
 

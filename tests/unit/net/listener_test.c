@@ -658,7 +658,8 @@ static void test_an_adopted_one_accepts(void **state)
 {
 	struct fixture f;
 	struct addr a;
-	int fd = listening_socket(&a), fds[LISTENER_FDS_MAX], client;
+	int fd = listening_socket(&a), fds[LISTENER_FDS_MAX], client, nodelay = 0;
+	socklen_t n = sizeof(nodelay);
 
 	(void)state;
 	begin(&f);
@@ -671,6 +672,8 @@ static void test_an_adopted_one_accepts(void **state)
 	client = connect_to(&a);
 	settle(&f);
 	assert_int_equal(f.count, 1);
+	assert_int_equal(getsockopt(f.accepted[0], IPPROTO_TCP, TCP_NODELAY, &nodelay, &n), 0);
+	assert_int_equal(nodelay, 1);
 	close(client);
 	finish(&f);
 }
