@@ -170,6 +170,8 @@ static int bind_tcp(const struct addr *at)
 
 	if (fd < 0)
 		return -1;
+	if (addr_is_loopback(at))
+		sockopt_do_not_pace(fd); /* for those that it accepts, too */
 	if (set_on(fd, SOL_SOCKET, SO_REUSEADDR) == 0 &&
 	    (at->sa.sa_family != AF_INET6 || set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0) &&
 	    bind(fd, &at->sa, at->length) == 0)

@@ -19,6 +19,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "net/connector.h"
+#include "tcp_pair.h"
 
 struct fixture {
 	struct loop *loop;
@@ -146,6 +147,7 @@ static void test_it_connects_to_a_literal(void **state)
 	assert_true(fcntl(f.fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(getsockopt(f.fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &n), 0);
 	assert_int_equal(nodelay, 1);
+	assert_does_not_pace(f.fd);
 	close(listening);
 	finish(&f);
 }

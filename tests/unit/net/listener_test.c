@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "net/listener.h"
+#include "tcp_pair.h"
 
 /* Of the file at a path, when somebody began to listen: from then on a client can come. */
 static struct {
@@ -196,6 +197,7 @@ static void test_port_0_says_where_it_listens(void **state)
 	assert_true(fcntl(f.accepted[0], F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(getsockopt(f.accepted[0], IPPROTO_TCP, TCP_NODELAY, &nodelay, &n), 0);
 	assert_int_equal(nodelay, 1);
+	assert_does_not_pace(f.accepted[0]);
 	close(client);
 	finish(&f);
 }

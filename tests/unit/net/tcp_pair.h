@@ -5,7 +5,9 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,6 +34,16 @@ static inline void tcp_pair(int fds[2], int buffer_bytes)
 		    setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(int)), 0);
 		assert_int_equal(fcntl(fds[i], F_SETFL, O_NONBLOCK), 0);
 	}
+}
+
+/* What the system's may be, but not on a connection that stays on this machine. */
+static inline void assert_does_not_pace(int fd)
+{
+	char name[16] = "";
+	socklen_t n = sizeof(name);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &n), 0);
+	assert_int_not_equal(strncmp(name, "bbr", 3), 0);
 }
 
 /* Sends n bytes to the other end and waits until they lie there, where nobody has read any. */
