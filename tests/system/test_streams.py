@@ -31,6 +31,21 @@ def test_twenty_megabytes_each_way_are_whole(server, request, serve, one_tunnel,
         assert hashlib.sha256(exchange(client, data)).digest() == hashlib.sha256(data).digest()
 
 
+def test_bulk_and_questions_by_turns(sshd, serve, one_tunnel, adit):
+    """Bulk that has a link to itself is read in lumps: the rest of one, and what comes after it, arrive all the same."""
+    port = one_tunnel(sshd(), serve(echo).port)
+    with adit.connect(port) as client:
+        for turn in range(5):
+            data = pattern(20_000_000, turn)
+            sender = threading.Thread(target=client.sendall, args=(data,))
+            sender.start()
+            assert hashlib.sha256(recv_exactly(client, len(data))).digest() == hashlib.sha256(data).digest()
+            sender.join()
+            for _ in range(10):
+                client.sendall(b"?")
+                assert client.recv(1) == b"?"
+
+
 def test_a_thousand_streams_at_once(sshd, serve, one_tunnel, adit):
     target = serve(echo)
     port = one_tunnel(sshd(), target.port)
