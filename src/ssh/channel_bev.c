@@ -13,7 +13,10 @@
 #include "ssh/connection.h"
 
 /* From this size on data goes into chains that use their power of two well; smaller pieces would waste most of one. */
-enum { LARGE = 8192 };
+enum {
+	LARGE = 8192,
+	KEPT_MIN = 24576 /* is not copied, but kept with the packet in which it came */
+};
 
 struct channel_bev {
 	struct bufferevent *bev;
@@ -30,11 +33,31 @@ struct channel_bev {
 
 /* ---- receiving ---- */
 
+static void kept_unreferenced(const void *data, size_t n, void *page)
+{
+	(void)data;
+	(void)n;
+	packet_release(page);
+}
+
+static bool add_kept(struct evbuffer *to, struct span data)
+{
+	struct packet_page *page = data.n < KEPT_MIN ? NULL : packet_keep(data);
+
+	if (!page)
+		return false;
+	if (evbuffer_add_reference(to, data.p, data.n, kept_unreferenced, page))
+		abort(); /* out of memory */
+	return true;
+}
+
 static void add(struct evbuffer *to, struct span data)
 {
 	struct evbuffer_iovec space[2];
 	int count;
 
+	if (add_kept(to, data))
+		return;
 	if (data.n < LARGE) {
 		evbuffer_add(to, data.p, data.n);
 		return;

@@ -231,6 +231,8 @@ const struct packet_keys *packet_sealer_names(const struct packet_sealer *s)
 
 /* Of the input, where it lies in chains. More chains than that (somebody sends single bytes) are put together first. */
 #define CHAINS_MAX 16
+/* A packet of what bulk comes in, 32 KB and what is around them; two of these share a page. */
+#define PAGED_MAX 33792
 
 struct packet_opener {
 	struct protection p;
@@ -240,9 +242,63 @@ struct packet_opener {
 	bool broken;
 };
 
-/* One for the process: what is opened is used before the next is (packet.h). */
-static uint8_t plain[LENGTH_SIZE + PACKET_LENGTH_MAX];
+/*
+ * Where packets are opened, one after the other. As long as nobody keeps one, each overwrites the one before: what is opened is
+ * used before the next is (packet.h). What is kept is counted in its page, and the next packet goes behind it, or into a new page.
+ */
+struct packet_page {
+	unsigned references; /* ours is one while it is the current page */
+	size_t used;         /* of bytes, by what is kept */
+	uint8_t bytes[2 * PAGED_MAX];
+};
+
+/* One for the process. */
+static struct packet_page *page;
+static uint8_t large[LENGTH_SIZE + PACKET_LENGTH_MAX]; /* for what would fill a page */
+static uint8_t *plain;                                 /* of the packet opened last */
 static uint8_t linear[LENGTH_SIZE + PACKET_LENGTH_MAX + MAC_SIZE_MAX];
+
+static uint8_t *place_for(size_t size)
+{
+	if (size > PAGED_MAX)
+		return large;
+	if (page && page->references == 1)
+		page->used = 0;
+	if (page && sizeof(page->bytes) - page->used < size) {
+		packet_release(page);
+		page = NULL;
+	}
+	if (!page) {
+		page = malloc(sizeof(*page)); /* not mem_alloc: it would clear it */
+		if (!page)
+			abort();
+		page->references = 1;
+		page->used = 0;
+	}
+	return page->bytes + page->used;
+}
+
+struct packet_page *packet_keep(struct span part)
+{
+	/* As numbers: the part may be of another object. */
+	uintptr_t begin = (uintptr_t)part.p, from, to;
+
+	if (!page)
+		return NULL;
+	from = (uintptr_t)(page->bytes + page->used);
+	to = (uintptr_t)(page->bytes + sizeof(page->bytes));
+	if (begin < from || begin + part.n > to)
+		return NULL;
+	page->used += begin - from + part.n;
+	page->references++;
+	return page;
+}
+
+void packet_release(struct packet_page *p)
+{
+	if (--p->references == 0)
+		free(p);
+}
 
 struct packet_opener *packet_opener_new(void)
 {
@@ -451,6 +507,7 @@ static int open_next(
 	if (evbuffer_get_length(in) < size)
 		return 0;
 	size_t count = peek(in, size, pieces);
+	plain = place_for(LENGTH_SIZE + packet_length);
 	cut_back(pieces, count, o->p.trailer, trailer);
 	if (!open_text(o, pieces, count, trailer))
 		return err_set(e, ERR_PEER,

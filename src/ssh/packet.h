@@ -62,6 +62,10 @@ void packet_opener_set_keys(
 int packet_open(struct packet_opener *o, struct evbuffer *in, struct span *ret_payload,
     struct err *e) MUST_CHECK;
 uint32_t packet_opener_sequence(const struct packet_opener *o); /* of the packet opened last */
+/* For who would copy a large part of the payload that was opened last: it stays where it is until packet_release(). NULL when
+ * it has to be copied: the packet is a very large one, or the part is of something else. Kept bytes hold up to 66 KB. */
+struct packet_page *packet_keep(struct span part);
+void packet_release(struct packet_page *page);
 
 /* ---- either: since the keys were set ---- */
 struct packet_count {

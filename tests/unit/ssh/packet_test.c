@@ -129,6 +129,88 @@ static void test_what_is_sealed_can_be_opened(void **state)
 	each_protection_and_none(check_round_trip);
 }
 
+/* ---- keeping what was opened ---- */
+
+static struct span open_one(struct wire *w, size_t offset, size_t n)
+{
+	struct iovec piece = {bytes + offset, n};
+	struct span payload;
+
+	packet_seal(w->sealer, &piece, 1, w->in);
+	assert_int_equal(packet_open(w->opener, w->in, &payload, &w->e), 1);
+	assert_bytes(payload, SPAN(bytes + offset, n));
+	return payload;
+}
+
+static void check_what_is_kept_stays(const struct packet_keys *keys)
+{
+	enum { KEPT = 7, SIZE = 30000, HEAD = 9, STEP = 1000 };
+	struct span parts[KEPT];
+	struct packet_page *pages[KEPT];
+	struct wire w;
+
+	wire_open(&w, keys);
+	for (size_t i = 0; i < KEPT; i++) {
+		struct span payload = open_one(&w, i * STEP, SIZE);
+
+		parts[i] = SPAN(payload.p + HEAD, payload.n - HEAD);
+		pages[i] = packet_keep(parts[i]);
+		assert_non_null(pages[i]);
+		(void)open_one(&w, 0, 100); /* which nobody keeps */
+	}
+	for (size_t i = 0; i < KEPT; i++) {
+		assert_bytes(parts[i], SPAN(bytes + i * STEP + HEAD, SIZE - HEAD));
+		packet_release(pages[i]);
+	}
+	wire_close(&w);
+}
+
+static void test_what_is_kept_stays_until_it_is_released(void **state)
+{
+	(void)state;
+	each_protection_and_none(check_what_is_kept_stays);
+}
+
+static void test_what_nobody_keeps_is_overwritten(void **state)
+{
+	struct wire w;
+	struct span first, second;
+	struct packet_page *page;
+
+	(void)state;
+	wire_open(&w, NULL);
+	first = open_one(&w, 0, 30000);
+	page = packet_keep(first);
+	assert_non_null(page);
+	packet_release(page);
+	first = open_one(&w, 100, 30000);
+	second = open_one(&w, 200, 30000);
+	assert_ptr_equal(first.p, second.p);
+	wire_close(&w);
+}
+
+static void test_only_what_was_opened_last_can_be_kept(void **state)
+{
+	struct wire w;
+	struct packet_page *page;
+	struct span first;
+
+	(void)state;
+	wire_open(&w, NULL);
+	first = open_one(&w, 0, 20000);
+	page = packet_keep(first);
+	assert_non_null(page);
+	assert_null(packet_keep(first)); /* twice */
+	(void)open_one(&w, 0, 20000);
+	assert_null(packet_keep(first));
+	assert_null(packet_keep(SPAN(bytes, 20000)));
+	assert_null(packet_keep(open_one(&w, 0, 60000))); /* a very large one */
+	packet_release(page);
+	wire_close(&w);
+}
+
+/* ---- in pieces ---- */
+
 static void check_split(const struct packet_keys *keys)
 {
 	struct wire w;
@@ -553,6 +635,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_is_sealed_can_be_opened),
+	    cmocka_unit_test(test_what_is_kept_stays_until_it_is_released),
+	    cmocka_unit_test(test_what_nobody_keeps_is_overwritten),
+	    cmocka_unit_test(test_only_what_was_opened_last_can_be_kept),
 	    cmocka_unit_test(test_packets_come_split_at_every_byte),
 	    cmocka_unit_test(test_a_packet_may_lie_in_two_chains),
 	    cmocka_unit_test(test_a_payload_comes_in_pieces),
