@@ -18,7 +18,7 @@ enum {
 	/* What a client may send ahead before anybody reads it: enough for a SOCKS or HTTP request. */
 	WAITING_INPUT = SOCKS_INPUT_MAX,
 	/* What a stream may hold for a side that does not take it, beside the window that the peer was granted: there may be a
-	 * thousand of them. */
+	 * thousand of them. (What was moved while it still took all may be more: net/relay.) */
 	CARRIED_HIGH = 64 * 1024,
 	CARRIED_LOW = 16 * 1024,
 	ENDING_MS = 3000 /* for a refusal to reach its client */

@@ -9,11 +9,11 @@
  *
  *  1. The read callback may leave data in the input. Nobody calls again for it: take it when you
  * have room. A full input (its high mark, BEV_HIGH_MARK unless set otherwise) stops the producer;
- * draining it below starts it again. The bound is the high mark plus one unit, which is what is
- * read at once: 64 KB, or the high mark if that is less.
+ * draining it below starts it again. The bound is the high mark plus one unit: 64 KB, or the high
+ * mark if that is less.
  *  2. Appending to an output never blocks and never fails. Ask bev_full() before producing one more
  * unit; the write callback comes each time the output falls from above its low mark to it or below.
- * The bound is the high mark plus one unit. Who waits for the very last byte sets the low mark to 0
+ * The bound is the high mark plus one unit (for the relay, what a pass moves). Who waits for the very last byte sets the low mark to 0
  * and looks whether the output is empty already.
  *  3. Writing, flushing and closing never call back from inside the call: callbacks come from the
  * loop.
@@ -63,6 +63,7 @@ void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack
  * that said it. */
 bool bev_socket_acknowledge(struct bufferevent *bev);
 /* SO_RCVLOWAT: the kernel tells us when n bytes have come, or the end; 0: whenever something has.
+ * What is there already is read at once.
  * Until it is 0 again the caller fetches what is less with bev_socket_read_now(), every so often.
  * Neither does anything to other kinds; the first returns false then. */
 bool bev_socket_set_lowat(struct bufferevent *bev, size_t n);

@@ -26,7 +26,8 @@
 
 enum {
 	BLOCK_SIZE = 65536,
-	READ_BLOCKS = 4, /* at once and a pass, for each socket */
+	READ_BLOCKS = 4,
+	READ_MAX = READ_BLOCKS * BLOCK_SIZE, /* at once and a pass, for each socket */
 	COPY_BELOW =
 	    16384, /* a smaller read is copied, a larger one is handed over with its block */
 	WRITE_BUDGET = 256 * 1024, /* a pass */
@@ -41,9 +42,8 @@ struct socket_bev {
 	struct event
 	    read_event; /* EV_READ | EV_CLOSED | EV_ET, always on until EOF and an error are over */
 	struct event write_event; /* EV_WRITE | EV_ET, pending while the kernel takes no more */
-	struct task
-	    read_task; /* reads on: after a pass's worth, or when the input has room again */
-	struct task write_task; /* writes what the pass produced */
+	struct task read_task;    /* reads on: a pass was full, or the input has room again */
+	struct task write_task;   /* writes what the pass produced */
 	struct bev_reports reports;
 	bool readable; /* there may be something to read */
 	bool eof;      /* read */
@@ -188,12 +188,11 @@ static void look_for_error(struct socket_bev *s)
 static size_t read_size(struct socket_bev *s)
 {
 	size_t high, filled = evbuffer_get_length(bufferevent_get_input(s->bev));
-	const size_t most = (size_t)READ_BLOCKS * BLOCK_SIZE;
 
 	bufferevent_getwatermark(s->bev, EV_READ, NULL, &high);
 	if (high == 0)
-		return most;
-	return min(most, max(min(high, BLOCK_SIZE), high > filled ? high - filled : 0));
+		return READ_MAX;
+	return min(READ_MAX, max(min(high, BLOCK_SIZE), high > filled ? high - filled : 0));
 }
 
 static void reading_ended(struct socket_bev *s)
@@ -267,7 +266,7 @@ static void read_some(void *arg)
 	struct socket_bev *s = arg;
 	size_t got = 0;
 
-	while (s->readable && !s->failed && got < (size_t)READ_BLOCKS * BLOCK_SIZE) {
+	while (s->readable && !s->failed && got < READ_MAX) {
 		if (bev_input_full(s->bev))
 			return; /* on_input_changed() goes on */
 		got += read_once(s);

@@ -261,7 +261,7 @@ static int attempt_begin(struct attempt *attempt)
 
 	if (fd < 0)
 		return errno;
-	if (to->sa.sa_family != AF_UNIX && addr_is_loopback(to))
+	if (addr_is_loopback(to))
 		sockopt_do_not_pace(fd);
 	error = bind_source(attempt->connector, fd, to);
 	if (!error && connect(fd, &to->sa, to->length))

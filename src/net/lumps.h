@@ -21,7 +21,7 @@
 struct lumps {
 	struct bufferevent *bev; /* NULL: not a socket's */
 	struct timer tick;       /* runs while there is bulk */
-	uint64_t bytes;          /* of it, since then */
+	uint64_t bytes;          /* of it, since that was started */
 	bool on;
 };
 

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/minmax.h"
 
-enum { BUDGET = 256 * 1024, READ_UNIT = 64 * 1024, PEEK_VECTORS = 64 };
+enum { BUDGET = 256 * 1024, CHAIN_MAX = 64 * 1024, PEEK_VECTORS = 64 };
 
 struct side {
 	struct relay *relay;
@@ -113,7 +113,7 @@ static size_t bytes_to_move(const struct side *from)
 
 	for (int i = 0; i < count && i < PEEK_VECTORS; i++)
 		n += vectors[i].iov_len;
-	return n <= room + READ_UNIT ? n : room;
+	return n <= room + CHAIN_MAX ? n : room;
 }
 
 static void drop_input(struct side *from)

@@ -10,7 +10,7 @@ int sockopt_stream_socket(int family);
  * listening one accepts has it, too. */
 void sockopt_set_nodelay(int fd);
 /* For a TCP connection that does not leave this machine, before it is made or listened for: not with a congestion control that
- * paces (BBR, where that is the system's), which only keeps back what the other end could have at once. */
+ * paces (BBR, where that is the system's), which only keeps back what the other end could have at once. Fails on no socket. */
 void sockopt_do_not_pace(int fd);
 /* For a descriptor from somebody else: non-blocking and close-on-exec. -1 and errno. */
 int sockopt_make_ours(int fd);
