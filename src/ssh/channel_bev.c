@@ -12,10 +12,11 @@
 #include "net/bev.h"
 #include "ssh/connection.h"
 
-/* From this size on data goes into chains that use their power of two well; smaller pieces would waste most of one. */
 enum {
+	/* From this size on data goes into chains that use their power of two well; smaller pieces would waste most of one. */
 	LARGE = 8192,
-	KEPT_MIN = 24576 /* is not copied, but kept with the packet in which it came */
+	/* And from this one on it is not copied, but kept where it was opened (packet_keep()). */
+	KEPT_MIN = 24576
 };
 
 struct channel_bev {

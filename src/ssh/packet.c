@@ -231,8 +231,6 @@ const struct packet_keys *packet_sealer_names(const struct packet_sealer *s)
 
 /* Of the input, where it lies in chains. More chains than that (somebody sends single bytes) are put together first. */
 #define CHAINS_MAX 16
-/* A packet of what bulk comes in, 32 KB and what is around them; two of these share a page. */
-#define PAGED_MAX 33792
 
 struct packet_opener {
 	struct protection p;
@@ -245,7 +243,10 @@ struct packet_opener {
 /*
  * Where packets are opened, one after the other. As long as nobody keeps one, each overwrites the one before: what is opened is
  * used before the next is (packet.h). What is kept is counted in its page, and the next packet goes behind it, or into a new page.
+ * Two packets of what bulk comes in, 32 KB and what is around them, share a page.
  */
+#define PAGED_MAX 33792
+
 struct packet_page {
 	unsigned references; /* ours is one while it is the current page */
 	size_t used;         /* of bytes, by what is kept */

@@ -25,9 +25,8 @@ enum {
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
 	PATHS = 2, /* how many times what the path holds */
-	PASS = 256 * 1024,
 	SHARED_PASS = 64 * 1024,
-	LUMPS_WINDOW_MIN = 1024 * 1024,
+	LUMPS_WINDOW_MIN = 1024 * 1024, /* several lumps: the peer goes on while one fills */
 	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
 };
 
@@ -149,7 +148,7 @@ uint64_t sharing_limit(const struct session *s, const struct path *p)
 
 size_t sharing_pass(const struct session *s)
 {
-	return timer_is_running(&s->sharing.alone) ? SHARED_PASS : PASS;
+	return timer_is_running(&s->sharing.alone) ? SHARED_PASS : TRANSPORT_PASS;
 }
 
 /* ---- towards the peer ---- */

@@ -21,7 +21,6 @@
 enum {
 	/* A pass takes no more than that, so that other connections get their turn. */
 	READ_PACKETS_MAX = 16,
-	PASS_DEFAULT = 256 * 1024,
 	/* A packet must fit into the input, or reading would stop before it is whole. */
 	INPUT_HIGH_MARK = PACKET_LENGTH_MAX + 4096,
 	/* Bytes that the kernel may hold unsent: a query must not wait behind a dump's megabytes. */
@@ -393,7 +392,7 @@ struct transport *transport_new(struct loop *loop, struct bufferevent *bev,
 	t->rekey_timeout_ms =
 	    options->rekey_timeout_ms ? options->rekey_timeout_ms : REKEY_TIMEOUT_DEFAULT_MS;
 	t->last_received_ms = clock_now_ms();
-	t->pass_bytes = PASS_DEFAULT;
+	t->pass_bytes = TRANSPORT_PASS;
 	t->was_blocked = true;
 	t->sealer = packet_sealer_new();
 	t->opener = packet_opener_new();

@@ -98,12 +98,13 @@ bool transport_peer_has_extension(
 bool transport_acknowledge(struct transport *t);
 enum transport_acks { TRANSPORT_ACKS_AS_USUAL, TRANSPORT_ACKS_AT_ONCE };
 void transport_set_acks(struct transport *t, enum transport_acks acks);
-/* About how many bytes of what came a pass of the loop may take, before others have their turn; 256 KB until this is called. */
+/* About how many bytes of what came a pass of the loop may take, before others have their turn; at first
+ * TRANSPORT_PASS. */
+#define TRANSPORT_PASS ((size_t)256 * 1024)
 void transport_set_pass(struct transport *t, size_t bytes);
-/* n bytes went or came, and nothing beside them is urgent: if they are many it may be read in lumps (net/lumps); and now something
- * is. */
+/* n bytes went or came, and nothing beside them is urgent: if they are many, and go on, it is read in lumps (net/lumps). */
 void transport_moved_bulk(struct transport *t, size_t n);
-void transport_end_bulk(struct transport *t);
+void transport_end_bulk(struct transport *t); /* now something is */
 /* clock_now_ms() of the last packet received. */
 uint64_t transport_last_received_ms(const struct transport *t);
 
