@@ -2,6 +2,13 @@
 #ifndef ADIT_TESTS_TCP_PAIR_H
 #define ADIT_TESTS_TCP_PAIR_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -54,10 +61,11 @@ static inline void tcp_pair_deliver(int from, int to, size_t n)
 
 	assert_true(n <= sizeof(bytes));
 	assert_int_equal(send(from, bytes, n, 0), n);
-	while ((size_t)there < n) {
-		assert_int_equal(ioctl(to, FIONREAD, &there), 0);
+	for (int ms = 0; (size_t)there < n && ms < 20000; ms++) {
 		(void)poll(NULL, 0, 1);
+		assert_int_equal(ioctl(to, FIONREAD, &there), 0);
 	}
+	assert_int_equal(there, n);
 }
 
 #endif

@@ -48,8 +48,7 @@ static void two_open(struct two *two, struct bufferevent *ret_ends[2])
 
 	ret_ends[0] = channel_bev(c);
 	two->accepted = NULL;
-	while (!two->accepted)
-		loop_pass(two->loop, LOOP_NO_WAIT);
+	BEV_RULES_UNTIL(two->loop, two->accepted);
 	ret_ends[1] = two->accepted;
 	bev_rules_settle(two->loop);
 }
