@@ -6,6 +6,10 @@ AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	LINT_CC='$(CC) $(CPPFLAGS) $(ADIT_CFLAGS) $(LIBEVENT_CFLAGS) $(CRYPTO_CFLAGS) $(LIBCONFIG_CFLAGS)'; export LINT_CC;
 
+# A test that hangs is ended and named.
+LOG_COMPILER = timeout
+AM_LOG_FLAGS = --verbose --signal=ABRT 240
+
 include tests/lint/local.mk
 include tests/fuzz/local.mk
 include tests/lib/local.mk
