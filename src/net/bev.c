@@ -179,23 +179,34 @@ uint64_t bev_held_until_ms(struct bufferevent *bev)
 
 /* ---- what does not ---- */
 
-static bool at_mark(struct bufferevent *bev, short direction, struct evbuffer *buffer)
+static size_t room(struct bufferevent *bev, short direction, struct evbuffer *buffer)
 {
-	size_t high;
+	size_t high, filled = evbuffer_get_length(buffer);
 
 	bufferevent_getwatermark(bev, direction, NULL, &high);
-	return high &&
-	       evbuffer_get_length(buffer) >= high; /* 0 is no limit, as everywhere in libevent */
+	if (high == 0) /* no limit, as everywhere in libevent */
+		return SIZE_MAX;
+	return high > filled ? high - filled : 0;
+}
+
+size_t bev_room(struct bufferevent *bev)
+{
+	return room(bev, EV_WRITE, bufferevent_get_output(bev));
 }
 
 bool bev_full(struct bufferevent *bev)
 {
-	return at_mark(bev, EV_WRITE, bufferevent_get_output(bev));
+	return bev_room(bev) == 0;
+}
+
+size_t bev_input_room(struct bufferevent *bev)
+{
+	return room(bev, EV_READ, bufferevent_get_input(bev));
 }
 
 bool bev_input_full(struct bufferevent *bev)
 {
-	return at_mark(bev, EV_READ, bufferevent_get_input(bev));
+	return bev_input_room(bev) == 0;
 }
 
 struct bufferevent *bev_bare_new(struct loop *loop)

@@ -73,7 +73,9 @@ void bev_socket_read_now(struct bufferevent *bev);
  * to after the other was freed, the error is ECONNRESET or EPIPE as on a socket. For tests. */
 void bev_pair_new(struct loop *loop, struct bufferevent *ret_pair[2]);
 
-/* True when nothing more should be appended to the output now. */
+/* How many bytes the output takes until its high mark; SIZE_MAX when it has none. */
+size_t bev_room(struct bufferevent *bev);
+/* True when nothing more should be appended to the output now: there is no room. */
 bool bev_full(struct bufferevent *bev);
 /* No more output: EOF goes out once what is in the output has gone. Idempotent. Appending
  * afterwards is our bug. */
@@ -153,6 +155,8 @@ void bev_reports_note_drained(struct bev_reports *r, size_t before);
 /* Nothing more is told. Called first thing by a kind's free and reset. */
 void bev_reports_stop(struct bev_reports *r);
 
+/* How much more the input takes, as bev_room() says it of the output. */
+size_t bev_input_room(struct bufferevent *bev);
 /* True when the input is at its high mark or above. */
 bool bev_input_full(struct bufferevent *bev);
 

@@ -30,15 +30,8 @@ static void move(struct end *from, struct end *to)
 {
 	struct evbuffer *output = bufferevent_get_output(from->bev);
 	struct evbuffer *input = bufferevent_get_input(to->bev);
-	size_t n = evbuffer_get_length(output), high, before = n;
+	size_t before = evbuffer_get_length(output), n = min(before, bev_input_room(to->bev));
 
-	bufferevent_getwatermark(to->bev, EV_READ, NULL, &high);
-	if (high) {
-		size_t filled = evbuffer_get_length(input);
-		size_t room = high > filled ? high - filled : 0;
-
-		n = min(n, room);
-	}
 	if (n == 0)
 		return;
 	evbuffer_unfreeze(output, 1);

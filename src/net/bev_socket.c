@@ -187,12 +187,10 @@ static void look_for_error(struct socket_bev *s)
  * small reads are no use. */
 static size_t read_size(struct socket_bev *s)
 {
-	size_t high, filled = evbuffer_get_length(bufferevent_get_input(s->bev));
+	size_t high, room = bev_input_room(s->bev);
 
 	bufferevent_getwatermark(s->bev, EV_READ, NULL, &high);
-	if (high == 0)
-		return READ_MAX;
-	return min(READ_MAX, max(min(high, BLOCK_SIZE), high > filled ? high - filled : 0));
+	return min(READ_MAX, max(high ? min(high, BLOCK_SIZE) : 0, room));
 }
 
 static void reading_ended(struct socket_bev *s)

@@ -97,15 +97,10 @@ static bool end_if_done(struct relay *relay)
 static size_t bytes_to_move(const struct side *from)
 {
 	struct evbuffer_iovec vectors[PEEK_VECTORS];
-	size_t filled = evbuffer_get_length(output_of(from->other));
-	size_t room = BUDGET, high, n = 0;
+	size_t room = BUDGET, n = 0;
 
-	bufferevent_getwatermark(from->other->bev, EV_WRITE, NULL, &high);
-	if (high && filled) {
-		size_t left = high > filled ? high - filled : 0;
-
-		room = min(left, room);
-	}
+	if (evbuffer_get_length(output_of(from->other)))
+		room = min(room, bev_room(from->other->bev));
 	if (room == 0)
 		return 0;
 

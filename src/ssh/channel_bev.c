@@ -81,17 +81,6 @@ static size_t arrived_length(const struct channel_bev *b)
 	return b->arrived ? evbuffer_get_length(b->arrived) : 0;
 }
 
-/* How much more the input takes. */
-static size_t room(const struct channel_bev *b)
-{
-	size_t high, filled = evbuffer_get_length(bufferevent_get_input(b->bev));
-
-	bufferevent_getwatermark(b->bev, EV_READ, NULL, &high);
-	if (high == 0)
-		return SIZE_MAX;
-	return high > filled ? high - filled : 0;
-}
-
 static void note_end(struct channel_bev *b)
 {
 	if (!b->ended || arrived_length(b))
@@ -124,7 +113,7 @@ void channel_bev_received(struct channel_bev *b, struct span data)
 {
 	struct evbuffer *input = bufferevent_get_input(b->bev);
 
-	if (arrived_length(b) == 0 && room(b) >= data.n) {
+	if (arrived_length(b) == 0 && bev_input_room(b->bev) >= data.n) {
 		evbuffer_unfreeze(input, 0);
 		add(input, data);
 		evbuffer_freeze(input, 0);
@@ -134,7 +123,7 @@ void channel_bev_received(struct channel_bev *b, struct span data)
 	if (!b->arrived)
 		b->arrived = evbuffer_new();
 	add(b->arrived, data);
-	fill_input(b, room(b));
+	fill_input(b, bev_input_room(b->bev));
 }
 
 void channel_bev_ended(struct channel_bev *b)
@@ -185,7 +174,7 @@ static void carry_on(void *arg)
 {
 	struct channel_bev *b = arg;
 
-	fill_input(b, room(b));
+	fill_input(b, bev_input_room(b->bev));
 	drop_what_is_in_vain(b);
 	note_end(b);
 }
