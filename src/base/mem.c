@@ -22,6 +22,13 @@ void *mem_alloc(size_t size)
 	return p ? p : out_of_memory();
 }
 
+void *mem_alloc_uncleared(size_t size)
+{
+	void *p = malloc(size ? size : 1);
+
+	return p ? p : out_of_memory();
+}
+
 void *mem_array(size_t count, size_t size)
 {
 	void *p = calloc(count ? count : 1, size ? size : 1);

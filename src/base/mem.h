@@ -7,8 +7,9 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                       /* zeroed; gives */
-void *mem_array(size_t count, size_t size);         /* zeroed, overflow-checked; gives */
+void *mem_alloc(size_t size);               /* zeroed; gives */
+void *mem_alloc_uncleared(size_t size);     /* for what is written before it is read; gives */
+void *mem_array(size_t count, size_t size); /* zeroed, overflow-checked; gives */
 void *mem_grow(void *p, size_t count, size_t size); /* like reallocarray; new space is not zeroed */
 char *mem_strdup(const char *s);                    /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n);

@@ -81,10 +81,8 @@ static struct block *block_take(void)
 		return CONTAINER_OF(node, struct block, node);
 	}
 
-	struct block *block = malloc(sizeof(*block)); /* not mem_alloc: it would clear it */
+	struct block *block = mem_alloc_uncleared(sizeof(*block));
 
-	if (!block)
-		abort();
 	list_init(&block->node);
 	return block;
 }

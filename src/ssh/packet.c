@@ -270,9 +270,7 @@ static uint8_t *place_for(size_t size)
 		page = NULL;
 	}
 	if (!page) {
-		page = malloc(sizeof(*page)); /* not mem_alloc: it would clear it */
-		if (!page)
-			abort();
+		page = mem_alloc_uncleared(sizeof(*page));
 		page->references = 1;
 		page->used = 0;
 	}
