@@ -493,6 +493,16 @@ static int option_of(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &n) ? -1 : value;
 }
 
+/* What bind_tcp() sets on those of our own. */
+static void tune_adopted(int fd)
+{
+	struct addr at = {.length = sizeof(at.storage)};
+
+	sockopt_set_nodelay(fd);
+	if (getsockname(fd, &at.sa, &at.length) == 0 && addr_is_loopback(&at))
+		sockopt_do_not_pace(fd);
+}
+
 static int check_adopted(int fd, struct err *e)
 {
 	int family = option_of(fd, SO_DOMAIN);
@@ -505,7 +515,7 @@ static int check_adopted(int fd, struct err *e)
 	if (sockopt_make_ours(fd))
 		return err_set_errno(e, ERR_LOCAL, errno, "descriptor %d", fd);
 	if (family != AF_UNIX)
-		sockopt_set_nodelay(fd);
+		tune_adopted(fd);
 	return 0;
 }
 

@@ -676,6 +676,7 @@ static void test_an_adopted_one_accepts(void **state)
 	assert_int_equal(f.count, 1);
 	assert_int_equal(getsockopt(f.accepted[0], IPPROTO_TCP, TCP_NODELAY, &nodelay, &n), 0);
 	assert_int_equal(nodelay, 1);
+	assert_does_not_pace(f.accepted[0]);
 	close(client);
 	finish(&f);
 }
