@@ -22,13 +22,13 @@ static void set(struct lumps *l, bool on)
 static void on_tick(void *arg)
 {
 	struct lumps *l = arg;
-	uint64_t bytes = l->bytes;
+	bool on = l->bytes >= (uint64_t)(l->on ? FETCH_MIN : PROOF_RATE * PROOF_MS);
 
-	if (!bytes && !l->on)
+	if (!l->bytes && !l->on)
 		return;
-	if (l->on)
+	if (l->on && on)
 		bev_socket_read_now(l->bev);
-	set(l, bytes >= (uint64_t)(l->on ? FETCH_MIN : PROOF_RATE * PROOF_MS));
+	set(l, on); /* where it ends them, what is there is read */
 }
 
 void lumps_init(struct lumps *l, struct loop *loop, struct bufferevent *bev)
