@@ -96,6 +96,13 @@ struct rd peer_expect(struct peer *p, enum ssh_message type)
 	return r;
 }
 
+bool peer_skip(struct peer *p)
+{
+	struct span message;
+
+	return next_message(p, &message);
+}
+
 void peer_expect_nothing(struct peer *p)
 {
 	struct span message;

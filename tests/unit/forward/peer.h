@@ -29,6 +29,7 @@ void peer_free(struct peer *p); /* NULL is legal */
  * next call. */
 struct rd peer_expect(struct peer *p, enum ssh_message type);
 void peer_expect_nothing(struct peer *p);
+bool peer_skip(struct peer *p); /* false: nothing was sent */
 /* Hands a message to the session. */
 void peer_say(struct peer *p, const struct wr *message);
 

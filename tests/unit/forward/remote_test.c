@@ -17,6 +17,7 @@
 #include "world.h"
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "forward/service.h"
 
@@ -184,6 +185,31 @@ static void test_with_a_new_link_the_waits_begin_anew(void **state)
 	peer_deny(w->peer);
 	loop_fake_advance(w->loop, 1000);
 	peer_expect_request(w->peer, "tcpip-forward", true);
+}
+
+/* Many that were refused at the same moment, by a server that has just come back, do not ask again at the same moment. */
+static void test_the_wait_is_drawn_by_lot(void **state)
+{
+	struct world *w = *state;
+	uint64_t shortest = UINT64_MAX, longest = 0;
+
+	world_start(w, config_for("127.0.0.1:8080"));
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		uint64_t ms = 0;
+
+		random_seed_for_tests(seed);
+		world_link_up(w);
+		peer_expect_request(w->peer, "tcpip-forward", true);
+		peer_deny(w->peer);
+		for (; !peer_skip(w->peer); ms += 10)
+			loop_fake_advance(w->loop, 10);
+		shortest = ms < shortest ? ms : shortest;
+		longest = ms > longest ? ms : longest;
+		world_link_lost(w);
+	}
+	random_seed_for_tests(0);
+	assert_in_range(shortest, 500, 750);
+	assert_in_range(longest, 750, 1010);
 }
 
 static void test_the_next_session_is_asked_when_the_first_goes(void **state)
@@ -706,6 +732,7 @@ int main(void)
 	    TEST(test_a_port_that_cannot_be_is_a_refusal),
 	    TEST(test_addresses_go_over_the_wire_as_the_rfc_has_them),
 	    TEST(test_a_refused_forward_is_asked_for_again_on_the_same_link),
+	    TEST(test_the_wait_is_drawn_by_lot),
 	    TEST(test_a_new_link_is_asked_at_once),
 	    TEST(test_with_a_new_link_the_waits_begin_anew),
 	    TEST(test_the_next_session_is_asked_when_the_first_goes),
