@@ -107,6 +107,20 @@ def test_an_application_with_patience_does_not_notice_an_outage_of_five_seconds(
         client.close()
 
 
+def test_an_address_that_the_server_penalises_waits_its_time_and_comes_back(sshd_of_debian13, serve, one_tunnel, adit, keys):
+    """PerSourcePenalties, OpenSSH 9.8 and later."""
+    server = sshd_of_debian13("PerSourcePenalties authfail:6s min:1s")
+    one_tunnel(server, serve(echo).port, identity=str(keys.make("id_stranger", "-t", "ed25519")))
+    adit.wait_log("link-failed .*publickey")
+    adit.stop()
+    port = one_tunnel(server, serve(echo).port, tunnel={"hold_timeout": 60}, reconnect_min=0.05, reconnect_max=4)
+    with adit.connect(port, deadline=60) as client:
+        adit.wait_log("link-failed .*PerSourcePenalties")
+        there_and_back(client)
+    # Nothing but waiting helps: every try waits long, from the first on, where those of an outage begin with 0.05 s.
+    assert 1 <= server.process.log().count("drop connection") <= 4
+
+
 def test_a_client_is_held_no_longer_than_hold_timeout(sshd, serve, one_tunnel, adit):
     server = sshd()
     server.stop()
