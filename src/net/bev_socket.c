@@ -188,7 +188,7 @@ static size_t read_size(struct socket_bev *s)
 	size_t high, room = bev_input_room(s->bev);
 
 	bufferevent_getwatermark(s->bev, EV_READ, NULL, &high);
-	return min(READ_MAX, max(high ? min(high, BLOCK_SIZE) : 0, room));
+	return min(READ_MAX, max(min(high, BLOCK_SIZE), room));
 }
 
 static void reading_ended(struct socket_bev *s)
