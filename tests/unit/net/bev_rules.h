@@ -7,6 +7,8 @@
 
 #include "bev_watch.h"
 
+#include "base/clock.h"
+
 static void test_bytes_go_both_ways(void **state)
 {
 	struct bev_rules_end *a, *b;

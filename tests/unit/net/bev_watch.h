@@ -17,7 +17,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "net/bev.h"
@@ -177,11 +176,11 @@ static inline void bev_rules_settle(struct loop *loop)
 		loop_pass(loop, LOOP_NO_WAIT);
 }
 
-/* For what must happen. The kernel's part of a connection takes its time, so this has ten seconds.
- */
+/* For what must happen. The kernel's part of a connection takes its time, so this has ten seconds, of real time even under
+ * a clock that is turned by hand. */
 #define BEV_RULES_UNTIL(loop, condition) \
 	do { \
-		time_t bev_rules_end_s = time(NULL) + 11; /* no matter what clock_now_ms() says */ \
+		time_t bev_rules_end_s = time(NULL) + 11; \
 		while (!(condition) && time(NULL) < bev_rules_end_s) \
 			loop_pass((loop), LOOP_NO_WAIT); \
 		assert_true(condition); \

@@ -3,6 +3,7 @@
  */
 #include "bev_watch.h"
 
+#include "base/clock.h"
 #include "net/lumps.h"
 #include "tcp_pair.h"
 

@@ -1,5 +1,6 @@
 #include "bev_watch.h"
 
+#include "base/clock.h"
 #include "net/relay.h"
 
 /* client =pair= a [relay] b =pair= server */
