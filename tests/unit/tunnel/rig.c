@@ -74,7 +74,7 @@ static void wait_for_the_queue(void)
 {
 	static unsigned last;
 	struct pollfd arrival = {.fd = queue[1], .events = POLLIN};
-	unsigned mark = last++, got = last;
+	unsigned mark = ++last, got = 0;
 
 	for (int tries = 0; got != mark; tries++) {
 		assert_in_range(tries, 0, 100);
