@@ -127,6 +127,20 @@ static void test_less_than_a_lump_is_fetched(void **state)
 	finish(&f);
 }
 
+static void test_less_than_a_lump_is_fetched_while_bulk_goes_on(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_with_lumps(&f);
+	move(&f, 64 * KB, 32 * KB);
+	tcp_pair_deliver(f.peer, bev_socket_fd(f.bev), 100);
+	loop_fake_advance(f.loop, FETCH_MS);
+	assert_int_equal(input_length(&f), 100);
+	assert_int_equal(lowat(&f), LOWAT);
+	finish(&f);
+}
+
 static void test_a_lump_is_read_when_it_is_there(void **state)
 {
 	struct fixture f;
@@ -217,6 +231,7 @@ int main(void)
 	    cmocka_unit_test(test_what_is_slower_is_not),
 	    cmocka_unit_test(test_many_small_messages_are_no_bulk),
 	    cmocka_unit_test(test_less_than_a_lump_is_fetched),
+	    cmocka_unit_test(test_less_than_a_lump_is_fetched_while_bulk_goes_on),
 	    cmocka_unit_test(test_a_lump_is_read_when_it_is_there),
 	    cmocka_unit_test(test_it_goes_on_as_long_as_bulk_does),
 	    cmocka_unit_test(test_what_is_urgent_ends_it_until_there_was_as_much_bulk_again),
