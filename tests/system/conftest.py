@@ -20,6 +20,9 @@ from lib.ssh_servers import AsyncSsh, Dropbear, Keys, OpenSsh, OpenSshOfDebian13
 
 threading.stack_size(256 * 1024)  # a test has a thousand of them
 
+# pytest-timeout, where it is there, ends a test that hangs and names it.
+os.environ.setdefault("PYTEST_TIMEOUT", "240")
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "valgrind: also run under valgrind by contrib/check")
