@@ -8,9 +8,10 @@
  *
  * Whatever is under way on a link, in either direction, is a queue that every other byte of it waits behind, and with
  * OpenSSH's usual window of 2 MB that is milliseconds even on the fastest path. A transfer that has the link to itself may
- * keep it as full as its window allows. But while small messages go beside it, no channel keeps more under way than twice
- * what the path holds: towards us its window is not filled up again (channel_window.c), towards the peer it leaves a part of
- * the peer's window unused (pump.c). A pass of the loop takes less at once then, too, and bulk is not read in lumps (net/lumps).
+ * keep it as full as its window allows. But while small messages go beside it, no channel keeps more under way than twice what
+ * the path holds, or, to a peer that credits in lumps, one of these and what the path holds: towards us its window is not
+ * filled up again (channel_window.c), towards the peer it leaves a part of the peer's window unused (pump.c). A pass of the
+ * loop takes less at once then, too, and bulk is not read in lumps (net/lumps).
  */
 #include "base/clock.h"
 #include "ssh/connection.h"
@@ -163,8 +164,9 @@ void sharing_adjusted(struct channel *c, uint32_t n)
 uint32_t sharing_allowance(const struct channel *c)
 {
 	uint64_t under_way = c->remote_window_full - c->remote_window;
-	/* A peer that credits in large lumps would wait for us as we for it. */
-	uint64_t limit = max(sharing_limit(c->session, &c->path_out), 2 * (uint64_t)c->remote_lump);
+	/* A peer credits in lumps: while the credit for one comes, it takes what the path holds, or a packet. */
+	uint64_t meanwhile = max((uint64_t)c->path_out.holds, DATA_MAX);
+	uint64_t limit = max(sharing_limit(c->session, &c->path_out), c->remote_lump + meanwhile);
 
 	return under_way < limit ? (uint32_t)min(limit - under_way, c->remote_window) : 0;
 }

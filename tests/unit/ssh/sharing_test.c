@@ -401,6 +401,23 @@ static void test_a_peer_that_credits_in_large_lumps_is_not_waited_for(void **sta
 	pair_free(pair);
 }
 
+/* Of that peer's window a lump is used, and what the path holds while its credit comes, no second lump. */
+static void test_a_peer_that_credits_seldom_has_one_lump_to_take(void **state)
+{
+	struct pair *pair = pair_new();
+	enum { LUMP = 512 * KB, ROUND_TRIPS = 8 };
+
+	(void)state;
+	send_bulk(pair);
+	for (int i = 0; i < 4; i++) {
+		receive(pair, &pair->small, 10);
+		peer_takes(pair, LUMP, LUMP, 1);
+		loop_fake_advance(pair->rig->loop, (ROUND_TRIPS - 1) * RTT_MS);
+	}
+	assert_in_range(under_way(&pair->bulk), LUMP + 1, 2 * LUMP - 1);
+	pair_free(pair);
+}
+
 static void test_what_was_held_back_goes_out_when_bulk_is_alone_again(void **state)
 {
 	struct pair *pair = pair_new();
@@ -476,6 +493,7 @@ int main(void)
 	    cmocka_unit_test(test_a_pass_sends_less_while_the_link_is_shared),
 	    cmocka_unit_test(test_beside_small_messages_a_part_of_the_peers_window_stays_unused),
 	    cmocka_unit_test(test_a_peer_that_credits_in_large_lumps_is_not_waited_for),
+	    cmocka_unit_test(test_a_peer_that_credits_seldom_has_one_lump_to_take),
 	    cmocka_unit_test(test_what_was_held_back_goes_out_when_bulk_is_alone_again),
 	};
 
