@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "ssh/connection.h"
 
-enum { PASS_PACKETS = 64, DATA_PIECES = 32 };
+enum { PASS_PACKETS = 64, DATA_PIECES = PACKET_PIECES_MAX - 1 /* the head is one more */ };
 
 /* ---- who has something ---- */
 

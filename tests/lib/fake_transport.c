@@ -1,10 +1,12 @@
 #include "tests/lib/fake_transport.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ssh/packet.h"
 
 struct message {
 	struct list node;
@@ -211,6 +213,7 @@ void transport_send(struct transport *t, const struct iovec *pieces, size_t coun
 {
 	struct message *m = NEW(struct message);
 
+	assert(count <= PACKET_PIECES_MAX);
 	for (size_t i = 0; i < count; i++)
 		wr_bytes(&m->bytes, pieces[i].iov_base, pieces[i].iov_len);
 	t->bytes_sent += m->bytes.n;

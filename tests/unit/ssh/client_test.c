@@ -465,6 +465,28 @@ static void test_rekeys_by_both_in_the_middle_of_it_lose_nothing(void **state)
 	}
 }
 
+/* As a client leaves them that writes little and often, while the link takes nothing. */
+static void test_many_small_chains_arrive_whole(void **state)
+{
+	struct fixture f = {0};
+	enum { CHAINS = 200 };
+
+	(void)state;
+	start(&f);
+	assert_up(&f);
+	open_channel(&f);
+	for (int i = 0; i < CHAINS; i++) {
+		struct evbuffer *chain = evbuffer_new();
+
+		evbuffer_add(chain, "x", 1);
+		evbuffer_add_buffer(bufferevent_get_output(f.bev), chain);
+		evbuffer_free(chain);
+	}
+	settle(&f);
+	assert_int_equal(f.received.n, CHAINS);
+	stop(&f);
+}
+
 /* ---- servers that lie about channels ---- */
 
 static void send_channel_message(struct fixture *f, uint8_t type, uint32_t id, const char *data)
@@ -549,6 +571,7 @@ int main(void)
 	    cmocka_unit_test(test_what_goes_in_comes_back_and_so_does_the_end),
 	    cmocka_unit_test(test_windows_of_one_byte_are_windows),
 	    cmocka_unit_test(test_rekeys_by_both_in_the_middle_of_it_lose_nothing),
+	    cmocka_unit_test(test_many_small_chains_arrive_whole),
 	    cmocka_unit_test(test_data_for_a_channel_that_is_not_there_hurts_nobody),
 	    cmocka_unit_test(test_a_confirmation_that_nobody_waits_for_ends_it),
 	    cmocka_unit_test(test_more_than_the_window_ends_it_with_bounded_memory),
