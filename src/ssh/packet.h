@@ -18,6 +18,8 @@
 
 #define PACKET_LENGTH_MAX \
 	((uint32_t)256 * 1024) /* of packet_length; more is refused before it is waited for */
+/* A payload of so many bytes fits into a packet, whatever the cipher, the MAC and the padding. */
+#define PACKET_PAYLOAD_MAX ((size_t)PACKET_LENGTH_MAX - 256)
 /* Two packets with payloads of up to this many bytes fit into one chain of the output, whatever the cipher and the MAC: what
  * sends a lot does well to stay below. */
 #define PACKET_PAYLOAD_GOOD ((size_t)32640)
@@ -41,8 +43,8 @@ void packet_sealer_free(struct packet_sealer *s);
 enum packet_sequence { PACKET_SEQUENCE_GOES_ON, PACKET_SEQUENCE_RESTARTS };
 void packet_sealer_set_keys(
     struct packet_sealer *s, const struct packet_keys *keys, enum packet_sequence sequence);
-/* Appends one packet whose payload is the pieces together: at least one byte, at most PACKET_LENGTH_MAX less some padding, in
- * at most PACKET_PIECES_MAX pieces, none of which lies in out. Where out gets a new chain it is a whole BEV_CHAIN, so that
+/* Appends one packet whose payload is the pieces together: at least one byte, at most PACKET_PAYLOAD_MAX, in at most
+ * PACKET_PIECES_MAX pieces, none of which lies in out. Where out gets a new chain it is a whole BEV_CHAIN, so that
  * following packets find room. */
 void packet_seal(
     struct packet_sealer *s, const struct iovec *pieces, size_t count, struct evbuffer *out);

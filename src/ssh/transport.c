@@ -166,9 +166,24 @@ static void keep(struct transport *t, const struct iovec *pieces, size_t count)
 	end_later(t, &e);
 }
 
+/* What is answered with may be as large as what came: a PING, an agent's signature. */
+static bool fits(struct transport *t, const struct iovec *pieces, size_t count)
+{
+	struct err e = ERR_INIT;
+	size_t payload = 0;
+
+	for (size_t i = 0; i < count; i++)
+		payload += pieces[i].iov_len;
+	if (payload <= PACKET_PAYLOAD_MAX)
+		return true;
+	err_set(&e, ERR_LOCAL, "a message of %zu bytes would have to be sent", payload);
+	end_later(t, &e);
+	return false;
+}
+
 void transport_send(struct transport *t, const struct iovec *pieces, size_t count)
 {
-	if (t->state == STATE_CLOSED || err_is_set(&t->failure))
+	if (t->state == STATE_CLOSED || err_is_set(&t->failure) || !fits(t, pieces, count))
 		return;
 	if (kex_blocks_sending(t->kex) || !kept_empty(&t->kept)) {
 		keep(t, pieces, count);

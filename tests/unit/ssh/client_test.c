@@ -487,6 +487,26 @@ static void test_many_small_chains_arrive_whole(void **state)
 	stop(&f);
 }
 
+/* Larger than what we may send is what we would answer with. */
+static void test_a_ping_that_cannot_be_answered_ends_the_link(void **state)
+{
+	struct fixture f = {0};
+	struct wr ping = WR_INIT;
+	uint8_t *data = mem_alloc(PACKET_PAYLOAD_MAX);
+
+	(void)state;
+	start(&f);
+	assert_up(&f);
+	wr_u8(&ping, SSH_MSG_PING);
+	wr_string(&ping, SPAN(data, PACKET_PAYLOAD_MAX - 4));
+	server_send_now(f.server, wr_span(&ping));
+	settle(&f);
+	assert_closed(&f, ERR_LOCAL, "a message of 261889 bytes");
+	free(data);
+	wr_clear(&ping);
+	stop(&f);
+}
+
 /* ---- servers that lie about channels ---- */
 
 static void send_channel_message(struct fixture *f, uint8_t type, uint32_t id, const char *data)
@@ -572,6 +592,7 @@ int main(void)
 	    cmocka_unit_test(test_windows_of_one_byte_are_windows),
 	    cmocka_unit_test(test_rekeys_by_both_in_the_middle_of_it_lose_nothing),
 	    cmocka_unit_test(test_many_small_chains_arrive_whole),
+	    cmocka_unit_test(test_a_ping_that_cannot_be_answered_ends_the_link),
 	    cmocka_unit_test(test_data_for_a_channel_that_is_not_there_hurts_nobody),
 	    cmocka_unit_test(test_a_confirmation_that_nobody_waits_for_ends_it),
 	    cmocka_unit_test(test_more_than_the_window_ends_it_with_bounded_memory),
