@@ -418,6 +418,23 @@ static void test_a_peer_that_credits_seldom_has_one_lump_to_take(void **state)
 	pair_free(pair);
 }
 
+/* While its window is full and its sink is slow, OpenSSH credits each little bit, and nothing any more once less than three
+ * packets are under way (protocol.md 41). */
+static void test_a_peer_with_a_slow_sink_is_not_starved(void **state)
+{
+	struct pair *pair = pair_new();
+
+	(void)state;
+	send_bulk(pair);
+	for (unsigned i = 0; i < 2 * MB / (4 * KB); i++) {
+		receive(pair, &pair->bulk, 8 * KB); /* what goes on even so */
+		receive(pair, &pair->small, 10);
+		peer_takes(pair, 4 * KB, 4 * KB, 1);
+	}
+	assert_true(under_way(&pair->bulk) > 3 * RIG_PACKET);
+	pair_free(pair);
+}
+
 static void test_what_was_held_back_goes_out_when_bulk_is_alone_again(void **state)
 {
 	struct pair *pair = pair_new();
@@ -494,6 +511,7 @@ int main(void)
 	    cmocka_unit_test(test_beside_small_messages_a_part_of_the_peers_window_stays_unused),
 	    cmocka_unit_test(test_a_peer_that_credits_in_large_lumps_is_not_waited_for),
 	    cmocka_unit_test(test_a_peer_that_credits_seldom_has_one_lump_to_take),
+	    cmocka_unit_test(test_a_peer_with_a_slow_sink_is_not_starved),
 	    cmocka_unit_test(test_what_was_held_back_goes_out_when_bulk_is_alone_again),
 	};
 
