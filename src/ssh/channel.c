@@ -75,9 +75,13 @@ void channel_end(struct channel *c, const struct err *e)
 
 	if (c->state == CHANNEL_GONE)
 		return;
+
+	/* session_close() may have refused one that was accepted after that. */
+	bool in_order = !e && c->state == CHANNEL_CLOSE_RECEIVED;
+
 	forget(c);
 	if (c->bev) {
-		if (e)
+		if (!in_order)
 			channel_bev_failed(c->bev, ECONNABORTED);
 		channel_bev_orphan(c->bev);
 	}
@@ -338,7 +342,8 @@ void channel_wait(struct channel *c)
 void channel_accept(struct channel *c, const struct channel_callbacks *callbacks, void *arg)
 {
 	(void)channel_set_callbacks(c, callbacks, arg);
-	if (c->state == CHANNEL_REFUSED) /* by session_close(): on_close is on its way */
+	if (c->state ==
+	    CHANNEL_REFUSED) /* by session_close(): on_close, or the bufferevent's error, is on its way */
 		return;
 	assert(c->state == CHANNEL_PENDING);
 	c->state = CHANNEL_ACCEPTED;

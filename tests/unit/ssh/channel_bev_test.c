@@ -355,6 +355,61 @@ static void test_the_end_of_the_session_is_an_error_and_nothing_is_lost(void **s
 	opened_bev_free(o);
 }
 
+/* A slow reader was still at it. */
+static void test_what_had_come_to_its_end_before_the_session_was_lost_ends_so(void **state)
+{
+	struct opened_bev *o = opened_bev_new();
+	uint8_t *bytes = mem_alloc(RIG_PACKET);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	o->end.reading = BEV_RULES_LEAVE;
+	for (int i = 0; i < 9; i++)
+		rig_feed(o->rig, "buS", SSH_MSG_CHANNEL_DATA, 0, SPAN(bytes, RIG_PACKET));
+	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_EOF, 0);
+	rig_settle(o->rig);
+	assert_int_equal(o->end.eofs, 0);
+	err_set(&e, ERR_NETWORK, "lost");
+	session_transport_closed(o->rig->session, &e);
+	rig_settle(o->rig);
+	assert_int_equal(bev_rules_input_length(&o->end), 9 * RIG_PACKET);
+	assert_int_equal(o->end.eofs, 1);
+	assert_int_equal(o->end.errors, 1);
+	free(bytes);
+	opened_bev_free(o);
+}
+
+static struct channel *asked_for;
+
+static void on_asked_for(void *arg, struct session *s, struct channel *c, struct span extra)
+{
+	(void)arg;
+	(void)s;
+	(void)extra;
+	asked_for = c;
+}
+
+/* As where the target of a forwarded channel is connected a moment too late. */
+static void test_what_is_accepted_after_session_close_fails(void **state)
+{
+	struct rig *rig = rig_new();
+	struct bev_rules_end end = {0};
+
+	(void)state;
+	session_on_open_channel(
+	    rig->session, "x", (struct session_open_registration){.handler = on_asked_for});
+	rig_feed(rig, "bsuuu", SSH_MSG_CHANNEL_OPEN, "x", 7, 1000000, RIG_PACKET);
+	rig_settle(rig);
+	session_close(rig->session, 5000);
+	channel_accept(asked_for, NULL, NULL);
+	bev_rules_end_init(&end, channel_bev(asked_for));
+	rig_settle(rig);
+	assert_int_equal(end.errors, 1);
+	bev_rules_free_end(&end);
+	evbuffer_free(end.got);
+	rig_free(rig);
+}
+
 static void test_a_bufferevent_outlives_its_session(void **state)
 {
 	struct opened_bev *o = opened_bev_new();
@@ -512,6 +567,8 @@ int main(void)
 	    cmocka_unit_test(test_writing_after_close_is_epipe),
 	    cmocka_unit_test(test_output_that_close_made_vain_is_epipe_after_the_last_byte),
 	    cmocka_unit_test(test_the_end_of_the_session_is_an_error_and_nothing_is_lost),
+	    cmocka_unit_test(test_what_had_come_to_its_end_before_the_session_was_lost_ends_so),
+	    cmocka_unit_test(test_what_is_accepted_after_session_close_fails),
 	    cmocka_unit_test(test_a_bufferevent_outlives_its_session),
 	    cmocka_unit_test(test_after_freeing_no_callback_of_the_channel_comes),
 	    cmocka_unit_test(test_data_that_came_before_anybody_asked_is_there),
