@@ -167,7 +167,8 @@ static void on_open_failed(void *arg, struct channel *c, uint32_t code, struct s
 	strbuf_clear(&reason);
 }
 
-/* The session ended before the server answered. Nothing of the client was sent yet: another session will do. */
+/* The session ended before the server answered. Nothing of the client was sent yet: another session will do, and may be up
+ * already, so that none will be announced. */
 static void on_close(void *arg, struct channel *c, const struct err *e)
 {
 	struct stream *s = arg;
@@ -176,6 +177,7 @@ static void on_close(void *arg, struct channel *c, const struct err *e)
 	(void)e;
 	s->opening = NULL;
 	hold(s);
+	task_schedule(&s->forward->local->release);
 }
 
 static const struct channel_callbacks opening = {

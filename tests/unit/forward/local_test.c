@@ -475,6 +475,30 @@ static void test_a_client_whose_session_dies_before_the_answer_is_held_again(voi
 	close(fd);
 }
 
+/* A host may have several connections: one that is up already is not announced again. */
+static void test_a_client_whose_session_dies_before_the_answer_goes_on_over_another(void **state)
+{
+	struct world *w = *state;
+
+	start_up(w);
+	struct peer *lost = w->peer;
+	int fd = world_connect(w);
+
+	peer_expect_open_to(lost, "db.internal", 5432);
+	put(fd, "patience");
+	settle(w->loop);
+	w->peer = peer_new(w->loop);
+	peer_lose(lost);
+	settle(w->loop);
+	uint32_t id = peer_expect_open_to(w->peer, "db.internal", 5432);
+
+	peer_confirm(w->peer, id);
+	peer_expect_data(w->peer, peer_number(id), "patience");
+	forward_session_down(w->forward, peer_session(lost));
+	peer_free(lost);
+	close(fd);
+}
+
 static void test_held_clients_are_refused_when_there_is_no_hope(void **state)
 {
 	struct world *w = *state;
@@ -855,6 +879,7 @@ int main(void)
 	    TEST(test_without_hold_timeout_a_client_is_refused_at_once),
 	    TEST(test_a_held_client_that_leaves_is_noticed),
 	    TEST(test_a_client_whose_session_dies_before_the_answer_is_held_again),
+	    TEST(test_a_client_whose_session_dies_before_the_answer_goes_on_over_another),
 	    TEST(test_held_clients_are_refused_when_there_is_no_hope),
 	    TEST(test_a_forward_that_stops_accepting_lets_its_streams_go_on),
 	    TEST(test_a_new_target_is_for_new_streams),
