@@ -574,6 +574,7 @@ void link_start(struct link *link)
 		/* Wanted again before it ended, and it still works. */
 		timer_stop(&link->drain);
 		set_state(link, LINK_UP);
+		watch_expiry(link); /* it may have come meanwhile */
 		announce_up(link);
 		break;
 	case LINK_RESOLVING:

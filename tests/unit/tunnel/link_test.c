@@ -16,12 +16,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tests/unit/ssh/made_identity.h"
 
 static struct config *config;
 static struct link *link_;
 static struct log_context log_host = {.key = "host", .value = "a"};
 static struct session *up; /* between on_session_up and on_session_down */
-static int ups, downs;
+static int ups, downs, expirings;
 static enum link_state seen[64];
 static size_t seen_count;
 static bool client_is_held;
@@ -63,6 +64,7 @@ static void on_expiring(void *arg, struct link *l)
 {
 	(void)arg;
 	(void)l;
+	expirings++;
 }
 
 static bool is_client_held(void *arg)
@@ -101,7 +103,7 @@ static void make_up(const char *keys)
 static int setup(void **state)
 {
 	up = NULL;
-	ups = downs = 0;
+	ups = downs = expirings = 0;
 	seen_count = 0;
 	client_is_held = false;
 	in_session_down = NULL;
@@ -644,6 +646,26 @@ static void test_draining_is_not_prolonged(void **state)
 	assert_state(LINK_IDLE);
 }
 
+static void test_one_that_is_wanted_again_still_notices_a_new_certificate(void **state)
+{
+	char key_path[128], cert_path[128];
+
+	(void)state;
+	snprintf(key_path, sizeof(key_path), "%s/id", rig_folder());
+	snprintf(cert_path, sizeof(cert_path), "%s/id-cert.pub", rig_folder());
+	write_identity(key_path, 1);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 100);
+	make_up("identity = \"${DIR}/id\"; keepalive_interval = 3600;");
+	(void)open_channel();
+	link_drain(link_, 90000, LINK_IDLE);
+	rig_advance(60000); /* meanwhile it would have looked for one */
+	link_start(link_);
+	assert_state(LINK_UP);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 86400 * 30);
+	rig_advance(30000);
+	assert_int_equal(expirings, 1);
+}
+
 static void test_draining_can_be_shortened(void **state)
 {
 	(void)state;
@@ -779,6 +801,7 @@ int main(void)
 	    TEST(test_an_unwanted_link_says_goodbye_and_is_idle),
 	    TEST(test_streams_get_their_time_before_the_end),
 	    TEST(test_streams_that_never_end_are_closed_before_the_disconnect),
+	    TEST(test_one_that_is_wanted_again_still_notices_a_new_certificate),
 	    TEST(test_draining_can_be_shortened),
 	    TEST(test_draining_is_not_prolonged),
 	    TEST(test_a_draining_link_that_is_wanted_again_goes_on),
