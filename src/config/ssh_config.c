@@ -65,6 +65,36 @@ static void read_lines(struct importer *importer, struct ssh_import *import, con
 	}
 }
 
+/* From that listener to a Unix socket: `ssh -G` prints hosts in brackets. */
+static bool goes_to_path(const struct ssh_import_forward *forward, const char *listen)
+{
+	size_t n = strlen(listen);
+
+	return forward->option == SSH_LOCAL_FORWARD && strncmp(forward->spec, listen, n) == 0 &&
+	       forward->spec[n] == ':' && forward->spec[n + 1] != '[';
+}
+
+static void drop_false_dynamic(struct ssh_import *import, const struct ssh_import_forward *local)
+{
+	for (size_t i = 0; i < import->forward_count; i++) {
+		struct ssh_import_forward *at = &import->forwards[i];
+		if (at->option == SSH_DYNAMIC_FORWARD && at->spec &&
+		    goes_to_path(local, at->spec)) {
+			free(at->spec);
+			at->spec = NULL;
+			return;
+		}
+	}
+}
+
+/* A LocalForward to a Unix socket has no host, and `ssh -G` (OpenSSH 9.2) takes it for a DynamicForward, too: each adds
+ * one with its listener. One more than these was asked for. */
+static void drop_false_dynamics(struct ssh_import *import)
+{
+	for (size_t i = 0; i < import->forward_count; i++)
+		drop_false_dynamic(import, &import->forwards[i]);
+}
+
 /* A hop as ssh knows it: by an alias, perhaps, and with jumps of its own if it is the first. */
 static const char *add_destination(struct importer *importer, struct ssh_import *import,
     const char *alias, const char *text, const char *via);
@@ -121,6 +151,7 @@ static const char *add_destination(struct importer *importer, struct ssh_import 
 
 	import->alias = mem_strdup(alias);
 	read_lines(importer, import, text);
+	drop_false_dynamics(import);
 	ssh_import_finish(import);
 	if (!via && import->proxy_jump)
 		via = add_jumps(importer, import->proxy_jump);

@@ -62,7 +62,8 @@ static void finish_known_hosts(struct ssh_import *import)
 void ssh_import_finish(struct ssh_import *import)
 {
 	for (size_t i = 0; i < import->forward_count; i++)
-		finish_forward(import, &import->forwards[i]);
+		if (import->forwards[i].spec)
+			finish_forward(import, &import->forwards[i]);
 	finish_known_hosts(import);
 }
 

@@ -22,7 +22,7 @@ struct ssh_import {
 	/* What depends on options that may come later waits for ssh_import_finish(). */
 	struct ssh_import_forward {
 		enum ssh_forward_option option;
-		char *spec;
+		char *spec; /* NULL: dropped again */
 	} * forwards;
 	size_t forward_count;
 	enum ssh_bind bind;

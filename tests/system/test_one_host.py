@@ -263,6 +263,26 @@ def test_without_ssh_import_says_what_is_missing(adit):
     assert "there is no ssh here" in done.stderr and "openssh-client" in done.stderr
 
 
+@pytest.mark.parametrize("by", ["arguments", "file"])
+def test_a_forward_to_a_path_is_imported_as_such(by, adit, folder):
+    """OpenSSH 9.2's `ssh -G` prints it as a dynamic forward, too."""
+    need("ssh")
+    forwards = [("Local", "/tmp/x", "/tmp/y"), ("Local", "1025", "/run/y.sock"), ("Local", "[::1]:1026", "/run/y.sock"),
+                ("Local", "1027", "web:80"), ("Remote", "1025", "/run/y.sock"), ("Dynamic", "1028", ""),
+                ("Dynamic", "127.0.0.2:1025", "")]
+    config = folder / "ssh_config"
+    lines = [f"  {kind}Forward {listen} {to}\n" for kind, listen, to in forwards]
+    config.write_text("Host h\n" + "".join(lines), encoding="ascii")
+    arguments = [word for kind, *ends in forwards for word in (f"-{kind[0]}", ":".join(filter(None, ends)))]
+    done, _ = import_to(adit, folder, "-F", *(["none", *arguments] if by == "arguments" else [config]), "h")
+    got = re.findall(r'^\s*(?:{ )?(local|remote|socks) = "(.*?)";(?:\s*to = "(.*?)";)?', done.stdout, re.M)
+    assert sorted(got) == [
+        ("local", "[::1]:1026", "unix:/run/y.sock"), ("local", "localhost:1025", "unix:/run/y.sock"),
+        ("local", "localhost:1027", "web:80"), ("local", "unix:/tmp/x", "unix:/tmp/y"),
+        ("remote", "localhost:1025", "unix:/run/y.sock"), ("socks", "127.0.0.2:1025", ""),
+        ("socks", "localhost:1028", "")], done.stdout
+
+
 def test_what_would_switch_the_check_off_is_refused(adit):
     need("ssh")
     done = adit.run("import", "-F", "none", "-o", "StrictHostKeyChecking=no", "-L", "1:a:2", "host")

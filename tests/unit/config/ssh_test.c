@@ -471,6 +471,53 @@ static void test_an_alias_of_ssh_becomes_hosts_and_a_tunnel(void **state)
 	parsed_clear(&p);
 }
 
+/* As OpenSSH 9.2 prints -L /tmp/x:/tmp/y -L 5:/var/run/y.sock -L 127.0.0.1:6:/z -L 7:web:80 -D 1080 -D 127.0.0.2:5. */
+static const char paths_text[] =
+    "hostname h\nport 22\ndynamicforward /tmp/x\ndynamicforward 5\n"
+    "dynamicforward [127.0.0.1]:6\ndynamicforward 1080\ndynamicforward [127.0.0.2]:5\n"
+    "localforward /tmp/x /tmp/y\nlocalforward 5 /var/run/y.sock\n"
+    "localforward [127.0.0.1]:6 /z\nlocalforward 7 [web]:80\n";
+
+static void test_a_forward_to_a_path_is_no_dynamic_one(void **state)
+{
+	static const struct {
+		enum config_forward_kind kind;
+		const char *listen;
+	} wanted[] = {{CONFIG_FORWARD_SOCKS, "localhost:1080"},
+	    {CONFIG_FORWARD_SOCKS, "127.0.0.2:5"}, {CONFIG_FORWARD_LOCAL, "unix:/tmp/x"},
+	    {CONFIG_FORWARD_LOCAL, "localhost:5"}, {CONFIG_FORWARD_LOCAL, "127.0.0.1:6"},
+	    {CONFIG_FORWARD_LOCAL, "localhost:7"}};
+	const struct ssh_config_source source = {0};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config(paths_text, "h", &source, &p.errors, &p.notes);
+	if (p.errors.n > 0)
+		fail_msg("%s", p.errors.v[0].text);
+	assert_int_equal(p.config->tunnels[0].forward_count, ARRAY_LEN(wanted));
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		const struct config_forward *forward = &p.config->tunnels[0].forwards[i];
+		assert_int_equal(forward->kind, wanted[i].kind);
+		assert_string_equal(forward->listen.text, wanted[i].listen);
+	}
+	parsed_clear(&p);
+}
+
+/* -D 5 -L 5:/y: what ssh prints once more was asked for. */
+static void test_a_dynamic_forward_beside_one_to_a_path_stays(void **state)
+{
+	const struct ssh_config_source source = {0};
+	struct parsed p = {0};
+
+	(void)state;
+	assert_null(config_from_ssh_config("hostname h\nport 22\ndynamicforward 5\n"
+					   "dynamicforward 5\nlocalforward 5 /y\n",
+	    "h", &source, &p.errors, &p.notes));
+	assert_int_equal(p.errors.n, 1);
+	assert_non_null(strstr(p.errors.v[0].text, "taken by `socks`"));
+	parsed_clear(&p);
+}
+
 static void test_a_jump_that_ssh_does_not_know_is_an_error(void **state)
 {
 	int asked = 0;
@@ -572,6 +619,8 @@ int main(void)
 	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
+	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
+	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
 	    cmocka_unit_test(test_a_jump_that_ssh_does_not_know_is_an_error),
 	    cmocka_unit_test(test_what_is_written_reads_back_the_same),
 	    cmocka_unit_test(test_an_imported_command_line_reads_back_the_same),
