@@ -91,6 +91,7 @@ static void check_loops(const struct config *config, struct config_errors *error
 
 struct listener_use {
 	const struct config_endpoint *at;
+	struct config_endpoint normal; /* of it, to be compared */
 	const struct config_place *place;
 	const struct config_tunnel *tunnel; /* NULL: adit's own */
 	const char *key;
@@ -109,7 +110,7 @@ static bool vias_meet(const struct config_strings *a, const struct config_string
 /* Far listeners meet only on one server. */
 static bool uses_collide(const struct listener_use *a, const struct listener_use *b)
 {
-	return a->near == b->near && endpoint_overlap(a->at, b->at) &&
+	return a->near == b->near && endpoint_overlap(&a->normal, &b->normal) &&
 	       (a->near || vias_meet(&a->tunnel->via, &b->tunnel->via));
 }
 
@@ -121,8 +122,8 @@ static int compare_uses(const void *a, const void *b)
 		return x->at->kind < y->at->kind ? -1 : 1;
 	if (x->at->kind == CONFIG_TCP && x->at->port != y->at->port)
 		return x->at->port < y->at->port ? -1 : 1;
-	if (x->at->kind != CONFIG_TCP && strcmp(x->at->path, y->at->path) != 0)
-		return strcmp(x->at->path, y->at->path);
+	if (x->at->kind != CONFIG_TCP && strcmp(x->normal.path, y->normal.path) != 0)
+		return strcmp(x->normal.path, y->normal.path);
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
@@ -132,7 +133,7 @@ static bool may_collide(const struct listener_use *a, const struct listener_use 
 	if (a->at->kind != b->at->kind)
 		return false;
 	return a->at->kind == CONFIG_TCP ? a->at->port == b->at->port
-					 : strcmp(a->at->path, b->at->path) == 0;
+					 : strcmp(a->normal.path, b->normal.path) == 0;
 }
 
 static void report_collision(const struct listener_use *later, const struct listener_use *earlier,
@@ -156,6 +157,7 @@ static void report_collision(const struct listener_use *later, const struct list
 static void add_use(struct listener_use *uses, size_t *n, struct listener_use use)
 {
 	use.order = *n;
+	use.normal = endpoint_normal(use.at);
 	uses[(*n)++] = use;
 }
 
@@ -213,6 +215,8 @@ static void check_listeners(const struct config *config, struct config_errors *e
 			}
 		}
 	}
+	for (size_t i = 0; i < count; i++)
+		endpoint_clear(&uses[i].normal);
 	free(uses);
 	endpoint_clear(&control);
 }

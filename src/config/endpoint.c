@@ -217,6 +217,63 @@ int endpoint_parse(const char *text, enum endpoint_role role, const char *dir,
 	return parse_tcp(text, role, ret_endpoint, e);
 }
 
+/* ---- one spelling ---- */
+
+static char *normal_host(const char *host)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET6, host, &v6) == 1)
+		return mem_strdup(inet_ntop(AF_INET6, &v6, text, sizeof(text)));
+	if (inet_aton(host, &v4)) /* "127.1" */
+		return mem_strdup(inet_ntop(AF_INET, &v4, text, sizeof(text)));
+	char *name = mem_strdup(host);
+	for (char *p = name; *p; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return name;
+}
+
+/* What is done so far never ends with a slash. */
+static char *normal_path(const char *path)
+{
+	char *out = mem_strdup(path);
+	size_t done = 0;
+
+	if (*path != '/') /* nothing else is known of it */
+		return out;
+
+	while (*path) {
+		size_t n = strcspn(path, "/");
+		if (n == 2 && strncmp(path, "..", n) == 0) {
+			while (done > 0 && out[--done] != '/')
+				;
+		} else if (n > 0 && !(n == 1 && *path == '.')) {
+			out[done++] = '/';
+			memcpy(out + done, path, n);
+			done += n;
+		}
+		path += n + (path[n] == '/');
+	}
+	out[done] = '\0';
+	return out;
+}
+
+struct config_endpoint endpoint_normal(const struct config_endpoint *endpoint)
+{
+	struct config_endpoint normal = endpoint_copy(endpoint);
+
+	if (endpoint->kind == CONFIG_TCP) {
+		free(normal.host);
+		normal.host = normal_host(endpoint->host);
+	} else if (endpoint->kind == CONFIG_UNIX) {
+		free(normal.path);
+		normal.path = normal_path(endpoint->path);
+	}
+	return normal;
+}
+
 static bool host_is_loopback(const char *host)
 {
 	struct in_addr v4;
@@ -232,14 +289,18 @@ static bool host_is_loopback(const char *host)
 
 bool endpoint_is_loopback(const struct config_endpoint *endpoint)
 {
-	return endpoint->kind == CONFIG_TCP && host_is_loopback(endpoint->host);
+	if (endpoint->kind != CONFIG_TCP)
+		return false;
+	char *host = normal_host(endpoint->host);
+	bool is = host_is_loopback(host);
+	free(host);
+	return is;
 }
 
 /* "*" binds both families, "localhost" both loopback addresses, "0.0.0.0" and "::" (both families,
  * by Linux's default) all. */
 static bool hosts_overlap(const char *a, const char *b)
 {
-	struct in6_addr v6_a, v6_b;
 	bool all_a = strcmp(a, "*") == 0 || strcmp(a, "::") == 0;
 	bool all_b = strcmp(b, "*") == 0 || strcmp(b, "::") == 0;
 
@@ -253,8 +314,6 @@ static bool hosts_overlap(const char *a, const char *b)
 		return true;
 	if (strcmp(b, "localhost") == 0 && (strcmp(a, "127.0.0.1") == 0 || strcmp(a, "::1") == 0))
 		return true;
-	if (inet_pton(AF_INET6, a, &v6_a) == 1 && inet_pton(AF_INET6, b, &v6_b) == 1)
-		return memcmp(&v6_a, &v6_b, sizeof(v6_a)) == 0;
 	return strcmp(a, b) == 0;
 }
 

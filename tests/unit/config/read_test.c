@@ -326,7 +326,8 @@ static void test_an_open_listener_without_allow_is_a_warning(void **state)
 	struct config *config = read_good(HOST
 	    "\ntunnels: { t: { via = \"b\"; local = \"*:80\"; to = \"h:1\"; };\n"
 	    "u: { via = \"b\"; local = \"0.0.0.0:81\"; to = \"h:1\"; allow = \"10.0.0.0/8\"; };\n"
-	    "v: { via = \"b\"; local = \"127.0.0.2:82\"; to = \"h:1\"; }; };");
+	    "v: { via = \"b\"; local = \"127.0.0.2:82\"; to = \"h:1\"; };"
+	    "w: { via = \"b\"; local = \"LOCALHOST:83\"; to = \"h:1\"; }; };");
 
 	(void)state;
 	assert_int_equal(config->warnings.n, 1);
@@ -347,6 +348,16 @@ static void test_the_same_remote_listener_on_two_hosts_is_fine(void **state)
 	(void)state;
 }
 
+static void test_paths_that_only_look_alike_are_two_listeners(void **state)
+{
+	config_unref(read_good(HOST "tunnels: { t: { via = \"b\"; socks = \"unix:/a/b/../c\"; };"
+				    "u: { via = \"b\"; socks = \"unix:/a/b/c\"; };"
+				    "v: { via = \"b\"; socks = \"unix:/a/b/.c\"; };"
+				    "w: { via = \"b\"; socks = \"unix:/a/b/..c\"; };"
+				    "x: { via = \"b\"; socks = \"unix:/a/b/C\"; }; };"));
+	(void)state;
+}
+
 static void test_a_snapshot_lives_until_its_last_user_is_gone(void **state)
 {
 	struct config *config = read_good(example);
@@ -361,6 +372,10 @@ static void test_a_snapshot_lives_until_its_last_user_is_gone(void **state)
 
 /* ---- broken, one fault each ---- */
 
+/* Two tunnels on one listener, in two spellings. */
+#define TWO(key, first, second) \
+	HOST "tunnels: { t: { via = \"b\"; " key " = \"" first "\"; to = \"h:1\"; };\n" \
+	     " u: { via = \"b\"; " key " = \"" second "\"; to = \"h:1\"; }; };"
 #define TUNNEL(keys) HOST "\ntunnels: { t: { via = \"b\";\n" keys "\n}; };"
 #define FAULTY_HOST(keys) "hosts: { b: { user = \"u\";\n" keys "\n}; };"
 
@@ -502,6 +517,14 @@ static const struct broken {
     {HOST "tunnels: { t: { via = \"b\"; local = \"127.0.0.1:80\"; to = \"h:1\"; };\n u: { via = "
 	  "\"b\"; socks = \"*:80\"; }; };",
 	2, "taken by tunnel `t`"},
+    {TWO("local", "unix:/etc/adit/a.sock", "unix:./a.sock"), 2, "taken by tunnel `t`"},
+    {TWO("local", "unix:/h/../h/./a", "unix:/h//a"), 2, "taken by tunnel `t`"},
+    {TWO("remote", "unix:/../a/", "unix:/a"), 2, "taken by tunnel `t`"},
+    {TWO("local", "localhost:12", "LOCALHOST:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "LocalHost:12", "127.0.0.1:12"), 2, "taken by tunnel `t`"},
+    {TWO("remote", "127.1:12", "127.0.0.1:12"), 2, "taken by tunnel `t`"},
+    {TWO("remote", "Web:12", "weB:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "[0::1]:12", "localhost:12"), 2, "taken by tunnel `t`"},
     {HOST "http_listen = \"localhost:80\"; tunnels: {\n u: { via = \"b\"; socks = \"80\"; }; };", 2,
 	"taken by `http_listen`"},
     {HOST "control_socket = \"/s\"; tunnels: {\n u: { via = \"b\"; socks = \"unix:/s\"; }; };", 2,
@@ -861,6 +884,7 @@ int main(void)
 	    cmocka_unit_test(test_credentials_are_files_of_the_credentials_directory),
 	    cmocka_unit_test(test_an_open_listener_without_allow_is_a_warning),
 	    cmocka_unit_test(test_the_same_remote_listener_on_two_hosts_is_fine),
+	    cmocka_unit_test(test_paths_that_only_look_alike_are_two_listeners),
 	    cmocka_unit_test(test_a_snapshot_lives_until_its_last_user_is_gone),
 	    cmocka_unit_test(test_every_fault_is_named_with_its_line),
 	    cmocka_unit_test(test_one_fault_is_one_error),
