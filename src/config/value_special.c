@@ -252,14 +252,14 @@ static void read_http_listen(
 const struct value_type value_http_listen = {
     read_http_listen, clear_endpoint, copy_endpoint, equal_endpoint, write_endpoint};
 
-/* Read after the listener: its kind says on which side the target is. As a default it has no kind
- * yet. */
+/* Read after the listener: its kind, even of a faulty one, says on which side the target is. As a
+ * default it has no kind yet. */
 static void read_to(
     const struct reading *r, const struct setting *s, const struct key *key, void *object)
 {
 	const struct config_forward *forward = object;
 	struct config_endpoint endpoint;
-	bool near = forward->listen.text && forward->kind == CONFIG_FORWARD_REMOTE;
+	bool near = forward->place.file && forward->kind == CONFIG_FORWARD_REMOTE;
 
 	if (!read_endpoint(r, s, key, near ? ENDPOINT_TO_NEAR : ENDPOINT_TO_FAR, &endpoint))
 		return;

@@ -481,6 +481,8 @@ static const struct broken {
     {TUNNEL("local = \"1\"; to = \"h:0\";"), 3, "no port number"},
     {TUNNEL("local = \"1\"; to = \"*:80\";"), 3, "neither a name nor an address"},
     {TUNNEL("local = \"1\"; to = \"unix:x\";"), 3, "on the server must be absolute"},
+    {TUNNEL("remote = \"nonsense\"; to = \"unix:rel\";"), 3, "no port number"},
+    {TUNNEL("remote = 5; to = \"unix:rel\";"), 3, "`remote`"},
     {TUNNEL("remote = \"systemd:x\"; to = \"h:1\";"), 3, "systemd passes sockets"},
     {TUNNEL("local = \"systemd:\"; to = \"h:1\";"), 3, "needs a FileDescriptorName"},
     {TUNNEL("local = \"1\"; to = \"h:1\";\n mode = \"0600\";"), 4, "`mode` goes not with local"},
