@@ -3,6 +3,7 @@
  */
 #include <event2/event.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,10 +47,8 @@ static void print_version(void)
 	printf("adit %s\nlibevent %s\n%s\n", VERSION, event_get_version(), evp_library_version());
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-	/* A peer that goes is an error of a write, not the end of the process. */
-	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
 		print_usage(stderr);
 		return EXIT_USAGE;
@@ -70,4 +69,28 @@ int main(int argc, char **argv)
 	snprintf(name, sizeof(name), "adit %s", command->name);
 	argv[1] = name;
 	return command->run(command, argc - 1, argv + 1);
+}
+
+/* What nobody can read is an error of the command, but for a reader that has gone. */
+static int end_output(int code)
+{
+	bool failed_before = ferror(stdout);
+
+	errno = 0;
+	/* stdio drops what it could not write, and the reason: one byte more has the same one */
+	if (fflush(stdout) == 0 && failed_before) {
+		putchar('\n');
+		fflush(stdout);
+	}
+	if (!ferror(stdout) || errno == EPIPE)
+		return code;
+	fprintf(stderr, "adit: standard output: %s\n", strerror(errno ? errno : EIO));
+	return code == EXIT_DONE ? EXIT_OTHER : code;
+}
+
+int main(int argc, char **argv)
+{
+	/* A peer that goes is an error of a write, not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
+	return end_output(run(argc, argv));
 }

@@ -4,11 +4,12 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
 from lib.adit import Adit
-from lib.process import free_port, listens, need, wait_until
+from lib.process import DEADLINE, free_port, listens, need, wait_until
 from lib.targets import echo, recv_exactly, reset
 
 
@@ -41,6 +42,41 @@ def test_wrong_usage_exits_64(arguments, adit):
     done = adit.run(*arguments)
     assert done.returncode == 64, done.stderr
     assert done.stderr
+
+
+def ends_with_output(adit, stdout, *arguments):
+    """The status and the errors of a command that writes there."""
+    done = subprocess.run(adit.command(*arguments), stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=DEADLINE,
+                          env=adit.env, check=False)
+    return done.returncode, done.stderr
+
+
+# the last one's output is longer than what stdio keeps
+PRINTS = [["--version"], ["--help"], ["status", "--help"], ["check"], ["import", "-F", "none", "-L", "1024:a:2", "host"],
+          ["import", "-F", "none", *(f"-L{port}:a:2" for port in range(1024, 1224)), "host"]]
+
+
+@pytest.mark.parametrize("arguments", PRINTS, ids=lambda arguments: " ".join(arguments)[:40])
+def test_what_cannot_be_written_is_an_error(arguments, adit, folder):
+    if arguments[0] == "import":
+        need("ssh")
+    if arguments == ["check"]:
+        adit.configure(hosts={}, tunnels={})
+        arguments = ["check", "-c", adit.config_path]
+    with open("/dev/full", "wb") as full:
+        assert ends_with_output(adit, full, *arguments) == (1, "adit: standard output: No space left on device\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as nobody:
+        assert ends_with_output(adit, nobody, *arguments) == (0, "")
+
+
+def test_a_status_that_cannot_be_written_is_an_error(adit, sshd, serve, one_tunnel):
+    one_tunnel(sshd(), serve(echo).port)
+    for command in ["status"], ["status", "--json"], ["reload", "--dry-run"]:
+        with open("/dev/full", "wb") as full:
+            status, errors = ends_with_output(adit, full, *command, "-c", adit.config_path)
+        assert status == 1 and "adit: standard output: No space left on device\n" in errors
 
 
 def test_a_misspelt_command_gets_a_hint(adit):
