@@ -160,8 +160,8 @@ static bool is_confirmed(const struct channel *c)
 
 bool channel_may_send_data(const struct channel *c)
 {
-	return is_confirmed(c) && !c->eof_sent && !c->close_sent && sharing_allowance(c) > 0 &&
-	       channel_output_length(c) > 0;
+	return is_confirmed(c) && !c->eof_sent && !c->close_sent && !c->cut &&
+	       sharing_allowance(c) > 0 && channel_output_length(c) > 0;
 }
 
 /* Before its OPEN was sent, and without anything to say: then the peer need not know of it. */
@@ -199,7 +199,7 @@ enum channel_debt channel_owes(const struct channel *c)
 		return OWES_REQUEST;
 	if (channel_window_adjust_due(c))
 		return OWES_ADJUST;
-	if (channel_output_length(c) && !c->eof_sent)
+	if (channel_output_length(c) && !c->eof_sent && !c->cut)
 		return OWES_NOTHING; /* EOF and CLOSE come after the data */
 	if (c->eof_wanted && !c->eof_sent)
 		return OWES_EOF;
@@ -292,6 +292,23 @@ void channel_close(struct channel *c)
 	}
 	c->eof_wanted = true;
 	c->close_wanted = true;
+	pump_channel(c);
+}
+
+void channel_cut(struct channel *c)
+{
+	if (c->abandoned) /* CLOSE is on its way, perhaps without an EOF */
+		return;
+	if (!c->bev || c->state == CHANNEL_PENDING || channel_remote_closed(c)) {
+		channel_close(c);
+		return;
+	}
+	/* What was not sent will be dropped, and then an EOF would say that there was no more. */
+	if (channel_output_length(c))
+		c->eof_wanted = false;
+	c->close_wanted = true;
+	c->cut = true;
+	channel_bev_failed(c->bev, ECONNABORTED);
 	pump_channel(c);
 }
 

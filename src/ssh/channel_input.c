@@ -25,7 +25,8 @@ static int on_confirmation(struct channel *c, struct rd *r, struct err *e)
 	c->state = CHANNEL_OPEN;
 	keepalive_measured(&c->session->keepalive, clock_now_us() - c->opened_us);
 	pump_channel(c);
-	if (c->callbacks.on_open && !c->abandoned)
+	/* Who hears of it after session_close() would take its end for the other side's: he hears of that alone. */
+	if (c->callbacks.on_open && !c->abandoned && c->session->state == SESSION_OPEN)
 		c->callbacks.on_open(c->arg, c);
 	return 0;
 }

@@ -195,6 +195,7 @@ struct channel {
 	uint32_t remote_lump;        /* about the largest adjust of late */
 	struct path path_out;
 	bool eof_wanted, eof_sent, close_wanted, close_sent;
+	bool cut;            /* what is in the output is not sent any more */
 	uint8_t reply_count; /* answers to the peer's requests that are owed: */
 	uint64_t replies;    /* the lowest bit is the first one, 1 is SUCCESS */
 
@@ -222,6 +223,8 @@ void channel_tell(struct channel *c);
 /* The user of the bufferevent has left. What it wrote and was not sent is dropped. */
 enum channel_leaving { CHANNEL_LEAVING_IN_ORDER, CHANNEL_LEAVING_BY_RESET };
 void channel_abandon(struct channel *c, enum channel_leaving how);
+/* session_close() ends it before its user has: an error for who has its bufferevent, and CLOSE without EOF for the peer. */
+void channel_cut(struct channel *c);
 /* The output that data is sent from, NULL when there is none yet; and how much of all kinds there is. */
 struct evbuffer *channel_output(const struct channel *c);
 size_t channel_output_length(const struct channel *c);

@@ -194,7 +194,7 @@ void session_transport_closed(struct session *s, const struct err *e)
 static void close_channel(void *arg, struct channel *c)
 {
 	(void)arg;
-	channel_close(c);
+	channel_cut(c);
 }
 
 void session_close(struct session *s, uint64_t deadline_ms)

@@ -154,7 +154,8 @@ bool session_process(struct session *s, enum loop_wait wait, bool (*goes_on)(voi
 
 /* ---- ends ---- */
 
-/* Closes every channel, then the transport with DISCONNECT 11; at the deadline at the latest. on_closed comes. */
+/* Closes every channel, then the transport with DISCONNECT 11; at the deadline at the latest. on_closed comes. The owner of a
+ * bufferevent has not ended it yet: both he and the peer see a reset, not an end, since what it carries is not whole. */
 void session_close(struct session *s, uint64_t deadline_ms);
 /* At once; every channel's on_close runs exactly once, before it returns, and the table is empty afterwards. The transport is
  * its owner's to end. */

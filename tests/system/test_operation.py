@@ -407,6 +407,22 @@ def test_what_goes_down_is_said_at_once_and_what_comes_back_too(adit, two):
     adit.stop()
 
 
+def test_what_a_replaced_link_still_carries_is_reset_not_ended(adit, two, serve):
+    """Half of an answer must not look like the whole: not when the server has the time to say EOF, either."""
+    def half(sock):
+        sock.sendall(b"half")
+        while sock.recv(100):
+            pass
+    two.change(lambda top: (top.update(drain_timeout=0),
+                            top["tunnels"]["t0"].update(to=f"127.0.0.1:{serve(half).port}")))
+    with adit.connect(two.ports[0]) as client:
+        assert recv_exactly(client, 4) == b"half"
+        two.change(lambda top: top["hosts"]["h0"].update(ciphers=["aes128-ctr"]))
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    adit.stop()
+
+
 # ---- what systemd is told
 
 @pytest.fixture

@@ -483,14 +483,13 @@ static void test_a_transport_in_a_channel_gets_its_last_words_out(void **state)
 	opened_bev_free(o);
 }
 
-static void test_what_is_written_after_the_eof_of_session_close_does_not_hold_it_up(void **state)
+static void test_what_is_written_after_session_close_does_not_hold_it_up(void **state)
 {
 	struct opened_bev *o = opened_bev_new();
 
 	(void)state;
-	fake_transport_shut_after(o->rig->transport, 1);
+	fake_transport_shut(o->rig->transport);
 	session_close(o->rig->session, 5000);
-	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_EOF, 100);
 	bev_rules_write(&o->end, 0, 10); /* by a user who does not know */
 	fake_transport_open(o->rig->transport);
 	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
@@ -498,6 +497,30 @@ static void test_what_is_written_after_the_eof_of_session_close_does_not_hold_it
 	rig_settle(o->rig);
 	assert_int_equal(o->rig->closed, 1);
 	assert_int_equal(o->end.errors, 1);
+	opened_bev_free(o);
+}
+
+/* What came is delivered, but it is not the whole; nor is what was to go. */
+static void test_session_close_is_a_reset_for_both_ends(void **state)
+{
+	struct opened_bev *o = opened_bev_new();
+
+	(void)state;
+	fake_transport_shut(o->rig->transport);
+	bev_rules_write(&o->end, 0, 10);
+	BEV_RULES_CALL(
+	    bev_finish(o->end.bev)); /* after which an EOF would follow what is dropped */
+	rig_feed(o->rig, "bus", SSH_MSG_CHANNEL_DATA, 0, "half");
+	session_close(o->rig->session, 5000);
+	fake_transport_open(o->rig->transport);
+	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
+	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 0);
+	rig_settle(o->rig);
+	assert_int_equal(evbuffer_get_length(o->end.got), 4);
+	assert_int_equal(o->end.eofs, 0);
+	assert_int_equal(o->end.errors, 1);
+	assert_int_equal(bev_error(o->end.bev), ECONNABORTED);
+	assert_int_equal(o->rig->closed, 1);
 	opened_bev_free(o);
 }
 
@@ -573,8 +596,8 @@ int main(void)
 	    cmocka_unit_test(test_after_freeing_no_callback_of_the_channel_comes),
 	    cmocka_unit_test(test_data_that_came_before_anybody_asked_is_there),
 	    cmocka_unit_test(test_a_transport_in_a_channel_gets_its_last_words_out),
-	    cmocka_unit_test(
-		test_what_is_written_after_the_eof_of_session_close_does_not_hold_it_up),
+	    cmocka_unit_test(test_what_is_written_after_session_close_does_not_hold_it_up),
+	    cmocka_unit_test(test_session_close_is_a_reset_for_both_ends),
 	    cmocka_unit_test(test_a_relay_delivers_what_came_before_a_close_without_eof),
 	};
 

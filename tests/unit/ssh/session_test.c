@@ -685,6 +685,26 @@ static void test_close_sends_what_was_asked_for_before(void **state)
 	rig_free(rig);
 }
 
+/* The user may take another session then: nothing went over this one. */
+static void test_a_channel_that_is_confirmed_after_close_never_opens(void **state)
+{
+	struct rig *rig = rig_new();
+	struct watched w = {0};
+
+	(void)state;
+	w.channel =
+	    session_open_channel(rig->session, "test", SPAN(NULL, 0), &watched_callbacks, &w, NULL);
+	rig_settle(rig);
+	session_close(rig->session, 5000);
+	rig_feed(rig, "buuuu", SSH_MSG_CHANNEL_OPEN_CONFIRMATION, 0, 100, 1000, 1000);
+	rig_feed(rig, "bu", SSH_MSG_CHANNEL_CLOSE, 0);
+	rig_settle(rig);
+	assert_int_equal(w.opened, 0);
+	assert_int_equal(w.closed, 1);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
 static void test_close_ends_at_the_deadline(void **state)
 {
 	struct rig *rig = rig_new();
@@ -1078,6 +1098,7 @@ int main(void)
 	    cmocka_unit_test(test_close_of_an_idle_session_ends_in_the_loop_not_in_the_call),
 	    cmocka_unit_test(test_sending_on_a_channel_that_close_has_closed_is_legal),
 	    cmocka_unit_test(test_close_sends_what_was_asked_for_before),
+	    cmocka_unit_test(test_a_channel_that_is_confirmed_after_close_never_opens),
 	    cmocka_unit_test(test_close_ends_at_the_deadline),
 	    cmocka_unit_test(test_while_closing_the_peer_opens_nothing),
 	    cmocka_unit_test(test_abort_calls_every_close_callback_once_and_empties_the_table),
