@@ -360,15 +360,14 @@ char *status_unready_reasons(const struct manager *m, const struct status_daemon
 
 	if (daemon->stopping)
 		strbuf_add(&out, "adit is stopping\n");
-	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
+	/* With `ready = "started"` it is ready whatever the tunnels are. */
+	for (size_t i = 0; !daemon->ready && i < manager_tunnel_count(m); i++) {
 		const struct tunnel *tunnel = manager_tunnel(m, i);
-		enum tunnel_state state = tunnel_state(tunnel);
 
-		if (!tunnel_config(tunnel)->required || state == TUNNEL_UP ||
-		    state == TUNNEL_STOPPED)
+		if (!tunnel_hinders_readiness(tunnel))
 			continue;
-		strbuf_addf(
-		    &out, "tunnel %s is %s: ", tunnel_name(tunnel), tunnel_state_name(state));
+		strbuf_addf(&out, "tunnel %s is %s: ", tunnel_name(tunnel),
+		    tunnel_state_name(tunnel_state(tunnel)));
 		strbuf_add_printable(&out, span_of(tunnel_reason(tunnel)));
 		strbuf_add(&out, "\n");
 	}

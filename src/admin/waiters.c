@@ -188,8 +188,10 @@ static enum wait_state wait_state(const struct manager *m, const struct status_f
 		const struct tunnel *tunnel = manager_tunnel(m, i);
 		enum tunnel_state state = tunnel_state(tunnel);
 
-		/* Waiting for all leaves out what is stopped on purpose; waiting for one by name does not. */
-		if (state == TUNNEL_UP || (filter->count == 0 && state == TUNNEL_STOPPED))
+		/* Waiting for all leaves out what is stopped on purpose, or idle until somebody wants it; waiting for one by
+		 * name does not. */
+		if (state == TUNNEL_UP ||
+		    (filter->count == 0 && (state == TUNNEL_STOPPED || tunnel_is_ready(tunnel))))
 			continue;
 		if (status_filter_matches(filter, tunnel_name(tunnel)))
 			return WAIT_NOT_YET;

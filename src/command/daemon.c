@@ -39,7 +39,6 @@ struct daemon {
 	struct net_watch *net_watch;
 	struct events *events;
 	struct control *control;
-	bool ready;
 	bool stopping;
 	struct event *signals[4];
 };
@@ -170,25 +169,29 @@ static void watch_signals(struct daemon *d)
 
 /* ---- what systemd, clients and the network say and hear ---- */
 
+static bool is_ready(const struct daemon *d, const struct manager_counts *counts)
+{
+	if (d->stopping)
+		return false;
+	return counts->required_not_up == 0 ||
+	       manager_config(d->manager)->ready == CONFIG_READY_STARTED;
+}
+
 static void on_change(void *arg)
 {
 	struct daemon *d = arg;
 	struct manager_counts counts;
 
 	control_changed(d->control);
-	if (d->stopping) {
-		d->ready = false;
+	if (d->stopping)
 		return;
-	}
 	fdstore_changed(d->fdstore);
 	manager_get_counts(d->manager, &counts);
 	char *status = str_format(
 	    "%zu of %zu tunnels up", counts.up, counts.up + counts.degraded + counts.down);
 	notify_status(d->notify, status);
 	free(status);
-	d->ready = counts.required_not_up == 0 ||
-		   manager_config(d->manager)->ready == CONFIG_READY_STARTED;
-	if (d->ready)
+	if (is_ready(d, &counts))
 		notify_ready(d->notify);
 }
 
@@ -210,9 +213,11 @@ static size_t inherit(void *arg, const char *name, int fds[], size_t max)
 static void describe(void *arg, struct status_daemon *ret)
 {
 	struct daemon *d = arg;
+	struct manager_counts counts;
 
+	manager_get_counts(d->manager, &counts);
 	reloader_describe(d->reloader, ret);
-	ret->ready = d->ready;
+	ret->ready = is_ready(d, &counts);
 	ret->stopping = d->stopping;
 }
 

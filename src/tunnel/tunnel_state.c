@@ -80,6 +80,12 @@ bool tunnel_is_ready(const struct tunnel *tunnel)
 	return true;
 }
 
+bool tunnel_hinders_readiness(const struct tunnel *tunnel)
+{
+	return tunnel->config->required && tunnel_state(tunnel) != TUNNEL_STOPPED &&
+	       !tunnel_is_ready(tunnel);
+}
+
 static const char *why_stopped(const struct tunnel *tunnel)
 {
 	if (tunnel->removed)

@@ -473,6 +473,24 @@ def test_ready_started_is_said_at_once(adit, sshd, serve, tunnels, told):
     adit.start()
     wait_until(lambda: "READY=1" in told(), "READY")
     assert listens(port)
+    assert status(adit)["ready"] and get(adit, "/readyz") == (200, "ok\n")
+    adit.stop()
+
+
+def test_a_tunnel_that_waits_for_demand_keeps_nobody_waiting(adit, sshd, serve, tunnels):
+    server = sshd()
+    server.stop()
+    lazy = tunnels.local(free_port(), serve(echo).port, connect="on-demand")
+    adit.configure(hosts={"server": tunnels.host(server)}, tunnels={"lazy": lazy})
+    adit.start()
+    wait_until(lambda: answers(adit.folder / "control.sock"), "the daemon")
+    assert status(adit)["ready"] and get(adit, "/readyz") == (200, "ok\n")
+    assert ask(adit, "wait", "-t", "20").returncode == 0
+    assert ask(adit, "wait", "-t", "0.1", "lazy").returncode == 75
+    with adit.connect(int(lazy["local"].split(":")[1])):
+        wait_until(lambda: not status(adit)["ready"], "somebody who demands it")
+        code, reasons = get(adit, "/readyz")
+        assert code == 503 and "tunnel lazy is down" in reasons
     adit.stop()
 
 

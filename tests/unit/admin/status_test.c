@@ -189,6 +189,28 @@ static void test_only_required_tunnels_are_reasons_not_to_be_ready(void **state)
 	free(text);
 }
 
+static void test_who_waits_for_demand_is_no_reason_not_to_be_ready(void **state)
+{
+	char *text = status_unready_reasons(scene.manager, &daemon_facts);
+
+	(void)state;
+	assert_non_null(strstr(text, "tunnel broken is down: "));
+	assert_null(strstr(text, "a-name-that-is-longer"));
+	free(text);
+}
+
+/* `ready = "started"` */
+static void test_there_are_no_reasons_while_it_is_ready(void **state)
+{
+	struct status_daemon ready = daemon_facts;
+
+	(void)state;
+	ready.ready = true;
+	char *text = status_unready_reasons(scene.manager, &ready);
+	assert_string_equal(text, "");
+	free(text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -202,6 +224,8 @@ int main(void)
 	    TEST(test_names_are_patterns),
 	    TEST(test_a_refused_configuration_is_said_first),
 	    TEST(test_only_required_tunnels_are_reasons_not_to_be_ready),
+	    TEST(test_who_waits_for_demand_is_no_reason_not_to_be_ready),
+	    TEST(test_there_are_no_reasons_while_it_is_ready),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
