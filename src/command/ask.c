@@ -138,11 +138,11 @@ int ask(const struct ask_options *options, const char *method, const char *path,
     uint64_t timeout_ms, void (*on_line)(void *arg, struct span line), void *arg,
     struct ask_answer *ret_answer, struct err *e)
 {
-	char *socket_path = socket_path_for_client(options->socket, options->config);
+	char *socket_path = socket_path_for_client(options->socket, options->config, e);
 	uint64_t deadline_ms = timeout_ms ? clock_now_ms() + timeout_ms : 0;
 	struct strbuf buffer = {0};
 	int code = 0;
-	int fd = connect_to(socket_path, e);
+	int fd = socket_path ? connect_to(socket_path, e) : e->class;
 	int result = fd < 0 ? fd : send_request(fd, method, path, e);
 
 	free(socket_path);

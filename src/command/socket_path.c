@@ -69,7 +69,18 @@ static char *configured_path(const char *config_option)
 	return path;
 }
 
-char *socket_path_for_client(const char *option, const char *config_option)
+static void says_none(const char *config_option, struct err *e)
+{
+	char *config_path = config_default_path(config_option);
+
+	err_set(e, ERR_NETWORK,
+	    "%s says that there is no control socket (control_socket = \"\"); -s PATH names "
+	    "another",
+	    config_path);
+	free(config_path);
+}
+
+char *socket_path_for_client(const char *option, const char *config_option, struct err *e)
 {
 	char *path = explicit_path(option);
 
@@ -77,6 +88,12 @@ char *socket_path_for_client(const char *option, const char *config_option)
 		path = configured_path(config_option);
 	if (path && *path)
 		return path;
+	if (path && !option) {
+		/* Who listens where it is by default is another daemon. */
+		says_none(config_option, e);
+		free(path);
+		return NULL;
+	}
 	free(path);
 	path = below("RUNTIME_DIRECTORY", "control.sock");
 	if (path && access(path, F_OK) == 0)

@@ -10,7 +10,7 @@
 /* For the daemon. Gives; NULL when the configuration wants none. */
 char *socket_path_for_daemon(const char *option, const struct config *config);
 /* For its clients: of the places by default the first where there is one. config_option is -c's; a configuration that cannot be
- * read is as good as none here. Gives. */
-char *socket_path_for_client(const char *option, const char *config_option);
+ * read is as good as none here. Gives; NULL and e (ERR_NETWORK) when the configuration says that there is none. */
+char *socket_path_for_client(const char *option, const char *config_option, struct err *e);
 
 #endif

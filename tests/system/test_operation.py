@@ -561,6 +561,25 @@ def test_without_a_daemon_they_say_so_with_69(adit, folder):
         assert done.returncode == 69 and "no adit is running here" in done.stderr
 
 
+def test_a_file_without_a_control_socket_means_no_other_daemon(adit, two, folder):
+    """That one listens where the socket is by default."""
+    (folder / "adit").mkdir()
+    (folder / "adit/control.sock").symlink_to(folder / "control.sock")
+    adit.env["XDG_RUNTIME_DIR"] = str(folder)
+    assert adit.run("status").returncode == 0
+    other = folder / "other.conf"
+    other.write_text('control_socket = "";\n', encoding="ascii")
+    for command in (["status"], ["stop", "t0"], ["wait"], ["reload"], ["streams"], ["events"]):
+        done = adit.run(*command, "-c", other)
+        assert done.returncode == 69 and not done.stdout
+        assert f"{other} says that there is no control socket" in done.stderr, done.stderr
+    assert tunnel(adit, "t0")["state"] == "up"
+    assert adit.run("status", "-c", other, "-s", folder / "control.sock").returncode == 0
+    adit.env["ADIT_SOCKET"] = str(folder / "control.sock")
+    assert adit.run("status", "-c", other).returncode == 0
+    adit.stop()
+
+
 def test_events_and_streams_show_what_happens(adit, two):
     process = subprocess.Popen(adit.command("events", "-s", adit.folder / "control.sock"), stdout=subprocess.PIPE,
                                env=adit.env, text=True)
