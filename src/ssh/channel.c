@@ -270,6 +270,8 @@ void channel_consumed(struct channel *c, size_t bytes)
 
 void channel_eof(struct channel *c)
 {
+	if (c->cut)
+		return;
 	c->eof_wanted = true;
 	pump_channel(c);
 }
@@ -321,8 +323,9 @@ void channel_abandon(struct channel *c, enum channel_leaving how)
 	c->abandoned = true;
 	channel_requests_drop(c);
 	channel_drop_output(c);
-	/* The other end may take what it has for the whole only if it is. */
-	c->eof_wanted = how == CHANNEL_LEAVING_IN_ORDER && complete;
+	/* The other end may take what it has for the whole only if it is; channel_cut() has said whether. */
+	if (!c->cut)
+		c->eof_wanted = how == CHANNEL_LEAVING_IN_ORDER && complete;
 	c->close_wanted = true;
 	if (c->held)
 		channel_window_taken(c, c->held);

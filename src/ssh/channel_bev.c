@@ -166,7 +166,8 @@ void channel_bev_failed(struct channel_bev *b, int error)
 	b->write_closed = true;
 	drop_what_is_in_vain(b);
 	fill_input(b, SIZE_MAX);
-	note_end(b); /* all of it had come before */
+	if (b->ended) /* all of it had come before */
+		bev_reports_note(&b->reports, BEV_REPORT_EOF);
 	bev_reports_note_error(&b->reports, BEV_EVENT_READING, error);
 }
 

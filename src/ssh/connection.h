@@ -223,7 +223,8 @@ void channel_tell(struct channel *c);
 /* The user of the bufferevent has left. What it wrote and was not sent is dropped. */
 enum channel_leaving { CHANNEL_LEAVING_IN_ORDER, CHANNEL_LEAVING_BY_RESET };
 void channel_abandon(struct channel *c, enum channel_leaving how);
-/* session_close() ends it before its user has: an error for who has its bufferevent, and CLOSE without EOF for the peer. */
+/* session_close() ends it before its user has: an error for who has its bufferevent, and for the peer CLOSE, without EOF
+ * unless that was due. */
 void channel_cut(struct channel *c);
 /* The output that data is sent from, NULL when there is none yet; and how much of all kinds there is. */
 struct evbuffer *channel_output(const struct channel *c);

@@ -524,6 +524,42 @@ static void test_session_close_is_a_reset_for_both_ends(void **state)
 	opened_bev_free(o);
 }
 
+/* Of what was dropped the peer hears no end, whatever the user does then: he was done with reading, so he is done. */
+static void test_no_eof_follows_what_session_close_dropped(void **state)
+{
+	struct opened_bev *o = opened_bev_new();
+
+	(void)state;
+	fake_transport_shut(o->rig->transport);
+	bev_rules_write(&o->end, 0, 10);
+	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_EOF, 0);
+	rig_settle(o->rig);
+	session_close(o->rig->session, 5000);
+	bev_finish(o->end.bev);
+	bev_rules_free_end(&o->end);
+	fake_transport_open(o->rig->transport);
+	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
+	opened_bev_free(o);
+}
+
+/* Not EPIPE, as where the peer had closed it. */
+static void test_the_end_of_the_session_is_named_where_eof_had_come_and_output_waits(void **state)
+{
+	struct opened_bev *o = opened_bev_new();
+	struct err e = ERR_INIT;
+
+	(void)state;
+	fake_transport_shut(o->rig->transport);
+	bev_rules_write(&o->end, 0, 10);
+	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_EOF, 0);
+	err_set(&e, ERR_NETWORK, "lost");
+	session_transport_closed(o->rig->session, &e);
+	rig_settle(o->rig);
+	assert_int_equal(o->end.eofs, 1);
+	assert_int_equal(bev_error(o->end.bev), ECONNABORTED);
+	opened_bev_free(o);
+}
+
 static void on_relay_end(void *arg, enum relay_end end, int error)
 {
 	enum relay_end *ended = arg;
@@ -598,6 +634,9 @@ int main(void)
 	    cmocka_unit_test(test_a_transport_in_a_channel_gets_its_last_words_out),
 	    cmocka_unit_test(test_what_is_written_after_session_close_does_not_hold_it_up),
 	    cmocka_unit_test(test_session_close_is_a_reset_for_both_ends),
+	    cmocka_unit_test(test_no_eof_follows_what_session_close_dropped),
+	    cmocka_unit_test(
+		test_the_end_of_the_session_is_named_where_eof_had_come_and_output_waits),
 	    cmocka_unit_test(test_a_relay_delivers_what_came_before_a_close_without_eof),
 	};
 
