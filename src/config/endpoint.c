@@ -246,10 +246,7 @@ static char *normal_path(const char *path)
 
 	while (*path) {
 		size_t n = strcspn(path, "/");
-		if (n == 2 && strncmp(path, "..", n) == 0) {
-			while (done > 0 && out[--done] != '/')
-				;
-		} else if (n > 0 && !(n == 1 && *path == '.')) {
+		if (n > 0 && !(n == 1 && *path == '.')) {
 			out[done++] = '/';
 			memcpy(out + done, path, n);
 			done += n;

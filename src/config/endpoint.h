@@ -33,7 +33,7 @@ bool endpoint_host_is_valid(const char *host);
 /* 127.0.0.0/8, ::1, "localhost" */
 bool endpoint_is_loopback(const struct config_endpoint *endpoint);
 /* A copy in the one spelling of all that mean the same: addresses as inet_ntop() has them, names in lower
- * case, paths without "//", "." and "..". To compare, not to use: behind a link ".." leads elsewhere. */
+ * case, paths without "//" and "."; ".." stays, since behind a link it leads elsewhere. */
 struct config_endpoint endpoint_normal(const struct config_endpoint *endpoint);
 /* Whether both, which are normal, cannot be listened on at once, by one machine. Port 0 never collides. */
 bool endpoint_overlap(const struct config_endpoint *a, const struct config_endpoint *b);
