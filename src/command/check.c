@@ -19,10 +19,12 @@ static int check(const struct command *command, int argc, char **argv)
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
 	struct config *config = load_config(file, &path);
-	if (config)
+	if (config) {
+		load_print_warnings(config);
 		printf("%s: good: %zu host%s, %zu tunnel%s\n", path, config->host_count,
 		    config->host_count == 1 ? "" : "s", config->tunnel_count,
 		    config->tunnel_count == 1 ? "" : "s");
+	}
 	free(path);
 	if (!config)
 		return EXIT_CONFIG;

@@ -330,6 +330,7 @@ static int exec_command(const struct command *command, int argc, char **argv)
 	struct config *config = load_config(file, NULL);
 	if (!config)
 		return EXIT_CONFIG;
+	load_print_warnings(config);
 	const struct config_host *host = config_find_host(config, argv[optind]);
 	code = EXIT_CONFIG;
 	if (host) {

@@ -74,6 +74,16 @@ void load_print_errors(const struct config_errors *errors)
 	}
 }
 
+void load_print_warnings(const struct config *config)
+{
+	for (size_t i = 0; i < config->warnings.n; i++) {
+		char *text = config_error_text(&config->warnings.v[i]);
+
+		fprintf(stderr, "%s (a warning)\n", text);
+		free(text);
+	}
+}
+
 struct config *load_config(const char *option, char **ret_path)
 {
 	struct config_errors errors = {0};
@@ -83,12 +93,6 @@ struct config *load_config(const char *option, char **ret_path)
 	load_print_errors(&errors);
 	if (!config && !option && access(path, F_OK) != 0)
 		fputs("Write one, as adit.conf(5) shows, or name another with -c.\n", stderr);
-	for (size_t i = 0; config && i < config->warnings.n; i++) {
-		char *text = config_error_text(&config->warnings.v[i]);
-
-		fprintf(stderr, "%s (a warning)\n", text);
-		free(text);
-	}
 	config_errors_clear(&errors);
 	if (ret_path)
 		*ret_path = path;
@@ -103,6 +107,8 @@ int load_config_if_any(const char *option, struct config **ret_config)
 	bool is_there = option || getenv("ADIT_CONFIG") || access(path, F_OK) == 0;
 
 	*ret_config = is_there ? load_config(option, NULL) : NULL;
+	if (*ret_config)
+		load_print_warnings(*ret_config);
 	free(path);
 	return is_there && !*ret_config ? ERR_CONFIG : 0;
 }

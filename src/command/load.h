@@ -19,7 +19,8 @@ extern const struct config_algorithms load_algorithms;
 /* The same for a known path, with the errors given instead of printed. */
 struct config *load_config_file(const char *path, struct config_errors *errors);
 
-/* "FILE:LINE: message", a line each, to stderr. */
+/* "FILE:LINE: message", a line each, to stderr. The daemon has its warnings in its log instead. */
 void load_print_errors(const struct config_errors *errors);
+void load_print_warnings(const struct config *config);
 
 #endif

@@ -266,11 +266,15 @@ def test_usr1_tries_at_once_what_is_down(adit, sshd, serve, one_tunnel):
 
 
 @pytest.mark.parametrize("journal", [False, True])
-def test_a_log_line_begins_as_its_reader_wants_it(journal, adit, sshd, serve, one_tunnel):
+def test_a_log_line_begins_as_its_reader_wants_it(journal, adit, sshd, serve, tunnels):
     if journal:
         adit.env["JOURNAL_STREAM"] = "8:1"
-    one_tunnel(sshd(), serve(echo).port)
+    port = free_port()
+    adit.configure(hosts={"server": tunnels.host(sshd())},
+                   tunnels={"open": {**tunnels.local(port, serve(echo).port), "local": f"0.0.0.0:{port}"}})
+    adit.start()
     adit.wait_log("link-up")
+    assert adit.log().count("not on loopback") == 2  # the configuration's warning, and the listener's
     begin = r"<[0-7]>" if journal else r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warning|info|debug) "
     for line in adit.log().splitlines():
         assert re.match(begin + r"[a-z0-9-]+( [a-z_]+=(\"([^\"\\]|\\.)*\"|[^ \"]*))*$", line), line
