@@ -71,7 +71,7 @@ static int run(int argc, char **argv)
 	return command->run(command, argc - 1, argv + 1);
 }
 
-/* What nobody can read is an error of the command, but for a reader that has gone. */
+/* What cannot be written is an error of the command, unless its reader has gone. */
 static int end_output(int code)
 {
 	bool failed_before = ferror(stdout);

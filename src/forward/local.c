@@ -16,7 +16,7 @@
 struct local {
 	struct listener *listener; /* NULL: stopped */
 	struct hold hold;
-	struct task release; /* held clients go on, because a session came */
+	struct task release; /* held clients go on: a session came, or another one may be there */
 };
 
 enum { INHERITED_MAX = LISTENER_FDS_MAX };

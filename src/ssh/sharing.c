@@ -25,7 +25,8 @@ enum {
 	BULK_MS = 100, /* so long after a large message bulk is under way */
 	REMEMBERED_MS = 1000, /* so long after a small message the link is shared */
 	UNDER_WAY_MIN = 64 * 1024,
-	PATHS = 2,              /* how many times what the path holds */
+	PATHS = 2, /* how many times what the path holds */
+	PACKET_USUAL = 32 * 1024,
 	UNCREDITED_PACKETS = 3, /* so many OpenSSH and Go may take without a credit */
 	SHARED_PASS = 64 * 1024,
 	LUMPS_WINDOW_MIN = 1024 * 1024, /* several lumps: the peer goes on while one fills */
@@ -165,10 +166,10 @@ void sharing_adjusted(struct channel *c, uint32_t n)
 uint32_t sharing_allowance(const struct channel *c)
 {
 	uint64_t under_way = c->remote_window_full - c->remote_window;
-	/* A peer credits in lumps, though in small ones while more than that is under way and its sink is slow. While the credit
-	 * for one comes, it takes what the path holds, or a packet. */
-	uint64_t lump =
-	    max(c->remote_lump, UNCREDITED_PACKETS * (uint64_t)c->remote_maximum_packet);
+	/* A peer credits in lumps. While the credit for one comes, it takes what the path holds, or a packet. Where its sink is
+	 * slow, OpenSSH's credits are small as long as more than three packets are under way, and from there on there is none. */
+	uint64_t lump = max(c->remote_lump,
+	    (uint64_t)UNCREDITED_PACKETS * min(c->remote_maximum_packet, PACKET_USUAL));
 	uint64_t meanwhile = max((uint64_t)c->path_out.holds, DATA_MAX);
 	uint64_t limit = max(sharing_limit(c->session, &c->path_out), lump + meanwhile);
 

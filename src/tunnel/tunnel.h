@@ -56,7 +56,7 @@ void tunnel_retry_now(struct tunnel *tunnel);
 
 /* Up; or on demand, with nobody who demands it and nothing that failed. */
 bool tunnel_is_ready(const struct tunnel *tunnel);
-/* Required, not stopped, and not ready: adit calls itself ready when this is so of none. */
+/* Required, not stopped, and not ready: with `ready = "up"` adit is ready when this is so of none. */
 bool tunnel_hinders_readiness(const struct tunnel *tunnel);
 
 const char *tunnel_name(const struct tunnel *tunnel);
