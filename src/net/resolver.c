@@ -18,7 +18,10 @@
 #include "base/str.h"
 #include "net/addr_order.h"
 
-enum { NAME_MAX_BYTES = 253 }; /* RFC 1035 §2.3.4, as text */
+enum {
+	NAME_MAX_BYTES = 253, /* RFC 1035 §2.3.4, as text */
+	NO_NAME_SERVERS = 6   /* of evdns_base_resolv_conf_parse(): none in the file */
+};
 
 /* What tells that a file is not the one that was read. */
 struct stamp {
@@ -34,6 +37,8 @@ struct config {
 	struct evdns_base *dns;
 	unsigned users; /* the resolver and the requests under way */
 	struct stamp resolv_conf, hosts;
+	bool
+	    incomplete; /* a file that is there could not be read, or there was no socket to ask by */
 };
 
 struct resolver {
@@ -94,9 +99,11 @@ static struct config *config_read(const struct resolver *r)
 	if (!c->dns)
 		abort(); /* out of memory */
 	/* Without the file, or a name server in it, that is 127.0.0.1, as resolv.conf(5) says. */
-	(void)evdns_base_resolv_conf_parse(
+	int failed = evdns_base_resolv_conf_parse(
 	    c->dns, DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC, r->resolv_conf);
-	(void)evdns_base_load_hosts(c->dns, r->hosts);
+	c->incomplete = failed && failed != NO_NAME_SERVERS && c->resolv_conf.inode;
+	c->incomplete |= evdns_base_load_hosts(c->dns, r->hosts) && c->hosts.inode;
+	c->incomplete |= evdns_base_count_nameservers(c->dns) == 0;
 	return c;
 }
 
@@ -119,7 +126,8 @@ static void read_again_if_changed(struct resolver *r)
 {
 	struct stamp resolv_conf = stamp_of(r->resolv_conf), hosts = stamp_of(r->hosts);
 
-	if (same_stamp(&resolv_conf, &r->config->resolv_conf) &&
+	/* Without descriptors nothing is read, and a request that has no name server waits for ever. */
+	if (!r->config->incomplete && same_stamp(&resolv_conf, &r->config->resolv_conf) &&
 	    same_stamp(&hosts, &r->config->hosts))
 		return;
 	config_release(r->config);

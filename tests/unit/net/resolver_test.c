@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -347,6 +348,33 @@ static void test_a_changed_resolv_conf_is_read_again(void **state)
 	finish(&f);
 }
 
+static void test_what_could_not_be_read_without_descriptors_is_read_later(void **state)
+{
+	struct fixture f;
+	struct rlimit old, few;
+	char text[200];
+
+	(void)state;
+	begin(&f);
+	int highest = dup(0);
+
+	close(highest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = (rlim_t)highest; /* no free one is left below */
+	snprintf(
+	    text, sizeof(text), "nameserver 127.0.0.1:%u\nsearch search.test other.test\n", f.port);
+	write_file(f.resolv_conf, text);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	resolver_cancel(resolver_lookup(f.resolver, "short", 22, on_addrs, &f));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	look_up(&f, "short");
+	assert_int_equal(f.count, 3);
+	look_up(&f, "known.test");
+	assert_int_equal(f.count, 2);
+	finish(&f);
+}
+
 /* RFC 6724 §2.1: ::1 before 127.0.0.1, wherever they stand. */
 static void test_addresses_come_in_the_order_of_preference(void **state)
 {
@@ -427,6 +455,7 @@ int main(void)
 	    cmocka_unit_test(test_a_missing_resolv_conf_is_no_crash),
 	    cmocka_unit_test(test_changed_files_are_read_again),
 	    cmocka_unit_test(test_a_changed_resolv_conf_is_read_again),
+	    cmocka_unit_test(test_what_could_not_be_read_without_descriptors_is_read_later),
 	    cmocka_unit_test(test_addresses_come_in_the_order_of_preference),
 	    cmocka_unit_test(test_a_request_under_way_survives_a_change),
 	    cmocka_unit_test(test_nothing_comes_after_cancel),
