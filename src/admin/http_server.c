@@ -7,11 +7,14 @@
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
@@ -32,6 +35,7 @@ struct seat {
 };
 
 struct http_server {
+	struct list node; /* in servers */
 	struct evhttp *http;
 	struct listener
 	    *listener; /* owns the address; evhttp accepts on copies of its descriptors */
@@ -44,10 +48,13 @@ struct http_server {
 	struct bufferevent **arrivals; /* of this pass: they have no descriptor yet. References */
 	size_t arrival_count;
 	struct task seat_arrivals;
-	bool paused;        /* it was full: evhttp does not accept */
-	bool told;          /* in the log, of that pause */
+	bool paused;        /* it was full, or descriptors were short: evhttp does not accept */
+	bool told;          /* in the log, since somebody was let in */
 	struct timer retry; /* whether somebody has left */
 };
+
+/* The listeners' argument is evhttp's own: this is how we find its server. */
+static struct list servers = {&servers, &servers};
 
 /* ---- how many are inside ---- */
 
@@ -88,7 +95,6 @@ static void pause_accepting(struct http_server *server)
 static void accept_again(struct http_server *server)
 {
 	server->paused = false;
-	server->told = false;
 	for (size_t i = 0; i < server->bound_count; i++)
 		evconnlistener_enable(evhttp_bound_socket_get_listener(server->bound[i]));
 }
@@ -106,6 +112,26 @@ static void make_room(void *arg)
 		log_warning(NULL, "control-full", "connections=%zu", server->seat_count);
 	server->told = true;
 	timer_start(&server->retry, FULL_RETRY_MS);
+}
+
+/* There is no descriptor for who waits: the event would come again in each pass. */
+static void on_accept_error(struct evconnlistener *listener, void *http)
+{
+	int error = errno;
+
+	(void)listener;
+	LIST_FOREACH(node, &servers)
+	{
+		struct http_server *server = CONTAINER_OF(node, struct http_server, node);
+
+		if (server->http != http)
+			continue;
+		if (!server->told)
+			log_warning(NULL, "control-paused", "reason=%s", strerror(error));
+		server->told = true;
+		pause_accepting(server);
+		timer_start(&server->retry, FULL_RETRY_MS);
+	}
 }
 
 static void seat_arrivals(void *arg)
@@ -137,6 +163,8 @@ static struct bufferevent *on_arrival(struct event_base *base, void *arg)
 	task_schedule(&server->seat_arrivals);
 	if (server->seat_count + server->arrival_count == server->seats_max)
 		pause_accepting(server);
+	else
+		server->told = false;
 	return bev;
 }
 
@@ -161,6 +189,8 @@ static int accept_on(struct http_server *server, struct err *e)
 		    copy < 0 ? NULL : evhttp_accept_socket_with_handle(server->http, copy);
 
 		if (bound) {
+			evconnlistener_set_error_cb(
+			    evhttp_bound_socket_get_listener(bound), on_accept_error);
 			server->bound[server->bound_count++] = bound;
 			continue;
 		}
@@ -182,6 +212,7 @@ struct http_server *http_server_new(const struct http_server_options *options, s
 		return NULL;
 	listener_pause(listener);
 	server = NEW(struct http_server);
+	list_append(&servers, &server->node);
 	server->listener = listener;
 	server->seats_max = options->connections_max;
 	server->seats = mem_array(server->seats_max, sizeof(*server->seats));
@@ -216,6 +247,7 @@ void http_server_free(struct http_server *server)
 	if (!server)
 		return;
 	http_server_close(server);
+	list_remove(&server->node);
 	task_cancel(&server->seat_arrivals);
 	for (size_t i = 0; i < server->arrival_count; i++)
 		bufferevent_decref(server->arrivals[i]);

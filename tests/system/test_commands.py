@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lib.adit import Adit
-from lib.process import DEADLINE, free_port, listens, need, wait_until
+from lib.process import DEADLINE, Process, free_port, listens, need, wait_until
 from lib.targets import echo, recv_exactly, reset
 
 
@@ -302,20 +302,26 @@ def test_without_descriptors_it_accepts_later_says_so_once_and_harms_nobody(adit
     adit.start(wrapper=[need("prlimit"), "--nofile=50:50"]).wait_listening(port, other).wait_log("link-up")
     with adit.connect(other) as living:
         there_and_back(living)
-        clients = [adit.connect(port) for _ in range(60)]
+        clients, status = [adit.connect(port) for _ in range(60)], None
         try:
             adit.wait_log("listener-paused")
             there_and_back(living)
+            status = Process(adit.command("status", "-c", adit.config_path), adit.folder / "status.log")
+            adit.wait_log("control-paused")
             # Those who were not accepted yet are served as others go.
             for client in clients:
                 there_and_back(client)
                 reset(client)
             adit.wait_log("listener-resumed")
+            assert status.wait() == 0, status.log()
         finally:
             for client in clients:
                 client.close()
+            if status:
+                status.kill()
         there_and_back(living)
     for each in port, other:
         with adit.connect(each) as client:
             there_and_back(client)
+    assert adit.log().count("control-paused") == 1 and "accept()" not in adit.log(), adit.log()
     assert adit.log().count("listener-paused") == 1 and adit.log().count("listener-resumed") == 1, adit.log()
