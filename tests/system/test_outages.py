@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -314,6 +315,8 @@ def sockets_of(pid, peer_port):
     pidfd = os.pidfd_open(pid)
     for name in os.listdir(f"/proc/{pid}/fd"):
         fd = libc.syscall(pidfd_getfd, pidfd, int(name), 0)
+        if fd == -1 and ctypes.get_errno() == errno.EBADF:  # closed meanwhile
+            continue
         if fd == -1:
             pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
         try:
