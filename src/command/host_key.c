@@ -349,6 +349,8 @@ static int host_key(const struct command *command, int argc, char **argv)
 		return command_usage_error(command, optind < argc ? "one host" : "which host?");
 	if (load_config_if_any(file, &f.config) < 0)
 		return EXIT_CONFIG;
+	if (f.config)
+		load_print_warnings(f.config);
 	log_set_level(LOG_LEVEL_ERROR);
 	if (aim(&f, argv[optind]))
 		code = fetch_all(&f);

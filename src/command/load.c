@@ -64,24 +64,24 @@ struct config *load_config_file(const char *path, struct config_errors *errors)
 	return NULL;
 }
 
-void load_print_errors(const struct config_errors *errors)
+static void print_each(const struct config_errors *errors, const char *mark)
 {
 	for (size_t i = 0; i < errors->n; i++) {
 		char *text = config_error_text(&errors->v[i]);
 
-		fprintf(stderr, "%s\n", text);
+		fprintf(stderr, "%s%s\n", text, mark);
 		free(text);
 	}
 }
 
+void load_print_errors(const struct config_errors *errors)
+{
+	print_each(errors, "");
+}
+
 void load_print_warnings(const struct config *config)
 {
-	for (size_t i = 0; i < config->warnings.n; i++) {
-		char *text = config_error_text(&config->warnings.v[i]);
-
-		fprintf(stderr, "%s (a warning)\n", text);
-		free(text);
-	}
+	print_each(&config->warnings, " (a warning)");
 }
 
 struct config *load_config(const char *option, char **ret_path)
@@ -107,8 +107,6 @@ int load_config_if_any(const char *option, struct config **ret_config)
 	bool is_there = option || getenv("ADIT_CONFIG") || access(path, F_OK) == 0;
 
 	*ret_config = is_there ? load_config(option, NULL) : NULL;
-	if (*ret_config)
-		load_print_warnings(*ret_config);
 	free(path);
 	return is_there && !*ret_config ? ERR_CONFIG : 0;
 }

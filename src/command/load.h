@@ -19,8 +19,9 @@ extern const struct config_algorithms load_algorithms;
 /* The same for a known path, with the errors given instead of printed. */
 struct config *load_config_file(const char *path, struct config_errors *errors);
 
-/* "FILE:LINE: message", a line each, to stderr. The daemon has its warnings in its log instead. */
+/* "FILE:LINE: message", a line each, to stderr. */
 void load_print_errors(const struct config_errors *errors);
+/* The same of what is no error, " (a warning)" behind it; for commands: the daemon has it in its log. */
 void load_print_warnings(const struct config *config);
 
 #endif
