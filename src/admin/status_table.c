@@ -358,10 +358,11 @@ char *status_unready_reasons(const struct manager *m, const struct status_daemon
 {
 	struct strbuf out = {0};
 
+	if (daemon->ready) /* with `ready = "started"`, whatever the tunnels are */
+		return strbuf_take(&out);
 	if (daemon->stopping)
 		strbuf_add(&out, "adit is stopping\n");
-	/* With `ready = "started"` it is ready whatever the tunnels are. */
-	for (size_t i = 0; !daemon->ready && i < manager_tunnel_count(m); i++) {
+	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
 		const struct tunnel *tunnel = manager_tunnel(m, i);
 
 		if (!tunnel_hinders_readiness(tunnel))

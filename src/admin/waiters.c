@@ -190,8 +190,8 @@ static enum wait_state wait_state(const struct manager *m, const struct status_f
 
 		/* Waiting for all leaves out what is stopped on purpose, or idle until somebody wants it; waiting for one by
 		 * name does not. */
-		if (state == TUNNEL_UP ||
-		    (filter->count == 0 && (state == TUNNEL_STOPPED || tunnel_is_ready(tunnel))))
+		if (filter->count == 0 ? state == TUNNEL_STOPPED || tunnel_is_ready(tunnel)
+				       : state == TUNNEL_UP)
 			continue;
 		if (status_filter_matches(filter, tunnel_name(tunnel)))
 			return WAIT_NOT_YET;
