@@ -483,6 +483,16 @@ static void test_a_transport_in_a_channel_gets_its_last_words_out(void **state)
 	opened_bev_free(o);
 }
 
+/* CLOSE goes without an EOF, and the session ends with the answer. */
+static void assert_closes(struct opened_bev *o)
+{
+	fake_transport_open(o->rig->transport);
+	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
+	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 0);
+	rig_settle(o->rig);
+	assert_int_equal(o->rig->closed, 1);
+}
+
 static void test_what_is_written_after_session_close_does_not_hold_it_up(void **state)
 {
 	struct opened_bev *o = opened_bev_new();
@@ -491,11 +501,7 @@ static void test_what_is_written_after_session_close_does_not_hold_it_up(void **
 	fake_transport_shut(o->rig->transport);
 	session_close(o->rig->session, 5000);
 	bev_rules_write(&o->end, 0, 10); /* by a user who does not know */
-	fake_transport_open(o->rig->transport);
-	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
-	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 0);
-	rig_settle(o->rig);
-	assert_int_equal(o->rig->closed, 1);
+	assert_closes(o);
 	assert_int_equal(o->end.errors, 1);
 	opened_bev_free(o);
 }
@@ -512,19 +518,15 @@ static void test_session_close_is_a_reset_for_both_ends(void **state)
 	    bev_finish(o->end.bev)); /* after which an EOF would follow what is dropped */
 	rig_feed(o->rig, "bus", SSH_MSG_CHANNEL_DATA, 0, "half");
 	session_close(o->rig->session, 5000);
-	fake_transport_open(o->rig->transport);
-	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
-	rig_feed(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 0);
-	rig_settle(o->rig);
+	assert_closes(o);
 	assert_int_equal(evbuffer_get_length(o->end.got), 4);
 	assert_int_equal(o->end.eofs, 0);
 	assert_int_equal(o->end.errors, 1);
 	assert_int_equal(bev_error(o->end.bev), ECONNABORTED);
-	assert_int_equal(o->rig->closed, 1);
 	opened_bev_free(o);
 }
 
-/* Of what was dropped the peer hears no end, whatever the user does then: he was done with reading, so he is done. */
+/* Of what was dropped the peer hears no end, though the user, who has read to the end, finishes and leaves. */
 static void test_no_eof_follows_what_session_close_dropped(void **state)
 {
 	struct opened_bev *o = opened_bev_new();
@@ -537,8 +539,7 @@ static void test_no_eof_follows_what_session_close_dropped(void **state)
 	session_close(o->rig->session, 5000);
 	bev_finish(o->end.bev);
 	bev_rules_free_end(&o->end);
-	fake_transport_open(o->rig->transport);
-	rig_expect(o->rig, "bu", SSH_MSG_CHANNEL_CLOSE, 100);
+	assert_closes(o);
 	opened_bev_free(o);
 }
 
