@@ -172,12 +172,13 @@ static void on_open_failed(void *arg, struct channel *c, uint32_t code, struct s
 static void on_close(void *arg, struct channel *c, const struct err *e)
 {
 	struct stream *s = arg;
+	struct forward *f = s->forward;
 
 	(void)c;
 	(void)e;
 	s->opening = NULL;
-	hold(s);
-	task_schedule(&s->forward->local->release);
+	hold(s); /* which may free it */
+	task_schedule(&f->local->release);
 }
 
 static const struct channel_callbacks opening = {

@@ -362,8 +362,8 @@ void channel_wait(struct channel *c)
 void channel_accept(struct channel *c, const struct channel_callbacks *callbacks, void *arg)
 {
 	(void)channel_set_callbacks(c, callbacks, arg);
-	if (c->state ==
-	    CHANNEL_REFUSED) /* by session_close(): on_close, or the bufferevent's error, is on its way */
+	/* By session_close(): on_close, or the bufferevent's error, is on its way. */
+	if (c->state == CHANNEL_REFUSED)
 		return;
 	assert(c->state == CHANNEL_PENDING);
 	c->state = CHANNEL_ACCEPTED;

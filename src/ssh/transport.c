@@ -176,7 +176,7 @@ static bool fits(struct transport *t, const struct iovec *pieces, size_t count)
 		payload += pieces[i].iov_len;
 	if (payload <= PACKET_PAYLOAD_MAX)
 		return true;
-	err_set(&e, ERR_LOCAL, "a message of %zu bytes would have to be sent", payload);
+	err_set(&e, ERR_LOCAL, "a message of %zu bytes does not fit into a packet", payload);
 	end_later(t, &e);
 	return false;
 }
