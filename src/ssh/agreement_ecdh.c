@@ -23,6 +23,12 @@ struct agreement {
 	EVP_PKEY *key;
 };
 
+static bool ecdh_is_available(const void *parameters)
+{
+	(void)parameters; /* who has ECDH has these curves */
+	return evp_has_key_exchange("ECDH");
+}
+
 /* Of a test vector. There is no public half then. */
 static EVP_PKEY *key_from_scalar(const struct agreement_curve *curve, struct span scalar)
 {
@@ -132,4 +138,5 @@ const struct agreement_kind agreement_ecdh = {
     .client_value = ecdh_value,
     .server_answer = ecdh_answer,
     .client_secret = ecdh_secret,
+    .is_available = ecdh_is_available,
 };

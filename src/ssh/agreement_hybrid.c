@@ -18,7 +18,8 @@ static bool hybrid_is_available(const void *parameters)
 {
 	const struct agreement_hybrid *hybrid = parameters;
 
-	return hybrid->kem->is_available();
+	return hybrid->kem->is_available() &&
+	       hybrid->classical->is_available(hybrid->classical_parameters);
 }
 
 static struct agreement *hybrid_new(const void *parameters, struct span private_key)

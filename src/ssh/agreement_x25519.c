@@ -15,6 +15,12 @@ struct agreement {
 	EVP_PKEY *key;
 };
 
+static bool x25519_is_available(const void *parameters)
+{
+	(void)parameters;
+	return evp_has_key_exchange("X25519");
+}
+
 static struct agreement *x25519_new(const void *parameters, struct span private_key)
 {
 	struct agreement *a = NEW(struct agreement);
@@ -98,4 +104,5 @@ const struct agreement_kind agreement_x25519 = {
     .client_value = x25519_value,
     .server_answer = x25519_answer,
     .client_secret = x25519_secret,
+    .is_available = x25519_is_available,
 };

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ssh/cipher.h"
+#include "ssh/evp.h"
 #include "ssh/kex_method.h"
 #include "ssh/mac.h"
 
@@ -30,28 +31,40 @@ static bool kex_is_available(const char *name)
 }
 
 /* The best first: certificates, since they say more than a known key does, then by cost and size. No ssh-rsa: that is SHA-1. */
-static const char *const host_keys[] = {
-    "ssh-ed25519-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
-    "sk-ssh-ed25519-cert-v01@openssh.com",
-    "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
-    "rsa-sha2-512-cert-v01@openssh.com",
-    "rsa-sha2-256-cert-v01@openssh.com",
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
+static const struct {
+	const char *name;
+	const char *signature; /* OpenSSL's name */
+} host_keys[] = {
+    {"ssh-ed25519-cert-v01@openssh.com", "ED25519"},
+    {"ecdsa-sha2-nistp256-cert-v01@openssh.com", "ECDSA"},
+    {"ecdsa-sha2-nistp384-cert-v01@openssh.com", "ECDSA"},
+    {"ecdsa-sha2-nistp521-cert-v01@openssh.com", "ECDSA"},
+    {"sk-ssh-ed25519-cert-v01@openssh.com", "ED25519"},
+    {"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "ECDSA"},
+    {"rsa-sha2-512-cert-v01@openssh.com", "RSA"},
+    {"rsa-sha2-256-cert-v01@openssh.com", "RSA"},
+    {"ssh-ed25519", "ED25519"},
+    {"ecdsa-sha2-nistp256", "ECDSA"},
+    {"ecdsa-sha2-nistp384", "ECDSA"},
+    {"ecdsa-sha2-nistp521", "ECDSA"},
+    {"sk-ssh-ed25519@openssh.com", "ED25519"},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", "ECDSA"},
+    {"rsa-sha2-512", "RSA"},
+    {"rsa-sha2-256", "RSA"},
 };
 
 static const char *host_key_at(size_t index)
 {
-	return index < ARRAY_LEN(host_keys) ? host_keys[index] : NULL;
+	return index < ARRAY_LEN(host_keys) ? host_keys[index].name : NULL;
+}
+
+static bool host_key_is_available(const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(host_keys[i].name, name) != 0)
+		i++;
+	return evp_has_signature(host_keys[i].signature);
 }
 
 static const char *cipher_name_at(size_t index)
@@ -73,6 +86,11 @@ static const char *mac_name_at(size_t index)
 	return info ? info->name : NULL;
 }
 
+static bool mac_is_available(const char *name)
+{
+	return mac_find(span_of(name)) != NULL;
+}
+
 static bool is_asked_for_by_name_only(const char *name)
 {
 	return strncmp(name, "hmac-sha1", strlen("hmac-sha1")) == 0;
@@ -81,17 +99,17 @@ static bool is_asked_for_by_name_only(const char *name)
 static const struct {
 	const char *name;
 	name_at *at;
-	bool (*is_available)(const char *name); /* NULL: always */
+	bool (*is_available)(const char *name);
 } kinds[] = {
     [ALGORITHM_KEX] = {"key exchange", kex_name_at, kex_is_available},
-    [ALGORITHM_HOST_KEY] = {"host key algorithm", host_key_at, NULL},
+    [ALGORITHM_HOST_KEY] = {"host key algorithm", host_key_at, host_key_is_available},
     [ALGORITHM_CIPHER] = {"cipher", cipher_name_at, cipher_is_available},
-    [ALGORITHM_MAC] = {"MAC", mac_name_at, NULL},
+    [ALGORITHM_MAC] = {"MAC", mac_name_at, mac_is_available},
 };
 
 static bool is_available(enum algorithm_kind kind, const char *name)
 {
-	return !kinds[kind].is_available || kinds[kind].is_available(name);
+	return kinds[kind].is_available(name);
 }
 
 const char *algorithms_kind_name(enum algorithm_kind kind)

@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 
 void evp_must(int ok)
 {
@@ -27,6 +28,36 @@ void *evp_must_have(void *object)
 void evp_forget_errors(void)
 {
 	ERR_clear_error();
+}
+
+/* OpenSSL keeps what was fetched once: that is cheap. */
+#define EVP_HAS(type, name) \
+	do { \
+		type *fetched = type##_fetch(NULL, name, NULL); \
+		type##_free(fetched); \
+		if (!fetched) \
+			evp_forget_errors(); \
+		return fetched != NULL; \
+	} while (0)
+
+bool evp_has_key_exchange(const char *name)
+{
+	EVP_HAS(EVP_KEYEXCH, name);
+}
+
+bool evp_has_signature(const char *name)
+{
+	EVP_HAS(EVP_SIGNATURE, name);
+}
+
+bool evp_has_mac(const char *name)
+{
+	EVP_HAS(EVP_MAC, name);
+}
+
+bool evp_has_digest(const char *name)
+{
+	EVP_HAS(EVP_MD, name);
 }
 
 const char *evp_library_version(void)

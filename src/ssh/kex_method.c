@@ -1,6 +1,7 @@
 #include "ssh/kex_method.h"
 
 #include "base/mem.h"
+#include "ssh/evp.h"
 
 static const struct agreement_hybrid mlkem768_x25519 = {
     .kem = &kem_mlkem768,
@@ -60,7 +61,8 @@ const struct kex_method *kex_method_at(size_t index)
 
 bool kex_method_is_available(const struct kex_method *method)
 {
-	return !method->kind->is_available || method->kind->is_available(method->parameters);
+	return evp_has_digest(method->digest) &&
+	       (!method->kind->is_available || method->kind->is_available(method->parameters));
 }
 
 const struct kex_method *kex_method_find(struct span name)

@@ -32,6 +32,11 @@ static EVP_MAC *hmac(void)
 	return fetched;
 }
 
+static bool is_available(const struct mac_info *info)
+{
+	return evp_has_mac("HMAC") && evp_has_digest(info->digest);
+}
+
 const struct mac_info *mac_at(size_t index)
 {
 	return index < ARRAY_LEN(table) ? &table[index] : NULL;
@@ -41,7 +46,7 @@ const struct mac_info *mac_find(struct span name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (span_is(name, table[i].name))
-			return &table[i];
+			return is_available(&table[i]) ? &table[i] : NULL;
 	return NULL;
 }
 

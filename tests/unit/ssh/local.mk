@@ -49,6 +49,10 @@ UNIT_TESTS_SSH += tests/unit/ssh/agreement_test
 tests_unit_ssh_agreement_test_SOURCES = tests/unit/ssh/agreement_test.c tests/unit/ssh/hex.h
 tests_unit_ssh_agreement_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 
+UNIT_TESTS_SSH += tests/unit/ssh/policy_test
+tests_unit_ssh_policy_test_SOURCES = tests/unit/ssh/policy_test.c
+tests_unit_ssh_policy_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+
 UNIT_TESTS_SSH += tests/unit/ssh/algorithms_test
 tests_unit_ssh_algorithms_test_SOURCES = tests/unit/ssh/algorithms_test.c tests/unit/ssh/hex.h
 tests_unit_ssh_algorithms_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
