@@ -13,9 +13,11 @@
 #include "net/bev.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -488,6 +490,14 @@ evutil_socket_t bev_socket_fd(struct bufferevent *bev)
 	struct socket_bev *s = socket_of(bev);
 
 	return s ? s->fd : -1;
+}
+
+size_t bev_socket_unacknowledged(struct bufferevent *bev)
+{
+	struct socket_bev *s = socket_of(bev);
+	int n = 0;
+
+	return s && ioctl(s->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack)

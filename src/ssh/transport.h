@@ -31,8 +31,9 @@ struct transport_options {
 	struct hostkey_policy *hostkey; /* keeps */
 	uint64_t rekey_bytes;           /* 0: the cipher's limit, at most 1 GiB */
 	uint64_t rekey_interval_ms;     /* 0: never by time */
-	uint64_t
-	    rekey_timeout_ms; /* 0: 60 s. How long one rekey may take; the first exchange has the caller's deadline */
+	/* 0: 60 s. How long a rekey may take while hardly anything moves; ten times that if a slow path is still carrying what
+	 * stands before the messages of the exchange. The first exchange has the caller's deadline. */
+	uint64_t rekey_timeout_ms;
 };
 
 struct transport_callbacks {

@@ -5,6 +5,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/bev.h"
+
+enum { REKEY_PROGRESS_BYTES = 16 * 1024, REKEY_TIMEOUTS_MAX = 10 };
 
 int transport_verify_host_key(void *arg, struct span key_blob, struct span algorithm, struct err *e)
 {
@@ -63,12 +66,32 @@ static void exchange_done(struct transport *t)
 	}
 }
 
+/* Bytes that came and bytes that the peer's side of the path has. */
+static uint64_t bytes_moved(const struct transport *t)
+{
+	struct transport_info info;
+	uint64_t waiting =
+	    evbuffer_get_length(bufferevent_get_output(t->bev)) + bev_socket_unacknowledged(t->bev);
+
+	transport_get_info(t, &info);
+	return info.bytes_in + evbuffer_get_length(bufferevent_get_input(t->bev)) + info.bytes_out -
+	       waiting;
+}
+
+static void start_rekey_deadline(struct transport *t, uint64_t ms)
+{
+	t->rekey_moved = bytes_moved(t);
+	timer_start(&t->rekey_deadline, ms);
+}
+
 static void exchange_goes_on(struct transport *t)
 {
 	if (t->state == STATE_OPEN && kex_is_running(t->kex)) {
 		rekey_watch_disarm(&t->rekey);
-		if (!timer_is_running(&t->rekey_deadline))
-			timer_start(&t->rekey_deadline, t->rekey_timeout_ms);
+		if (!timer_is_running(&t->rekey_deadline)) {
+			t->rekey_began_ms = clock_now_ms();
+			start_rekey_deadline(t, t->rekey_timeout_ms);
+		}
 	}
 	transport_watch_gate(t);
 }
@@ -116,18 +139,27 @@ void transport_on_rekey_due(void *arg)
 	transport_rekey(t); /* does nothing if it is closed by now */
 }
 
+/* Our KEXINIT stands behind half a megabyte of output, the server's behind what it had to send: on a slow path that takes
+ * minutes. Probes of a server that has forgotten its answer do not count, and no traffic counts for ever. */
+static bool is_under_way(const struct transport *t)
+{
+	return bytes_moved(t) - t->rekey_moved >= REKEY_PROGRESS_BYTES &&
+	       clock_now_ms() - t->rekey_began_ms < REKEY_TIMEOUTS_MAX * t->rekey_timeout_ms;
+}
+
 void transport_on_rekey_deadline(void *arg)
 {
 	struct transport *t = arg;
 	struct err e = ERR_INIT;
-	uint64_t latest_ms = transport_held_until_ms(t) + t->rekey_timeout_ms;
-
+	uint64_t now_ms = clock_now_ms();
 	/* While what carries us stood still the server could do nothing. */
-	if (latest_ms > clock_now_ms()) {
-		timer_start(&t->rekey_deadline, latest_ms - clock_now_ms());
+	uint64_t from_ms = is_under_way(t) ? now_ms : transport_held_until_ms(t);
+
+	if (from_ms + t->rekey_timeout_ms > now_ms) {
+		start_rekey_deadline(t, from_ms + t->rekey_timeout_ms - now_ms);
 		return;
 	}
 	err_set(&e, ERR_TIMEOUT, "the server did not finish the key re-exchange within %lu s",
-	    (unsigned long)(t->rekey_timeout_ms / 1000));
+	    (unsigned long)((now_ms - t->rekey_began_ms) / 1000));
 	transport_end(t, &e, GOODBYE);
 }

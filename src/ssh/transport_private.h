@@ -64,6 +64,8 @@ struct transport {
 	struct rekey_watch rekey;
 	uint64_t rekey_timeout_ms;
 	struct timer rekey_deadline; /* of the exchange that runs */
+	uint64_t rekey_began_ms;
+	uint64_t rekey_moved; /* bytes either way, when the deadline was set */
 
 	struct err failure; /* found in a call from above; end_task reports it */
 	struct task end_task;

@@ -337,6 +337,22 @@ static void test_quickack_is_for_tcp_and_harms_nobody_else(void **state)
 	fixture_end(&f);
 }
 
+static void test_what_the_other_end_has_not_acknowledged(void **state)
+{
+	struct fixture f;
+	char byte;
+
+	(void)state;
+	fixture_begin(&f, unix_fds);
+	assert_int_equal(bev_socket_unacknowledged(f.end.bev), 0);
+	evbuffer_add(bufferevent_get_output(f.end.bev), "x", 1);
+	bev_flush(f.end.bev);
+	assert_true(bev_socket_unacknowledged(f.end.bev) > 0);
+	assert_int_equal(read(f.peer, &byte, 1), 1);
+	assert_int_equal(bev_socket_unacknowledged(f.end.bev), 0);
+	fixture_end(&f);
+}
+
 int main(void)
 {
 	static void (*make_unix)(int *) = unix_fds;
@@ -366,6 +382,7 @@ int main(void)
 	    cmocka_unit_test(test_with_a_low_mark_the_end_is_told),
 	    cmocka_unit_test(test_without_it_again_what_is_there_is_read),
 	    cmocka_unit_test(test_quickack_is_for_tcp_and_harms_nobody_else),
+	    cmocka_unit_test(test_what_the_other_end_has_not_acknowledged),
 	};
 
 	return cmocka_run_group_tests_name("net/bev_socket", tests, NULL, NULL);

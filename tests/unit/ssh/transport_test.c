@@ -512,10 +512,67 @@ static void test_a_rekey_has_a_deadline_of_its_own(void **state)
 	transport_rekey(rig.t);
 	loop_fake_advance(rig.loop, 4999);
 	assert_int_equal(rig.closed, 0);
-	/* Traffic does not put it off. */
+	/* That something comes does not put it off. */
 	rig_server_sends(&rig, DATA("x"));
 	loop_fake_advance(rig.loop, 2);
 	rig_assert_closed(&rig, ERR_TIMEOUT, "within 5 s");
+	rig_stop(&rig);
+}
+
+static void send_bytes(struct rig *rig, size_t bytes)
+{
+	static char text[1001];
+
+	memset(text, '^', 1000);
+	for (; bytes >= 1000; bytes -= 1000)
+		rig_client_sends(rig, text);
+	rig_settle(rig);
+}
+
+static void receive_bytes(struct rig *rig, size_t bytes)
+{
+	static char text[1001];
+
+	memset(text, '^', 1000);
+	for (; bytes >= 1000; bytes -= 1000)
+		rig_server_sends(rig, text);
+	rig_settle(rig);
+}
+
+static void test_a_slow_path_has_ten_times_as_long_for_a_rekey(void **state)
+{
+	(void)state;
+	struct rig rig = {.options.rekey_timeout_ms = 5000};
+
+	rig_handshake(&rig);
+	server_fall_silent(rig.server);
+	transport_rekey(rig.t);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(rig.closed, 0);
+		receive_bytes(&rig, 20000);
+		loop_fake_advance(rig.loop, 5000);
+	}
+	rig_assert_closed(&rig, ERR_TIMEOUT, "within 50 s");
+	rig_stop(&rig);
+}
+
+static void test_what_goes_out_before_a_rekey_gives_it_time_too(void **state)
+{
+	(void)state;
+	struct rig rig = {.options.rekey_timeout_ms = 5000};
+
+	rig_handshake(&rig);
+	server_pause(rig.server);
+	send_bytes(&rig, 400000);
+	transport_rekey(rig.t);
+	loop_fake_advance(rig.loop, 4999);
+	server_fall_silent(rig.server);
+	server_go_on(rig.server);
+	rig_settle(&rig);
+	loop_fake_advance(rig.loop, 5000);
+	assert_int_equal(rig.closed, 0);
+	loop_fake_advance(rig.loop, 1);
+	rig_assert_closed(&rig, ERR_TIMEOUT, "within 10 s");
 	rig_stop(&rig);
 }
 
@@ -532,16 +589,6 @@ static void test_a_rekey_that_is_done_has_no_deadline_any_more(void **state)
 	rig_stop(&rig);
 }
 
-static void send_bytes(struct rig *rig, size_t bytes)
-{
-	static char text[1001];
-
-	memset(text, '^', 1000);
-	for (; bytes >= 1000; bytes -= 1000)
-		rig_client_sends(rig, text);
-	rig_settle(rig);
-}
-
 static void test_bytes_sent_or_received_bring_new_keys(void **state)
 {
 	(void)state;
@@ -553,14 +600,7 @@ static void test_bytes_sent_or_received_bring_new_keys(void **state)
 	assert_int_equal(rekeys(&rig), 0);
 	send_bytes(&rig, 15000);
 	assert_int_equal(rekeys(&rig), 1);
-	for (int i = 0; i < 90; i++) {
-		char text[1001];
-
-		memset(text, '^', 1000);
-		text[1000] = '\0';
-		rig_server_sends(&rig, text);
-	}
-	rig_settle(&rig);
+	receive_bytes(&rig, 90000);
 	assert_int_equal(rekeys(&rig), 2);
 	assert_string_equal(server_complaint(rig.server), "");
 	rig_stop(&rig);
@@ -776,6 +816,8 @@ int main(void)
 	    cmocka_unit_test(test_before_the_first_exchange_there_is_no_rekey),
 	    cmocka_unit_test(test_data_is_legal_until_the_servers_kexinit),
 	    cmocka_unit_test(test_a_rekey_has_a_deadline_of_its_own),
+	    cmocka_unit_test(test_a_slow_path_has_ten_times_as_long_for_a_rekey),
+	    cmocka_unit_test(test_what_goes_out_before_a_rekey_gives_it_time_too),
 	    cmocka_unit_test(test_a_rekey_that_is_done_has_no_deadline_any_more),
 	    cmocka_unit_test(test_bytes_sent_or_received_bring_new_keys),
 	    cmocka_unit_test(test_before_the_login_is_done_we_do_not_rekey_by_ourselves),
