@@ -40,28 +40,12 @@ static void host_sample(struct strbuf *out, const char *name, const struct host 
 	strbuf_addf(out, "} %.9g\n", value);
 }
 
-/* The sums over a tunnel's forwards. */
-struct sums {
-	uint64_t streams, total, held, refused, failed, in, out;
-};
-
-static struct sums sum(const struct tunnel *tunnel)
+static struct forward_counts counts_of(const struct tunnel *tunnel)
 {
-	struct sums s = {0};
+	struct forward_counts counts;
 
-	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
-		struct forward_status status;
-
-		tunnel_forward_status(tunnel, i, &status);
-		s.streams += status.streams;
-		s.total += status.streams_total;
-		s.held += status.held;
-		s.refused += status.refused;
-		s.failed += status.failed;
-		s.in += status.bytes_in;
-		s.out += status.bytes_out;
-	}
-	return s;
+	tunnel_get_counts(tunnel, &counts);
+	return counts;
 }
 
 static uint64_t up_of(const struct tunnel *tunnel)
@@ -71,17 +55,17 @@ static uint64_t up_of(const struct tunnel *tunnel)
 
 static uint64_t streams_of(const struct tunnel *tunnel)
 {
-	return sum(tunnel).streams;
+	return counts_of(tunnel).streams;
 }
 
 static uint64_t total_of(const struct tunnel *tunnel)
 {
-	return sum(tunnel).total;
+	return counts_of(tunnel).streams_total;
 }
 
 static uint64_t held_of(const struct tunnel *tunnel)
 {
-	return sum(tunnel).held;
+	return counts_of(tunnel).held;
 }
 
 static const struct {
@@ -152,10 +136,10 @@ static void add_failures(struct strbuf *out, const struct manager *m)
 	head(out, name, "counter", "Connections that could not be carried, by what refused them.");
 	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
 		const struct tunnel *tunnel = manager_tunnel(m, i);
-		struct sums s = sum(tunnel);
+		struct forward_counts counts = counts_of(tunnel);
 
-		add_count(out, name, "reason=\"refused\"", tunnel, s.refused);
-		add_count(out, name, "reason=\"target\"", tunnel, s.failed);
+		add_count(out, name, "reason=\"refused\"", tunnel, counts.refused);
+		add_count(out, name, "reason=\"target\"", tunnel, counts.failed);
 	}
 }
 
@@ -166,10 +150,10 @@ static void add_bytes(struct strbuf *out, const struct manager *m)
 	head(out, name, "counter", "Payload bytes: in comes from the target, out goes to it.");
 	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
 		const struct tunnel *tunnel = manager_tunnel(m, i);
-		struct sums s = sum(tunnel);
+		struct forward_counts counts = counts_of(tunnel);
 
-		add_count(out, name, "direction=\"in\"", tunnel, s.in);
-		add_count(out, name, "direction=\"out\"", tunnel, s.out);
+		add_count(out, name, "direction=\"in\"", tunnel, counts.bytes_in);
+		add_count(out, name, "direction=\"out\"", tunnel, counts.bytes_out);
 	}
 }
 

@@ -55,12 +55,12 @@ static void add_forward(struct json *j, const struct forward_status *status)
 	json_string(j, "to", status->to);
 	json_string(j, "state", forward_state_name(status->state));
 	json_string(j, "reason", status->reason);
-	json_u64(j, "streams", status->streams);
-	json_u64(j, "streams_total", status->streams_total);
-	json_u64(j, "held", status->held);
-	json_u64(j, "refused", status->refused);
-	json_u64(j, "bytes_in", status->bytes_in);
-	json_u64(j, "bytes_out", status->bytes_out);
+	json_u64(j, "streams", status->counts.streams);
+	json_u64(j, "streams_total", status->counts.streams_total);
+	json_u64(j, "held", status->counts.held);
+	json_u64(j, "refused", status->counts.refused);
+	json_u64(j, "bytes_in", status->counts.bytes_in);
+	json_u64(j, "bytes_out", status->counts.bytes_out);
 	json_close_object(j);
 }
 
@@ -111,21 +111,23 @@ char *status_json(const struct manager *m, const struct status_daemon *daemon)
 	return strbuf_take(&j.out);
 }
 
-struct stream_walk {
+struct walk {
 	struct json *j;
-	const struct tunnel *tunnel;
-	const char *listen;
+	const struct status_filter *filter;
 };
 
-static void add_stream(void *arg, const struct forward_stream_info *info)
+static void add_stream(
+    void *arg, const struct tunnel *tunnel, const struct forward_stream_info *info)
 {
-	struct stream_walk *walk = arg;
+	const struct walk *walk = arg;
 	struct json *j = walk->j;
 
+	if (!status_filter_matches(walk->filter, tunnel_name(tunnel)))
+		return;
 	json_open_object(j, NULL);
 	json_u64(j, "id", info->id);
-	json_string(j, "tunnel", tunnel_name(walk->tunnel));
-	json_string(j, "listen", walk->listen);
+	json_string(j, "tunnel", tunnel_name(tunnel));
+	json_string(j, "listen", info->listen);
 	json_string(j, "client", info->client);
 	json_string(j, "to", info->to);
 	json_u64(j, "bytes_in", info->bytes_in);
@@ -138,25 +140,11 @@ static void add_stream(void *arg, const struct forward_stream_info *info)
 char *status_streams_json(const struct manager *m, const struct status_filter *filter)
 {
 	struct json j = {0};
+	struct walk walk = {&j, filter};
 
 	json_open_object(&j, NULL);
 	json_open_array(&j, "streams");
-	for (size_t t = 0; t < manager_tunnel_count(m); t++) {
-		const struct tunnel *tunnel = manager_tunnel(m, t);
-
-		if (!status_filter_matches(filter, tunnel_name(tunnel)))
-			continue;
-		for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
-			struct forward_status status;
-			struct stream_walk walk = {.j = &j, .tunnel = tunnel};
-
-			if (!tunnel_forward(tunnel, i))
-				continue;
-			tunnel_forward_status(tunnel, i, &status);
-			walk.listen = status.listen;
-			forward_each_stream(tunnel_forward(tunnel, i), add_stream, &walk);
-		}
-	}
+	manager_each_stream(m, add_stream, &walk);
 	json_close_array(&j);
 	json_close_object(&j);
 	strbuf_add(&j.out, "\n");

@@ -193,8 +193,8 @@ static void add_forward(struct strbuf *out, const struct forward_status *status,
 	const char *state = forward_state_name(status->state);
 	char held[40] = "";
 
-	if (status->held)
-		snprintf(held, sizeof(held), "  %" PRIu64 " held", status->held);
+	if (status->counts.held)
+		snprintf(held, sizeof(held), "  %" PRIu64 " held", status->counts.held);
 	size_t fixed = 2 + strlen(kind) + 1 + 2 + strlen(state) + strlen(held);
 	size_t arrow = *status->to ? 4 : 0;
 	bool one_line =
@@ -242,25 +242,18 @@ static void add_column(struct strbuf *out, const char *text, int width)
 static void add_tunnel(struct strbuf *out, const struct tunnel *tunnel, const struct columns *c,
     size_t width, enum status_colour colour)
 {
-	uint64_t in = 0, sent = 0, streams = 0;
+	struct forward_counts counts;
 	char texts[4][16];
 	const char *said = "";
 
-	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
-		struct forward_status status;
-
-		tunnel_forward_status(tunnel, i, &status);
-		in += status.bytes_in;
-		sent += status.bytes_out;
-		streams += status.streams;
-	}
+	tunnel_get_counts(tunnel, &counts);
 	add_column(out, tunnel_name(tunnel), c->name);
 	add_state(out, tunnel_state_name(tunnel_state(tunnel)), 8, colour);
 	strbuf_add(out, "  ");
 	add_column(out, host_name(tunnel_host(tunnel)), c->via);
-	strbuf_addf(out, "%7" PRIu64 "  %6s  %6s  %6s  %s\n", streams, short_bytes(in, texts[0]),
-	    short_bytes(sent, texts[1]), short_rtt(tunnel, texts[2]),
-	    short_age(tunnel_since(tunnel), texts[3]));
+	strbuf_addf(out, "%7" PRIu64 "  %6s  %6s  %6s  %s\n", counts.streams,
+	    short_bytes(counts.bytes_in, texts[0]), short_bytes(counts.bytes_out, texts[1]),
+	    short_rtt(tunnel, texts[2]), short_age(tunnel_since(tunnel), texts[3]));
 	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
 		struct forward_status status;
 
@@ -315,42 +308,31 @@ char *status_table(const struct manager *m, const struct status_daemon *daemon,
 
 /* ---- streams ---- */
 
-struct stream_walk {
+struct walk {
 	struct strbuf *out;
-	const char *tunnel;
-	const char *listen;
+	const struct status_filter *filter;
 };
 
-static void add_stream(void *arg, const struct forward_stream_info *info)
+static void add_stream(
+    void *arg, const struct tunnel *tunnel, const struct forward_stream_info *info)
 {
-	struct stream_walk *walk = arg;
+	const struct walk *walk = arg;
 	char in[16], out[16];
 
-	strbuf_addf(walk->out, "%-16s  %-24s  %s -> %s  in %s  out %s  age %us\n", walk->tunnel,
-	    info->client, walk->listen, info->to, short_bytes(info->bytes_in, in),
-	    short_bytes(info->bytes_out, out), (unsigned)(info->age_ms / 1000));
+	if (!status_filter_matches(walk->filter, tunnel_name(tunnel)))
+		return;
+	strbuf_addf(walk->out, "%-16s  %-24s  %s -> %s  in %s  out %s  age %us\n",
+	    tunnel_name(tunnel), info->client, info->listen, info->to,
+	    short_bytes(info->bytes_in, in), short_bytes(info->bytes_out, out),
+	    (unsigned)(info->age_ms / 1000));
 }
 
 char *status_streams_table(const struct manager *m, const struct status_filter *filter)
 {
 	struct strbuf out = {0};
+	struct walk walk = {&out, filter};
 
-	for (size_t t = 0; t < manager_tunnel_count(m); t++) {
-		const struct tunnel *tunnel = manager_tunnel(m, t);
-
-		if (!status_filter_matches(filter, tunnel_name(tunnel)))
-			continue;
-		for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
-			struct forward_status status;
-			struct stream_walk walk = {.out = &out, .tunnel = tunnel_name(tunnel)};
-
-			if (!tunnel_forward(tunnel, i))
-				continue;
-			tunnel_forward_status(tunnel, i, &status);
-			walk.listen = status.listen;
-			forward_each_stream(tunnel_forward(tunnel, i), add_stream, &walk);
-		}
-	}
+	manager_each_stream(m, add_stream, &walk);
 	return strbuf_take(&out);
 }
 

@@ -38,16 +38,10 @@ static const char *name_of_tunnel(const struct manager *m, size_t i)
 
 static uint64_t bytes_of_tunnel(const struct manager *m, size_t i)
 {
-	const struct tunnel *tunnel = manager_tunnel(m, i);
-	uint64_t sum = 0;
+	struct forward_counts counts;
 
-	for (size_t k = 0; k < tunnel_forward_count(tunnel); k++) {
-		struct forward_status status;
-
-		tunnel_forward_status(tunnel, k, &status);
-		sum += status.bytes_in + status.bytes_out;
-	}
-	return sum;
+	tunnel_get_counts(manager_tunnel(m, i), &counts);
+	return counts.bytes_in + counts.bytes_out;
 }
 
 static const char *name_of_host(const struct manager *m, size_t i)

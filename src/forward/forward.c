@@ -247,14 +247,25 @@ static const char *reason_of(const struct forward *f)
 	return reason ? reason : f->target_error;
 }
 
-static void count(const struct stream *s, struct forward_status *status)
+void forward_counts_add(struct forward_counts *sum, const struct forward_counts *counts)
+{
+	sum->streams += counts->streams;
+	sum->streams_total += counts->streams_total;
+	sum->held += counts->held;
+	sum->refused += counts->refused;
+	sum->failed += counts->failed;
+	sum->bytes_in += counts->bytes_in;
+	sum->bytes_out += counts->bytes_out;
+}
+
+static void count(const struct stream *s, struct forward_counts *counts)
 {
 	if (s->phase == STREAM_HELD)
-		status->held++;
+		counts->held++;
 	else if (s->phase != STREAM_ENDING)
-		status->streams++;
-	status->bytes_in += s->bytes_in;
-	status->bytes_out += s->bytes_out;
+		counts->streams++;
+	counts->bytes_in += s->bytes_in;
+	counts->bytes_out += s->bytes_out;
 }
 
 void forward_get_status(const struct forward *f, struct forward_status *ret)
@@ -267,14 +278,10 @@ void forward_get_status(const struct forward *f, struct forward_status *ret)
 	    .to = f->config->to.text ? f->config->to.text : "",
 	    .state = reason ? FORWARD_WAITING : FORWARD_UP,
 	    .reason = reason ? reason : "",
-	    .streams_total = f->streams_total,
-	    .refused = f->refused,
-	    .failed = f->failed,
-	    .bytes_in = f->bytes_in,
-	    .bytes_out = f->bytes_out,
+	    .counts = f->counts,
 	};
 	LIST_FOREACH(node, &f->streams)
-	count(CONTAINER_OF(node, struct stream, node), ret);
+	count(CONTAINER_OF(node, struct stream, node), &ret->counts);
 }
 
 const struct config_forward *forward_config(const struct forward *f)
@@ -289,6 +296,7 @@ static void visit_stream(const struct stream *s,
 	uint64_t active = s->relay ? relay_last_active_ms(s->relay) : s->began_ms;
 	const struct forward_stream_info info = {
 	    .id = s->id,
+	    .listen = s->forward->listen,
 	    .client = s->client_text,
 	    .to = s->target_text ? s->target_text : "",
 	    .bytes_in = s->bytes_in,

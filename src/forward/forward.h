@@ -75,6 +75,12 @@ void forward_stop_accepting(struct forward *f);
 void forward_set_target_error(struct forward *f, const char *reason);
 
 /* ---- what one can see ---- */
+struct forward_counts {
+	uint64_t streams, streams_total, held, refused, failed;
+	uint64_t bytes_in, bytes_out; /* in: from the target to the client; out: the other way */
+};
+void forward_counts_add(struct forward_counts *sum, const struct forward_counts *counts);
+
 struct forward_status {
 	enum config_forward_kind kind;
 	const char
@@ -82,15 +88,14 @@ struct forward_status {
 	const char *to; /* "" for SOCKS */
 	enum forward_state state;
 	const char *reason; /* "" when up */
-	uint64_t streams, streams_total, held, refused, failed;
-	uint64_t bytes_in,
-	    bytes_out; /* in: from the target to the client; out: from the client to the target */
+	struct forward_counts counts;
 };
 void forward_get_status(const struct forward *f, struct forward_status *ret_status);
 const struct config_forward *forward_config(const struct forward *f);
 
 struct forward_stream_info {
 	uint64_t id;        /* unique in the process */
+	const char *listen; /* as in the status */
 	const char *client; /* "127.0.0.1:40312", "unix: uid=1000 pid=4711" */
 	const char *to;
 	uint64_t bytes_in, bytes_out;

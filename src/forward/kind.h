@@ -55,9 +55,8 @@ struct forward {
 	char *target_error;
 	/* What is shown. */
 	char *listen;
-	/* Of streams that are over. */
-	uint64_t bytes_in, bytes_out;
-	uint64_t streams_total, refused, failed;
+	struct forward_counts
+	    counts; /* bytes: of streams that are over; streams and held: 0, they are counted when asked for */
 	struct log_repeat refusals; /* the place in the log where refusals stand */
 
 	struct task tell; /* what the owner is told comes from the loop */

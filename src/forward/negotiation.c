@@ -12,7 +12,7 @@ static void refuse_request(struct stream *s, struct span answer)
 
 	log_unless_repeated(
 	    &f->refusals, LOG_LEVEL_INFO, &f->log, "stream-refused", "reason=%s", s->socks->why);
-	f->refused++;
+	f->counts.refused++;
 	stream_end_politely(s, answer);
 }
 

@@ -159,8 +159,8 @@ void stream_free(struct stream *s)
 	timer_stop(&s->deadline);
 	list_remove(&s->node);
 	f->stream_count--;
-	f->bytes_in += s->bytes_in;
-	f->bytes_out += s->bytes_out;
+	f->counts.bytes_in += s->bytes_in;
+	f->counts.bytes_out += s->bytes_out;
 	forward_tell_streams(f);
 	loop_bury(f->env.loop, free_buried, s);
 }
@@ -288,14 +288,14 @@ static void log_refusal(const struct stream *s, const char *event, const char *r
 void stream_refuse(struct stream *s, enum socks_reply reply, const char *reason)
 {
 	log_refusal(s, "stream-refused", reason);
-	s->forward->refused++;
+	s->forward->counts.refused++;
 	tell_client(s, reply, reason);
 }
 
 void stream_fail(struct stream *s, enum socks_reply reply, const char *reason)
 {
 	log_refusal(s, "stream-failed", reason);
-	s->forward->failed++;
+	s->forward->counts.failed++;
 	tell_client(s, reply, reason);
 }
 
@@ -404,7 +404,7 @@ void stream_carry(struct stream *s, struct bufferevent *target)
 	};
 
 	stream_set_phase(s, STREAM_CARRYING);
-	f->streams_total++;
+	f->counts.streams_total++;
 	log_debug(&f->log, "stream-opened", "id=%llu client=%s to=%s", (unsigned long long)s->id,
 	    s->client_text, s->target_text);
 	send_proxy_header(s, target);

@@ -416,6 +416,33 @@ struct tunnel *manager_tunnel(const struct manager *m, size_t index)
 	return m->tunnels[index];
 }
 
+struct visit {
+	const struct tunnel *tunnel;
+	void (*visit)(
+	    void *arg, const struct tunnel *tunnel, const struct forward_stream_info *info);
+	void *arg;
+};
+
+static void visit_stream(void *arg, const struct forward_stream_info *info)
+{
+	const struct visit *visit = arg;
+
+	visit->visit(visit->arg, visit->tunnel, info);
+}
+
+void manager_each_stream(const struct manager *m,
+    void (*visit)(void *arg, const struct tunnel *tunnel, const struct forward_stream_info *info),
+    void *arg)
+{
+	for (size_t i = 0; i < m->tunnel_count + m->going_count; i++) {
+		const struct tunnel *tunnel =
+		    i < m->tunnel_count ? m->tunnels[i] : m->going[i - m->tunnel_count];
+		struct visit all = {tunnel, visit, arg};
+
+		tunnel_each_stream(tunnel, visit_stream, &all);
+	}
+}
+
 size_t manager_host_count(const struct manager *m)
 {
 	return m->host_count;

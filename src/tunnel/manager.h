@@ -39,6 +39,10 @@ void manager_shutdown(struct manager *m, uint64_t drain_ms);
 struct tunnel *manager_find_tunnel(const struct manager *m, const char *name);
 size_t manager_tunnel_count(const struct manager *m); /* in the order of the configuration */
 struct tunnel *manager_tunnel(const struct manager *m, size_t index);
+/* Of tunnels that were removed and drain, too. */
+void manager_each_stream(const struct manager *m,
+    void (*visit)(void *arg, const struct tunnel *tunnel, const struct forward_stream_info *info),
+    void *arg);
 size_t manager_host_count(const struct manager *m);
 const struct host *manager_host(const struct manager *m, size_t index);
 

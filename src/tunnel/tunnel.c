@@ -111,17 +111,10 @@ static void on_route_change(void *arg)
 
 static bool is_client_held(void *arg)
 {
-	struct tunnel *tunnel = arg;
-	struct forward_status status;
+	struct forward_counts counts;
 
-	for (size_t i = 0; i < tunnel->slot_count; i++) {
-		if (!tunnel->slots[i]->forward)
-			continue;
-		forward_get_status(tunnel->slots[i]->forward, &status);
-		if (status.held)
-			return true;
-	}
-	return false;
+	tunnel_get_counts(arg, &counts);
+	return counts.held > 0;
 }
 
 static struct route *make_route(struct tunnel *tunnel, struct host *const *hosts)
@@ -348,6 +341,16 @@ void tunnel_leave_sockets(struct tunnel *tunnel)
 		for (size_t k = 0; k < count; k++)
 			close(fds[k]);
 	}
+}
+
+void tunnel_each_stream(const struct tunnel *tunnel,
+    void (*visit)(void *arg, const struct forward_stream_info *info), void *arg)
+{
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		if (tunnel->slots[i]->forward)
+			forward_each_stream(tunnel->slots[i]->forward, visit, arg);
+	LIST_FOREACH(node, &tunnel->going)
+	forward_each_stream(CONTAINER_OF(node, struct slot, node)->forward, visit, arg);
 }
 
 const struct forward *tunnel_forward(const struct tunnel *tunnel, size_t index)

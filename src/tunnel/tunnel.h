@@ -66,10 +66,14 @@ enum tunnel_state tunnel_state(const struct tunnel *tunnel);
 const char *tunnel_reason(const struct tunnel *tunnel);
 time_t tunnel_since(const struct tunnel *tunnel); /* wall time of the last change of state */
 const struct host *tunnel_host(const struct tunnel *tunnel);
-size_t tunnel_stream_count(const struct tunnel *tunnel);
+/* Of all its forwards, those that drain included, and those that are gone: a total never falls. */
+void tunnel_get_counts(const struct tunnel *tunnel, struct forward_counts *ret_counts);
+size_t tunnel_stream_count(const struct tunnel *tunnel); /* open or held */
+void tunnel_each_stream(const struct tunnel *tunnel,
+    void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
 
 size_t tunnel_forward_count(const struct tunnel *tunnel);
-/* As forward_get_status(); a listener that could not be opened has state FORWARD_FAILED and the reason; what waits for the link
+/* As forward_get_status(), with the counts of the forwards that were in its place before; a listener that could not be opened has state FORWARD_FAILED and the reason; what waits for the link
  * has the link's reason. */
 void tunnel_forward_status(
     const struct tunnel *tunnel, size_t index, struct forward_status *ret_status);

@@ -14,8 +14,9 @@ struct slot {
 	struct forward *forward; /* NULL: the listener could not be opened */
 	struct err open_error;
 	struct probe *probe;
-	struct list node;   /* in going */
-	struct timer drain; /* while it is in going: the end of its patience */
+	struct forward_counts past; /* of forwards that were here before */
+	struct list node;           /* in going */
+	struct timer drain;         /* while it is in going: the end of its patience */
 };
 
 struct tunnel {
@@ -30,7 +31,8 @@ struct tunnel {
 	struct session *session; /* of one of them */
 	struct slot **slots;
 	size_t slot_count;
-	struct list going; /* forwards that accept nothing any more and drain */
+	struct list going;          /* forwards that accept nothing any more and drain */
+	struct forward_counts past; /* of forwards that nothing came after */
 
 	bool running; /* wanted: started, not stopped */
 	bool removed;
@@ -58,6 +60,9 @@ void slots_set_config(struct tunnel *tunnel, uint64_t drain_ms);
 void slots_session_up(struct tunnel *tunnel, struct session *s);
 /* s goes; tunnel->session is NULL by now, or another one. */
 void slots_session_down(struct tunnel *tunnel, struct session *s);
+/* What this slot carries and has carried, and forwards that were here before it: they may still drain. */
+void slots_count(
+    const struct tunnel *tunnel, const struct slot *slot, struct forward_counts *ret_counts);
 /* Frees those that have drained. */
 void slots_sweep(struct tunnel *tunnel);
 

@@ -142,7 +142,78 @@ static void slot_open(struct slot *slot)
 	tunnel_changed(tunnel);
 }
 
-/* Open streams get drain_ms; a forward without any goes at the next look. */
+/* ---- what they carried ---- */
+
+static bool same_place(const struct config_forward *a, const struct config_forward *b)
+{
+	return strcmp(a->listen.text, b->listen.text) == 0;
+}
+
+static bool comes_after(const struct slot *slot, const struct slot *before)
+{
+	return slot->config->kind == before->config->kind &&
+	       same_place(slot->config, before->config);
+}
+
+/* Of this one alone. */
+static void count(const struct slot *slot, struct forward_counts *sum)
+{
+	struct forward_status status;
+
+	forward_counts_add(sum, &slot->past);
+	if (!slot->forward)
+		return;
+	forward_get_status(slot->forward, &status);
+	forward_counts_add(sum, &status.counts);
+}
+
+void slots_count(
+    const struct tunnel *tunnel, const struct slot *slot, struct forward_counts *ret_counts)
+{
+	*ret_counts = (struct forward_counts){0};
+	count(slot, ret_counts);
+	LIST_FOREACH(node, &tunnel->going)
+	{
+		const struct slot *before = CONTAINER_OF(node, struct slot, node);
+
+		if (comes_after(slot, before))
+			count(before, ret_counts);
+	}
+}
+
+void tunnel_get_counts(const struct tunnel *tunnel, struct forward_counts *ret_counts)
+{
+	*ret_counts = tunnel->past;
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		count(tunnel->slots[i], ret_counts);
+	LIST_FOREACH(node, &tunnel->going)
+	count(CONTAINER_OF(node, struct slot, node), ret_counts);
+}
+
+/* Its totals stay, with the slot that came after it. */
+static void bequeath(const struct slot *slot)
+{
+	struct tunnel *tunnel = slot->tunnel;
+	struct forward_counts *heir = &tunnel->past;
+	struct forward_counts counts = {0};
+
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		if (comes_after(tunnel->slots[i], slot))
+			heir = &tunnel->slots[i]->past;
+	count(slot, &counts);
+	counts.streams = counts.held = 0;
+	forward_counts_add(heir, &counts);
+}
+
+/* ---- going ---- */
+
+static void slot_end(struct slot *slot)
+{
+	bequeath(slot);
+	slot_free(slot);
+}
+
+/* It is not in tunnel->slots any more. Open streams get drain_ms; a forward without any goes at the next look. */
 static void slot_retire(struct slot *slot, uint64_t drain_ms)
 {
 	struct tunnel *tunnel = slot->tunnel;
@@ -150,7 +221,7 @@ static void slot_retire(struct slot *slot, uint64_t drain_ms)
 	probe_free(slot->probe);
 	slot->probe = NULL;
 	if (!slot->forward) {
-		slot_free(slot);
+		slot_end(slot);
 		return;
 	}
 	forward_stop_accepting(slot->forward);
@@ -164,7 +235,7 @@ static void on_drain_end(void *arg)
 	struct slot *slot = arg;
 	struct tunnel *tunnel = slot->tunnel;
 
-	slot_free(slot);
+	slot_end(slot);
 	tunnel_changed(tunnel);
 }
 
@@ -225,11 +296,14 @@ void slots_free(struct tunnel *tunnel)
 
 void slots_retire(struct tunnel *tunnel, uint64_t drain_ms)
 {
+	struct slot **before = tunnel->slots;
+	size_t count = tunnel->slot_count;
+
 	timer_stop(&tunnel->listen_retry);
-	for (size_t i = 0; i < tunnel->slot_count; i++)
-		slot_retire(tunnel->slots[i], drain_ms);
-	free(tunnel->slots);
 	make_slots(tunnel);
+	for (size_t i = 0; i < count; i++)
+		slot_retire(before[i], drain_ms);
+	free(before);
 }
 
 void slots_sweep(struct tunnel *tunnel)
@@ -240,8 +314,8 @@ void slots_sweep(struct tunnel *tunnel)
 		struct forward_status status;
 
 		forward_get_status(slot->forward, &status);
-		if (status.streams == 0)
-			slot_free(slot);
+		if (status.counts.streams == 0)
+			slot_end(slot);
 	}
 }
 
@@ -289,11 +363,6 @@ void slots_session_down(struct tunnel *tunnel, struct session *s)
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool same_place(const struct config_forward *a, const struct config_forward *b)
-{
-	return strcmp(a->listen.text, b->listen.text) == 0;
 }
 
 /* The listener that is open serves the new configuration as it is. */

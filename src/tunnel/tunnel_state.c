@@ -26,15 +26,19 @@ void tunnel_forward_status(
     const struct tunnel *tunnel, size_t index, struct forward_status *ret_status)
 {
 	const struct slot *slot = tunnel->slots[index];
+	struct forward_counts counts;
 
+	slots_count(tunnel, slot, &counts);
 	if (slot->forward) {
 		forward_get_status(slot->forward, ret_status);
+		ret_status->counts = counts;
 	} else {
 		*ret_status = (struct forward_status){.kind = slot->config->kind,
 		    .listen = slot->config->listen.text,
 		    .to = slot->config->to.text ? slot->config->to.text : "",
 		    .state = err_is_set(&slot->open_error) ? FORWARD_FAILED : FORWARD_WAITING,
-		    .reason = err_is_set(&slot->open_error) ? slot->open_error.text : "stopped"};
+		    .reason = err_is_set(&slot->open_error) ? slot->open_error.text : "stopped",
+		    .counts = counts};
 		return;
 	}
 	if (ret_status->state == FORWARD_UP || tunnel->session)
@@ -110,19 +114,8 @@ const char *tunnel_reason(const struct tunnel *tunnel)
 
 size_t tunnel_stream_count(const struct tunnel *tunnel)
 {
-	size_t count = 0;
-	struct forward_status status;
+	struct forward_counts counts;
 
-	for (size_t i = 0; i < tunnel->slot_count; i++) {
-		if (!tunnel->slots[i]->forward)
-			continue;
-		forward_get_status(tunnel->slots[i]->forward, &status);
-		count += status.streams + status.held;
-	}
-	LIST_FOREACH(node, &tunnel->going)
-	{
-		forward_get_status(CONTAINER_OF(node, struct slot, node)->forward, &status);
-		count += status.streams;
-	}
-	return count;
+	tunnel_get_counts(tunnel, &counts);
+	return counts.streams + counts.held;
 }

@@ -88,10 +88,10 @@ static void test_bytes_go_both_ways(void **state)
 	struct forward_status status = world_status(w);
 
 	assert_int_equal(status.state, FORWARD_UP);
-	assert_int_equal(status.streams, 1);
-	assert_int_equal(status.streams_total, 1);
-	assert_int_equal(status.bytes_out, 8);
-	assert_int_equal(status.bytes_in, 10);
+	assert_int_equal(status.counts.streams, 1);
+	assert_int_equal(status.counts.streams_total, 1);
+	assert_int_equal(status.counts.bytes_out, 8);
+	assert_int_equal(status.counts.bytes_in, 10);
 	close(fd);
 }
 
@@ -150,7 +150,7 @@ static void test_half_close_by_the_client(void **state)
 	assert_got_eof(fd);
 	peer_expect_close(w->peer, peer_number(id));
 	peer_send_close(w->peer, id);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	close(fd);
 }
 
@@ -186,8 +186,8 @@ static void test_a_reset_by_the_client_closes_the_channel(void **state)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(fd);
 	peer_expect_close(w->peer, peer_number(id));
-	assert_int_equal(world_status(w).streams, 0);
-	assert_int_equal(world_status(w).streams_total, 1);
+	assert_int_equal(world_status(w).counts.streams, 0);
+	assert_int_equal(world_status(w).counts.streams_total, 1);
 }
 
 static void test_a_lost_transport_resets_the_clients(void **state)
@@ -203,7 +203,7 @@ static void test_a_lost_transport_resets_the_clients(void **state)
 		assert_got_reset(fds[i]);
 		close(fds[i]);
 	}
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	assert_int_equal(world_status(w).state, FORWARD_WAITING);
 	assert_string_equal(world_status(w).reason, "the link is down");
 }
@@ -224,9 +224,9 @@ static void test_an_idle_stream_is_closed_after_idle_timeout(void **state)
 	put(fd, "x");
 	peer_expect_data(w->peer, peer_number(id), "x");
 	loop_fake_advance(w->loop, 59000);
-	assert_int_equal(world_status(w).streams, 1);
+	assert_int_equal(world_status(w).counts.streams, 1);
 	loop_fake_advance(w->loop, 2000);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	peer_expect_close(w->peer, peer_number(id));
 	assert_got_reset(fd);
 	close(fd);
@@ -251,10 +251,10 @@ static void test_a_refused_target_resets_its_client_and_no_other(void **state)
 		    "no\nluck");
 		assert_got_reset(fd);
 		close(fd);
-		assert_int_equal(world_status(w).failed, i + 1);
+		assert_int_equal(world_status(w).counts.failed, i + 1);
 	}
-	assert_int_equal(world_status(w).streams, 1);
-	assert_int_equal(world_status(w).refused, 0);
+	assert_int_equal(world_status(w).counts.streams, 1);
+	assert_int_equal(world_status(w).counts.refused, 0);
 	put(good, "still");
 	peer_expect_data(w->peer, peer_number(good_id), "still");
 
@@ -279,7 +279,7 @@ static void test_a_client_that_leaves_while_the_channel_opens(void **state)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(fd);
 	settle(w->loop);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	peer_confirm(w->peer, id);
 	struct rd r = peer_expect(w->peer, SSH_MSG_CHANNEL_EOF);
 
@@ -304,7 +304,7 @@ static void test_more_than_max_streams_are_refused(void **state)
 	second = world_connect(w);
 	assert_got_reset(second);
 	peer_expect_nothing(w->peer);
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.refused, 1);
 	close(second);
 
 	close(first);
@@ -329,7 +329,7 @@ static void test_a_client_that_is_not_allowed_is_reset(void **state)
 
 	assert_got_reset(fd);
 	peer_expect_nothing(w->peer);
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.refused, 1);
 	close(fd);
 }
 
@@ -348,12 +348,12 @@ static void test_clients_are_held_and_go_on_in_order(void **state)
 		put(fds[i], text);
 		loop_fake_advance(w->loop, 10);
 	}
-	assert_int_equal(world_status(w).held, 3);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.held, 3);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	assert_int_equal(world_status(w).state, FORWARD_WAITING);
 	assert_true(w->held >= 1);
 	world_link_up(w);
-	assert_int_equal(world_status(w).held, 0);
+	assert_int_equal(world_status(w).counts.held, 0);
 
 	uint32_t ids[3];
 
@@ -409,8 +409,8 @@ static void test_a_client_is_held_for_hold_timeout(void **state)
 	assert_got_nothing(fd);
 	loop_fake_advance(w->loop, 1);
 	assert_got_reset(fd);
-	assert_int_equal(world_status(w).held, 0);
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.held, 0);
+	assert_int_equal(world_status(w).counts.refused, 1);
 	close(fd);
 }
 
@@ -443,7 +443,7 @@ static void test_a_held_client_that_leaves_is_noticed(void **state)
 	setsockopt(resets, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(resets);
 	settle(w->loop);
-	assert_int_equal(world_status(w).held, 1);
+	assert_int_equal(world_status(w).counts.held, 1);
 	world_link_up(w);
 	uint32_t id = peer_expect_open_to(w->peer, "db.internal", 5432);
 
@@ -465,7 +465,7 @@ static void test_a_client_whose_session_dies_before_the_answer_is_held_again(voi
 	put(fd, "patience");
 	settle(w->loop);
 	world_link_lost(w);
-	assert_int_equal(world_status(w).held, 1);
+	assert_int_equal(world_status(w).counts.held, 1);
 	assert_got_nothing(fd);
 	world_link_up(w);
 	uint32_t id = peer_expect_open_to(w->peer, "db.internal", 5432);
@@ -511,7 +511,7 @@ static void test_held_clients_are_refused_when_there_is_no_hope(void **state)
 	forward_refuse_held(w->forward, &e);
 	settle(w->loop);
 	assert_got_reset(fd);
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.refused, 1);
 	close(fd);
 }
 
@@ -546,7 +546,7 @@ static void test_a_forward_that_stops_accepting_lets_its_streams_go_on(void **st
 	peer_expect_eof(w->peer, peer_number(id));
 	peer_send_eof(w->peer, id);
 	settle(w->loop);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	close(fd);
 }
 
@@ -766,10 +766,10 @@ static void test_a_held_unix_client_that_leaves_is_noticed(void **state)
 
 	put(fd, "hello");
 	settle(w->loop);
-	assert_int_equal(world_status(w).held, 1);
+	assert_int_equal(world_status(w).counts.held, 1);
 	close(fd);
 	settle(w->loop);
-	assert_int_equal(world_status(w).held, 0);
+	assert_int_equal(world_status(w).counts.held, 0);
 	free(path);
 	free(listen_text);
 }
@@ -790,7 +790,7 @@ static void test_a_unix_client_of_another_user_is_refused(void **state)
 	settle(w->loop);
 	assert_got_eof(fd);
 	peer_expect_nothing(w->peer);
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.refused, 1);
 	close(fd);
 	free(users[0]);
 	free(path);

@@ -71,8 +71,8 @@ static void test_socks5_is_answered_when_the_channel_is_open(void **state)
 	peer_expect_data(w->peer, peer_number(id), "hello");
 	peer_send(w->peer, id, "world");
 	assert_got(fd, "world");
-	assert_int_equal(world_status(w).bytes_in, 5);
-	assert_int_equal(world_status(w).bytes_out, 5);
+	assert_int_equal(world_status(w).counts.bytes_in, 5);
+	assert_int_equal(world_status(w).counts.bytes_out, 5);
 	assert_string_equal(world_status(w).to, "");
 	close(fd);
 }
@@ -146,7 +146,7 @@ static void assert_then_end(struct world *w, int fd)
 	assert_got_eof(fd);
 	close(fd);
 	settle(w->loop);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 }
 
 static void test_each_open_failure_has_its_reply(void **state)
@@ -177,7 +177,7 @@ static void test_each_open_failure_has_its_reply(void **state)
 		assert_got_bytes(fd, SPAN(reply, sizeof(reply)));
 		assert_then_end(w, fd);
 	}
-	assert_int_equal(world_status(w).failed, ARRAY_LEN(failures));
+	assert_int_equal(world_status(w).counts.failed, ARRAY_LEN(failures));
 }
 
 static void test_a_refusal_arrives_although_the_client_has_said_more(void **state)
@@ -211,7 +211,7 @@ static void test_a_refused_client_that_does_not_leave_is_left(void **state)
 	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
 	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EPIPE);
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.refused, 1);
 	close(fd);
 }
 
@@ -266,7 +266,7 @@ static void test_another_protocol_is_closed(void **state)
 
 	assert_then_end(w, fd);
 	peer_expect_nothing(w->peer);
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.refused, 1);
 }
 
 static void test_a_client_that_says_nothing_does_not_stay_for_ever(void **state)
@@ -280,7 +280,7 @@ static void test_a_client_that_says_nothing_does_not_stay_for_ever(void **state)
 	assert_got_nothing(fd);
 	loop_fake_advance(w->loop, 2000);
 	assert_got_reset(fd);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	close(fd);
 }
 
@@ -293,7 +293,7 @@ static void test_a_client_that_leaves_in_the_middle(void **state)
 
 	close(fd);
 	settle(w->loop);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 }
 
 /* ---- held ---- */
@@ -306,7 +306,7 @@ static void test_a_socks_client_is_held_after_its_request(void **state)
 	int fd = connect_and_say(w, SPAN_LITERAL(GREETING REQUEST "early"));
 
 	assert_got_bytes(fd, CHOICE);
-	assert_int_equal(world_status(w).held, 1);
+	assert_int_equal(world_status(w).counts.held, 1);
 	world_link_up(w);
 	uint32_t id = peer_expect_open_to(w->peer, "db.internal", 5432);
 
@@ -339,7 +339,7 @@ static void test_a_forward_that_stops_accepting_asks_nobody(void **state)
 	forward_stop_accepting(w->forward);
 	settle(w->loop);
 	assert_got_reset(fd);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	close(fd);
 }
 
@@ -392,7 +392,7 @@ static void test_remote_socks_connects_from_here(void **state)
 	assert_got(fd, "hello");
 	put(fd, "world");
 	peer_expect_data(w->peer, 7, "world");
-	assert_int_equal(world_status(w).streams, 1);
+	assert_int_equal(world_status(w).counts.streams, 1);
 	close(fd);
 	close(target);
 }
@@ -416,8 +416,8 @@ static void test_remote_socks_tells_that_a_target_refuses(void **state)
 	peer_send_eof(w->peer, id);
 	peer_expect_close(w->peer, 7);
 	peer_send_close(w->peer, id);
-	assert_int_equal(world_status(w).failed, 1);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.failed, 1);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	assert_int_equal(session_channel_count(peer_session(w->peer)), 0);
 }
 
@@ -497,7 +497,7 @@ static void test_a_remote_socks_client_that_leaves_in_the_middle(void **state)
 	say_remotely(w, id, SPAN_LITERAL("\x05"));
 	peer_send_eof(w->peer, id);
 	settle(w->loop);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	peer_expect_close(w->peer, 7);
 }
 
@@ -507,9 +507,9 @@ static void test_a_lost_transport_ends_who_is_asking(void **state)
 
 	start_remote(w);
 	say_remotely(w, remote_client(w, 7), SPAN_LITERAL("\x05"));
-	assert_int_equal(world_status(w).streams, 1);
+	assert_int_equal(world_status(w).counts.streams, 1);
 	world_link_lost(w);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)

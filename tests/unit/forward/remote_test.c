@@ -278,9 +278,9 @@ static void test_a_connection_is_accepted_when_its_target_is_connected(void **st
 
 	struct forward_status status = world_status(w);
 
-	assert_int_equal(status.streams, 1);
-	assert_int_equal(status.bytes_out, 8);
-	assert_int_equal(status.bytes_in, 6);
+	assert_int_equal(status.counts.streams, 1);
+	assert_int_equal(status.counts.bytes_out, 8);
+	assert_int_equal(status.counts.bytes_in, 6);
 	shutdown(fd, SHUT_WR);
 	peer_expect_eof(w->peer, 7);
 	peer_send(w->peer, id, "more");
@@ -299,8 +299,8 @@ static void test_a_refused_target_is_open_failure_2_with_the_reason(void **state
 	close(target);
 	peer_open_tcpip(w->peer, 7, "127.0.0.1", 8080, "203.0.113.5", 40312);
 	peer_expect_failure(w->peer, 7, OPEN_CONNECT_FAILED, "refused");
-	assert_int_equal(world_status(w).failed, 1);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.failed, 1);
+	assert_int_equal(world_status(w).counts.streams, 0);
 
 	/* And then a good one. */
 	struct config_forward other = config_for("127.0.0.1:8080");
@@ -337,7 +337,7 @@ static void test_a_silent_target_is_open_failure_2_after_half_a_minute(void **st
 	peer_expect_nothing(w->peer);
 	loop_fake_advance(w->loop, 1);
 	peer_expect_failure(w->peer, 7, OPEN_CONNECT_FAILED, "not connected within 30 s");
-	assert_int_equal(world_status(w).failed, 1);
+	assert_int_equal(world_status(w).counts.failed, 1);
 	close(filler);
 }
 
@@ -352,7 +352,7 @@ static void test_a_lost_transport_closes_the_targets(void **state)
 
 	world_link_lost(w);
 	assert_got_reset(fd);
-	assert_int_equal(world_status(w).streams, 0);
+	assert_int_equal(world_status(w).counts.streams, 0);
 	close(fd);
 }
 
@@ -389,7 +389,7 @@ static void test_more_than_max_streams_is_open_failure_4(void **state)
 	peer_expect_confirmation(w->peer, 7);
 	peer_open_tcpip(w->peer, 8, "127.0.0.1", 8080, "203.0.113.5", 2);
 	peer_expect_failure(w->peer, 8, OPEN_RESOURCE_SHORTAGE, "max_streams");
-	assert_int_equal(world_status(w).refused, 1);
+	assert_int_equal(world_status(w).counts.refused, 1);
 }
 
 static void test_allow_is_about_the_originator(void **state)

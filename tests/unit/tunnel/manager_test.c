@@ -42,8 +42,18 @@ static void test_an_unchanged_tunnel_keeps_its_listener_and_its_streams(void **s
 	close(client);
 }
 
+static void count_stream(
+    void *arg, const struct tunnel *tunnel, const struct forward_stream_info *info)
+{
+	(void)info;
+	assert_string_equal(tunnel_name(tunnel), "y");
+	++*(size_t *)arg;
+}
+
 static void test_a_removed_tunnel_drains(void **state)
 {
+	size_t shown = 0;
+
 	(void)state;
 	rig_apply("drain_timeout = 5; " HOSTS "tunnels: { " X Y " };");
 	int client = rig_client(rig_ports[1]);
@@ -52,6 +62,8 @@ static void test_a_removed_tunnel_drains(void **state)
 	rig_advance(4000);
 	assert_true(rig_log_has("removed from the configuration"));
 	assert_echo(client, "has its time");
+	manager_each_stream(rig_manager, count_stream, &shown);
+	assert_int_equal(shown, 1);
 	close(client);
 	rig_advance(500);
 	assert_int_equal(place_live_count(B), 0);

@@ -48,7 +48,7 @@ static void test_who_comes_while_the_link_is_down_is_held_and_then_connected_in_
 		clients[i] = rig_client(rig_ports[0]);
 		rig_client_send(clients[i], "early");
 	}
-	assert_int_equal(rig_forward("x").held, 5);
+	assert_int_equal(rig_forward("x").counts.held, 5);
 	rig_advance(5000);
 	for (int i = 0; i < 5; i++)
 		assert_string_equal(rig_client_got(clients[i]), "");
@@ -358,6 +358,62 @@ static void test_stopped_it_refuses_and_started_it_accepts(void **state)
 	close(second);
 }
 
+static void count_stream(void *arg, const struct forward_stream_info *info)
+{
+	assert_string_equal(info->listen, rig_forward("x").listen);
+	++*(size_t *)arg;
+}
+
+static void assert_counts(uint64_t streams, uint64_t total, uint64_t bytes_in)
+{
+	struct forward_counts counts;
+	size_t shown = 0;
+
+	rig_settle();
+	tunnel_get_counts(rig_tunnel("x"), &counts);
+	assert_int_equal(counts.streams, streams);
+	assert_int_equal(counts.streams_total, total);
+	assert_int_equal(counts.bytes_in, bytes_in);
+	tunnel_each_stream(rig_tunnel("x"), count_stream, &shown);
+	assert_int_equal(shown, streams);
+}
+
+static void test_what_drains_is_shown_and_what_was_carried_stays_counted(void **state)
+{
+	(void)state;
+	rig_apply(ONE(""));
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "1");
+	tunnel_restart(rig_tunnel("x"), 10000);
+	assert_counts(1, 1, 1);
+	assert_echo(client, "2");
+	int second = rig_client(rig_ports[0]);
+	assert_echo(second, "345");
+	assert_counts(2, 2, 5);
+	close(client);
+	assert_counts(1, 2, 5);
+	assert_int_equal(rig_forward("x").counts.streams_total, 2);
+	tunnel_stop(rig_tunnel("x"), 1000);
+	assert_counts(1, 2, 5);
+	rig_advance(1001);
+	assert_counts(0, 2, 5);
+	assert_int_equal(rig_forward("x").counts.bytes_in, 5);
+	close(second);
+}
+
+static void test_a_listener_that_moved_begins_anew_and_its_tunnel_does_not(void **state)
+{
+	(void)state;
+	rig_apply(ONE(""));
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "1");
+	rig_apply("hosts: { a: { port = ${A}; }; }; tunnels: { x: { via = \"a\"; socks = \"${Q}\"; "
+		  "}; };");
+	close(client);
+	assert_counts(0, 1, 1);
+	assert_int_equal(rig_forward("x").counts.streams_total, 0);
+}
+
 static void test_streams_of_a_stopped_tunnel_are_reset_after_their_time(void **state)
 {
 	(void)state;
@@ -471,6 +527,8 @@ int main(void)
 	    TEST(test_a_link_that_is_back_is_not_enough_while_the_target_has_not_answered),
 	    TEST(test_a_port_in_use_is_said_and_tried_again),
 	    TEST(test_stopped_it_refuses_and_started_it_accepts),
+	    TEST(test_what_drains_is_shown_and_what_was_carried_stays_counted),
+	    TEST(test_a_listener_that_moved_begins_anew_and_its_tunnel_does_not),
 	    TEST(test_streams_of_a_stopped_tunnel_are_reset_after_their_time),
 	    TEST(test_a_restart_never_closes_the_door),
 	    TEST(test_a_restart_tries_at_once),
