@@ -591,7 +591,8 @@ def test_events_and_streams_show_what_happens(adit, two):
             streams = json.loads(ask(adit, "streams", "--json").stdout)["streams"]
             assert [(one["tunnel"], one["bytes_in"], one["bytes_out"]) for one in streams] == [("t0", 4, 4)]
             assert "t0" in ask(adit, "streams", "t?").stdout and not ask(adit, "streams", "x").stdout
-        ask(adit, "stop", "t0")
+            ask(adit, "stop", "t0")
+            assert "t0" in ask(adit, "streams").stdout  # it drains
         line = json.loads(process.stdout.readline())
         assert line["event"] and line["time"].endswith("Z") and line["level"]
     finally:
