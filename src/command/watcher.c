@@ -15,6 +15,7 @@
 
 enum {
 	QUIET_MS = 200,
+	RETRY_MS = 5000, /* when there was no descriptor to watch with */
 	EVENTS = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR
 };
 
@@ -34,32 +35,42 @@ struct watcher {
 	struct watched *v;
 	size_t n;
 	struct timer quiet;
+	struct log_repeat failures;
 };
 
 /* ---- what is watched ---- */
 
-static void watch_in(struct watcher *w, const char *folder, const char *name)
+/* Above the files' own folders there may be some that we cannot read. */
+enum place { PLACE_OF_FILE, PLACE_ABOVE };
+
+static void watch_in(struct watcher *w, const char *folder, const char *name, enum place place)
 {
 	int wd = inotify_add_watch(w->fd, folder, EVENTS);
 
 	if (wd < 0) {
-		log_warning(NULL, "watch-failed", "path=%s reason=%s", folder, strerror(errno));
+		if (place == PLACE_OF_FILE || errno == ENOSPC)
+			log_unless_repeated(&w->failures, LOG_LEVEL_WARNING, NULL, "watch-failed",
+			    "path=%s reason=%s", folder, strerror(errno));
 		return;
 	}
 	w->v = mem_grow(w->v, w->n + 1, sizeof(*w->v));
 	w->v[w->n++] = (struct watched){.wd = wd, .name = mem_strdup(name)};
 }
 
-static void watch_path(struct watcher *w, const char *path)
+/* Its name in its folder, that folder's name in the one above, and so on: each may come, go and be replaced. */
+static void watch_path(struct watcher *w, const char *path, enum place place)
 {
 	char *for_folder = mem_strdup(path), *for_name = mem_strdup(path);
+	const char *folder = dirname(for_folder), *name = basename(for_name);
 	glob_t folders = {0};
 
 	/* Folders can be patterns, too. */
-	if (glob(dirname(for_folder), 0, NULL, &folders) == 0)
+	if (glob(folder, 0, NULL, &folders) == 0)
 		for (size_t i = 0; i < folders.gl_pathc; i++)
-			watch_in(w, folders.gl_pathv[i], basename(for_name));
+			watch_in(w, folders.gl_pathv[i], name, place);
 	globfree(&folders);
+	if (strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0)
+		watch_path(w, folder, PLACE_ABOVE);
 	free(for_folder);
 	free(for_name);
 }
@@ -69,13 +80,13 @@ static void watch_all(struct watcher *w)
 	for (size_t i = 0; i < w->config->files.n; i++) {
 		char *real = realpath(w->config->files.v[i], NULL);
 
-		watch_path(w, w->config->files.v[i]);
+		watch_path(w, w->config->files.v[i], PLACE_OF_FILE);
 		if (real && strcmp(real, w->config->files.v[i]) != 0)
-			watch_path(w, real);
+			watch_path(w, real, PLACE_OF_FILE);
 		free(real);
 	}
 	for (size_t i = 0; i < w->config->includes.n; i++)
-		watch_path(w, w->config->includes.v[i]);
+		watch_path(w, w->config->includes.v[i], PLACE_OF_FILE);
 }
 
 /* Kubernetes swaps a link named "..data" in the folder of a file that is a link through it. */
@@ -129,7 +140,9 @@ static void start_watching(struct watcher *w)
 {
 	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (w->fd < 0) {
-		log_error(NULL, "watch-failed", "reason=%s", strerror(errno));
+		log_unless_repeated(&w->failures, LOG_LEVEL_ERROR, NULL, "watch-failed",
+		    "reason=%s", strerror(errno));
+		timer_start(&w->quiet, RETRY_MS);
 		return;
 	}
 	w->readable = event_new(loop_base(w->loop), w->fd, EV_READ | EV_PERSIST, on_readable, w);
@@ -144,7 +157,8 @@ static void on_quiet(void *arg)
 	/* A folder may be another one by now: look anew, then tell, so that nothing falls in between. */
 	stop_watching(w);
 	start_watching(w);
-	w->on_change(w->arg);
+	if (w->fd >= 0)
+		w->on_change(w->arg);
 }
 
 /* ---- life ---- */

@@ -327,6 +327,35 @@ def test_watch_sees_files_that_are_written_replaced_added_and_removed(adit, sshd
     adit.stop()
 
 
+def test_watch_sees_a_folder_that_comes_and_is_replaced_as_a_whole(adit, sshd, serve, tunnels, folder):
+    server, target = sshd(), serve(echo)
+    adit.configure(watch=True, include="site/conf.d/*.conf", hosts={"server": tunnels.host(server)},
+                   tunnels={"a": tunnels.local(free_port(), target.port)})
+    adit.start()
+    wait_up(adit)
+
+    def names():
+        return sorted(one["name"] for one in status(adit)["tunnels"])
+
+    def site(name, tunnel):
+        (folder / name / "conf.d").mkdir(parents=True)
+        (folder / name / "conf.d/x.conf").write_text(
+            libconfig_file(tunnels={tunnel: tunnels.local(free_port(), target.port)}))
+    site("site.new", "b")
+    os.rename(folder / "site.new", folder / "site")
+    wait_until(lambda: names() == ["a", "b"], "the folder that came")
+    os.rename(folder / "site/conf.d", folder / "site/before")
+    wait_until(lambda: names() == ["a"], "the folder that went")
+    site("site.new", "c")
+    os.rename(folder / "site", folder / "site.old")
+    os.rename(folder / "site.new", folder / "site")
+    wait_until(lambda: names() == ["a", "c"], "the folder that was replaced")
+    # And in the one that is there now:
+    (folder / "site/conf.d/x.conf").unlink()
+    wait_until(lambda: names() == ["a"], "the removed file")
+    adit.stop()
+
+
 def test_a_second_daemon_on_the_socket_is_an_error_that_names_it(adit, two, folder):
     second = Adit(folder, "second")
     text = adit.config_path.read_text().replace(str(two.ports[0]), str(free_port()))
