@@ -267,6 +267,9 @@ static void open_socket(struct notify *n)
 		n->to.sun_path[0] = '\0';
 	n->to_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* A systemd that is busy for a moment gets its READY; one that stands still does not stop the tunnels. */
+	const struct timeval patience = {.tv_sec = 1};
+	(void)setsockopt(n->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
 static void start_watchdog(struct notify *n)

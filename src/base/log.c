@@ -1,6 +1,8 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,14 +184,10 @@ static bool stderr_is_journal(void)
 	return known;
 }
 
-static void print_line(enum log_level level, const char *text)
+static void write_line(enum log_level level, const char *text)
 {
 	struct strbuf line = {0};
 
-	if (current_sink) {
-		current_sink(current_sink_arg, level, text);
-		return;
-	}
 	if (stderr_is_journal()) {
 		strbuf_addf(&line, "<%d>", levels[level].sd_level);
 	} else {
@@ -211,6 +209,36 @@ static void print_line(enum log_level level, const char *text)
 		written = write(STDERR_FILENO, line.text, line.n);
 	while (written < 0 && errno == EINTR);
 	strbuf_clear(&line);
+}
+
+/* Who reads it may stand still: a pager, a terminal, journald. A line is written whole where poll() says that one can. */
+static bool can_write(void)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+static void print_line(enum log_level level, const char *text)
+{
+	static uint64_t lost;
+
+	if (current_sink) {
+		current_sink(current_sink_arg, level, text);
+		return;
+	}
+	if (!can_write()) {
+		lost++;
+		return;
+	}
+	if (lost) {
+		char *count = str_format("log-lost lines=%" PRIu64, lost);
+
+		lost = 0;
+		write_line(LOG_LEVEL_WARNING, count);
+		free(count);
+	}
+	write_line(level, text);
 }
 
 static void give_line(enum log_level level, const char *text)

@@ -123,6 +123,27 @@ static void test_a_status_is_said_when_it_changed(void **state)
 	notify_free(n);
 }
 
+/* The kernel keeps some messages for it (net.unix.max_dgram_qlen), and then nothing more goes in. */
+static void test_a_manager_that_does_not_read_stops_nothing(void **state)
+{
+	struct notify *n = notify_new(loop);
+	int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_un at;
+	socklen_t length = sizeof(at);
+
+	(void)state;
+	assert_int_equal(getsockname(manager_fd, (struct sockaddr *)&at, &length), 0);
+	while (sendto(other, "x", 1, 0, (struct sockaddr *)&at, length) == 1)
+		;
+	notify_status(n, "1 of 2 tunnels up"); /* returns */
+	while (*heard(NULL))
+		;
+	notify_status(n, "2 of 2 tunnels up");
+	assert_string_equal(heard(NULL), "STATUS=2 of 2 tunnels up");
+	close(other);
+	notify_free(n);
+}
+
 static void test_stopping_and_more_time_are_said(void **state)
 {
 	struct notify *n = notify_new(loop);
@@ -320,6 +341,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_what_was_stored_and_nobody_takes_is_closed_here_and_there, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_status_is_said_when_it_changed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_manager_that_does_not_read_stops_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stopping_and_more_time_are_said, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_the_watchdog_is_fed_at_half_its_time, setup, teardown),

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,28 +217,27 @@ static void test_a_count_is_as_important_as_what_it_counts(void **state)
 	assert_int_equal(line_levels[1], LOG_LEVEL_DEBUG);
 }
 
-/* What one line looks like on stderr, with the clock held still. */
-static void read_from_stderr(char *ret_text, size_t size)
+/* What stands on stderr while work runs, with the clock held still. */
+static void read_from_stderr(void (*work)(int write_end, int read_end), char *ret_text, size_t size)
 {
 	int ends[2], saved = dup(STDERR_FILENO);
 
 	assert_int_equal(pipe(ends), 0);
 	dup2(ends[1], STDERR_FILENO);
-	close(ends[1]);
 	log_set_sink(NULL, NULL);
 	clock_fake_start(0, 1795375801);
 	clock_fake_advance(123);
-	log_warning(NULL, "low", "n=%d", 3);
+	work(ends[1], ends[0]);
 	clock_fake_stop();
 	dup2(saved, STDERR_FILENO);
 	close(saved);
+	close(ends[1]);
 	ssize_t n = read(ends[0], ret_text, size - 1);
 	close(ends[0]);
 	assert_true(n > 0);
 	ret_text[n] = '\0';
 }
 
-/* The journal is known from the first line on: one test a process, so this is the only one that writes to stderr. */
 static void test_an_observer_hears_info_whatever_the_level(void **state)
 {
 	(void)state;
@@ -252,14 +252,49 @@ static void test_an_observer_hears_info_whatever_the_level(void **state)
 	assert_int_equal(line_levels[0], LOG_LEVEL_INFO);
 }
 
+static void say_one_line(int write_end, int read_end)
+{
+	(void)write_end;
+	(void)read_end;
+	log_warning(NULL, "low", "n=%d", 3);
+}
+
+/* The journal is known from the first line on: the tests that write to stderr are without it. */
 static void test_stderr_gets_time_and_level(void **state)
 {
 	char text[200];
 
 	(void)state;
 	unsetenv("JOURNAL_STREAM");
-	read_from_stderr(text, sizeof(text));
+	read_from_stderr(say_one_line, text, sizeof(text));
 	assert_string_equal(text, "2026-11-22T19:30:01.123Z warning low n=3\n");
+}
+
+static void say_lines_while_nobody_reads(int write_end, int read_end)
+{
+	static char bytes[4096];
+
+	fcntl(write_end, F_SETFL, O_NONBLOCK);
+	while (write(write_end, bytes, sizeof(bytes)) > 0)
+		;
+	fcntl(write_end, F_SETFL, 0);
+	log_warning(NULL, "low", "n=%d", 1);
+	log_warning(NULL, "low", "n=%d", 2);
+	fcntl(read_end, F_SETFL, O_NONBLOCK);
+	while (read(read_end, bytes, sizeof(bytes)) > 0)
+		;
+	log_warning(NULL, "low", "n=%d", 3);
+}
+
+static void test_who_does_not_read_stderr_stops_nothing_and_is_told(void **state)
+{
+	char text[200];
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	read_from_stderr(say_lines_while_nobody_reads, text, sizeof(text));
+	assert_string_equal(text, "2026-11-22T19:30:01.123Z warning log-lost lines=2\n"
+				  "2026-11-22T19:30:01.123Z warning low n=3\n");
 }
 
 int main(void)
@@ -294,6 +329,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_an_observer_hears_info_whatever_the_level, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stderr_gets_time_and_level, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_who_does_not_read_stderr_stops_nothing_and_is_told, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
