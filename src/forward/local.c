@@ -93,19 +93,23 @@ static void on_accept(void *arg, int fd, const struct addr *from)
 
 /* ---- holding ---- */
 
-static void hold(struct stream *s)
+static void put_in_queue(struct stream *s)
 {
 	struct forward *f = s->forward;
 
-	if (hold_is_over(&f->local->hold, &s->place)) {
-		stream_refuse(s, SOCKS_NETWORK_UNREACHABLE, "the link is down");
-		return;
-	}
 	stream_set_phase(s, STREAM_HELD);
 	hold_put(&f->local->hold, &s->place);
 	forward_tell_held(f);
 	if (stream_client_has_left(s))
 		stream_free(s);
+}
+
+static void hold(struct stream *s)
+{
+	if (hold_is_over(&s->forward->local->hold, &s->place))
+		stream_refuse(s, SOCKS_NETWORK_UNREACHABLE, "the link is down");
+	else
+		put_in_queue(s);
 }
 
 static struct stream *stream_of(struct hold_place *place)
@@ -168,7 +172,7 @@ static void on_open_failed(void *arg, struct channel *c, uint32_t code, struct s
 }
 
 /* The session ended before the server answered. Nothing of the client was sent yet: another session will do, and may be up
- * already, so that none will be announced. */
+ * already, so that none will be announced; it is asked for even if the client may not wait any more. */
 static void on_close(void *arg, struct channel *c, const struct err *e)
 {
 	struct stream *s = arg;
@@ -177,7 +181,7 @@ static void on_close(void *arg, struct channel *c, const struct err *e)
 	(void)c;
 	(void)e;
 	s->opening = NULL;
-	hold(s); /* which may free it */
+	put_in_queue(s); /* which may free it */
 	task_schedule(&f->local->release);
 }
 

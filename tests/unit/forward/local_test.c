@@ -476,11 +476,8 @@ static void test_a_client_whose_session_dies_before_the_answer_is_held_again(voi
 }
 
 /* A host may have several connections: one that is up already is not announced again. */
-static void test_a_client_whose_session_dies_before_the_answer_goes_on_over_another(void **state)
+static void goes_on_over_another(struct world *w)
 {
-	struct world *w = *state;
-
-	start_up(w);
 	struct peer *lost = w->peer;
 	int fd = world_connect(w);
 
@@ -496,6 +493,38 @@ static void test_a_client_whose_session_dies_before_the_answer_goes_on_over_anot
 	peer_expect_data(w->peer, peer_number(id), "patience");
 	forward_session_down(w->forward, peer_session(lost));
 	peer_free(lost);
+	close(fd);
+}
+
+static void test_a_client_whose_session_dies_before_the_answer_goes_on_over_another(void **state)
+{
+	struct world *w = *state;
+
+	start_up(w);
+	goes_on_over_another(w);
+}
+
+static void test_so_it_does_if_it_must_not_wait(void **state)
+{
+	struct world *w = *state;
+
+	start_up(w);
+	forward_set_config(w->forward, &w->config, 0);
+	goes_on_over_another(w);
+}
+
+static void test_if_it_must_not_wait_and_there_is_no_other_it_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	start_up(w);
+	forward_set_config(w->forward, &w->config, 0);
+	int fd = world_connect(w);
+
+	peer_expect_open_to(w->peer, "db.internal", 5432);
+	world_link_lost(w);
+	assert_got_reset(fd);
+	assert_int_equal(world_status(w).counts.refused, 1);
 	close(fd);
 }
 
@@ -880,6 +909,8 @@ int main(void)
 	    TEST(test_a_held_client_that_leaves_is_noticed),
 	    TEST(test_a_client_whose_session_dies_before_the_answer_is_held_again),
 	    TEST(test_a_client_whose_session_dies_before_the_answer_goes_on_over_another),
+	    TEST(test_so_it_does_if_it_must_not_wait),
+	    TEST(test_if_it_must_not_wait_and_there_is_no_other_it_is_refused),
 	    TEST(test_held_clients_are_refused_when_there_is_no_hope),
 	    TEST(test_a_forward_that_stops_accepting_lets_its_streams_go_on),
 	    TEST(test_a_new_target_is_for_new_streams),
