@@ -196,7 +196,8 @@ static void let_go(struct manager *m, struct tunnel *tunnel, uint64_t drain_ms)
 	map_remove(m->tunnels_by_name, tunnel_name(tunnel));
 	m->going = mem_grow(m->going, m->going_count + 1, sizeof(*m->going));
 	m->going[m->going_count++] = tunnel;
-	tunnel_remove(tunnel, drain_ms);
+	tunnel_remove(
+	    tunnel, drain_ms, m->shutting_down ? "adit ends" : "removed from the configuration");
 }
 
 /* ---- plans ---- */

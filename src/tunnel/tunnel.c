@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+static const char not_enabled[] = "not enabled in the configuration";
+
 static void look_at_routes(struct tunnel *tunnel);
 
 /* Says a change of state once, with the reason; a flapping link is counted, not repeated. */
@@ -165,6 +167,7 @@ struct tunnel *tunnel_new(const struct tunnel_env *env, struct config *snapshot,
 	tunnel->log = (struct log_context){.key = "tunnel", .value = tunnel->name};
 	tunnel->since = clock_wall();
 	tunnel->said = TUNNEL_STOPPED;
+	tunnel->why_stopped = not_enabled;
 	timer_init(&tunnel->idle, env->loop, on_idle, tunnel);
 	slots_init(tunnel);
 	task_init(&tunnel->look, env->loop, look, tunnel);
@@ -199,8 +202,9 @@ void tunnel_start(struct tunnel *tunnel)
 	tunnel_changed(tunnel);
 }
 
-void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms)
+static void stop(struct tunnel *tunnel, uint64_t drain_ms, const char *why)
 {
+	tunnel->why_stopped = why;
 	if (!tunnel->running)
 		return;
 	tunnel->running = false;
@@ -212,6 +216,11 @@ void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms)
 	tunnel_changed(tunnel);
 }
 
+void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms)
+{
+	stop(tunnel, drain_ms, "stopped by adit stop");
+}
+
 static bool every_forward(void *arg, const struct config_forward *forward)
 {
 	(void)arg;
@@ -221,6 +230,8 @@ static bool every_forward(void *arg, const struct config_forward *forward)
 
 void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms)
 {
+	if (tunnel->running)
+		log_info(&tunnel->log, "tunnel-restarted", "reason=%s", "adit restart");
 	tunnel_offer_listeners(tunnel, every_forward, NULL);
 	tunnel_stop(tunnel, drain_ms);
 	tunnel_start(tunnel);
@@ -239,9 +250,9 @@ void tunnel_offer_listeners(struct tunnel *tunnel,
 	}
 }
 
-void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms)
+void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms, const char *why)
 {
-	tunnel_stop(tunnel, drain_ms);
+	stop(tunnel, drain_ms, why);
 	tunnel->removed = true;
 	tunnel_changed(tunnel);
 }
@@ -295,7 +306,7 @@ void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
 	if (config->enabled && !was_enabled)
 		tunnel_start(tunnel);
 	else if (!config->enabled && was_enabled)
-		tunnel_stop(tunnel, drain_ms);
+		stop(tunnel, drain_ms, not_enabled);
 	if (tunnel->running && needs_link_always(tunnel))
 		route_open(tunnel->route);
 	timer_stop(&tunnel->idle); /* its time may have changed */

@@ -43,8 +43,8 @@ void tunnel_start(struct tunnel *tunnel);
 void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms);
 /* Open streams get drain_ms, the listeners stay, and the link's next try is now. */
 void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms);
-/* The same as stop, for good: on_removed comes when the last stream has ended. */
-void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms);
+/* The same as stop, for good: on_removed comes when the last stream has ended. why: for the log; kept, not copied. */
+void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms, const char *why);
 /* Touches what changed: forwards keep their listener and streams when kind and listener stay. hosts as in tunnel_new();
  * a route that changed carries new streams until the new one is up. What goes gets the snapshot's drain_timeout. */
 void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,

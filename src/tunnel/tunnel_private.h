@@ -35,6 +35,7 @@ struct tunnel {
 	struct forward_counts past; /* of forwards that nothing came after */
 
 	bool running; /* wanted: started, not stopped */
+	const char *why_stopped;
 	bool removed;
 	enum tunnel_state said; /* what the log was told last */
 	time_t since;

@@ -90,18 +90,10 @@ bool tunnel_hinders_readiness(const struct tunnel *tunnel)
 	       !tunnel_is_ready(tunnel);
 }
 
-static const char *why_stopped(const struct tunnel *tunnel)
-{
-	if (tunnel->removed)
-		return "removed from the configuration, or adit ends";
-	return tunnel->config->enabled ? "stopped by adit stop"
-				       : "not enabled in the configuration";
-}
-
 const char *tunnel_reason(const struct tunnel *tunnel)
 {
 	if (!tunnel->running)
-		return why_stopped(tunnel);
+		return tunnel->why_stopped;
 	for (size_t i = 0; i < tunnel->slot_count; i++) {
 		struct forward_status status;
 

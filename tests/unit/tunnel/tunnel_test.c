@@ -346,6 +346,7 @@ static void test_stopped_it_refuses_and_started_it_accepts(void **state)
 	tunnel_stop(rig_tunnel("x"), 10000);
 	rig_settle();
 	assert_tunnel("x", TUNNEL_STOPPED);
+	assert_string_equal(tunnel_reason(rig_tunnel("x")), "stopped by adit stop");
 	assert_echo(client, "drains");
 	tunnel_start(rig_tunnel("x"));
 	rig_settle();
@@ -445,9 +446,28 @@ static void test_a_restart_never_closes_the_door(void **state)
 	assert_echo(early, "early");
 	assert_echo(queued, "queued");
 	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(rig_log_count("tunnel-restarted"), 1);
 	close(queued);
 	close(early);
 	close(late);
+}
+
+static void test_a_tunnel_that_is_not_enabled_can_be_started_and_says_who_stopped_it(void **state)
+{
+	(void)state;
+	rig_apply(ONE("enabled = false;"));
+	assert_string_equal(tunnel_reason(rig_tunnel("x")), "not enabled in the configuration");
+	tunnel_start(rig_tunnel("x"));
+	rig_settle();
+	assert_tunnel("x", TUNNEL_UP);
+	tunnel_stop(rig_tunnel("x"), 0);
+	rig_settle();
+	assert_string_equal(tunnel_reason(rig_tunnel("x")), "stopped by adit stop");
+	/* The file's own word counts again when it changes. */
+	rig_apply(ONE(""));
+	assert_tunnel("x", TUNNEL_UP);
+	rig_apply(ONE("enabled = false;"));
+	assert_string_equal(tunnel_reason(rig_tunnel("x")), "not enabled in the configuration");
 }
 
 static void test_a_restart_tries_at_once(void **state)
@@ -531,6 +551,7 @@ int main(void)
 	    TEST(test_a_listener_that_moved_begins_anew_and_its_tunnel_does_not),
 	    TEST(test_streams_of_a_stopped_tunnel_are_reset_after_their_time),
 	    TEST(test_a_restart_never_closes_the_door),
+	    TEST(test_a_tunnel_that_is_not_enabled_can_be_started_and_says_who_stopped_it),
 	    TEST(test_a_restart_tries_at_once),
 	    TEST(test_a_restart_tries_at_once_for_all_who_share_the_link),
 	    TEST(test_a_changed_route_serves_until_the_new_one_is_up),
