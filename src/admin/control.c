@@ -64,27 +64,21 @@ static struct status_daemon describe(const struct control *c)
 	return daemon;
 }
 
-static bool names_a_tunnel(const struct manager *m, const struct status_filter *filter)
-{
-	for (size_t i = 0; i < manager_tunnel_count(m); i++)
-		if (status_filter_matches(filter, tunnel_name(manager_tunnel(m, i))))
-			return true;
-	return filter->count == 0;
-}
-
 static void get_status(struct call *call)
 {
 	struct manager *m = call->control->options.manager;
 	const char *width_text = http_query_get(&call->query, "width");
 	struct status_daemon daemon = describe(call->control);
+	const char *unknown = status_filter_unknown(&call->query.filter, m);
 	uint64_t width = 80;
 
-	if (!names_a_tunnel(m, &call->query.filter)) {
-		http_answer_error(call->request, HTTP_NOTFOUND, "no tunnel has such a name");
+	if (unknown) {
+		http_answer_unknown(call->request, unknown);
 		return;
 	}
 	if (!http_query_is(&call->query, "format", "table")) {
-		http_answer_taken(call->request, HTTP_OK, http_json, status_json(m, &daemon));
+		http_answer_taken(call->request, HTTP_OK, http_json,
+		    status_json(m, &daemon, &call->query.filter));
 		return;
 	}
 	if (width_text && !str_to_u64(width_text, 40, 1000, &width))
@@ -268,7 +262,7 @@ static void post_tunnel(struct call *call, const char *pattern, tunnel_verb *act
 	if (done)
 		http_answer(call->request, HTTP_NOCONTENT, NULL, "");
 	else
-		http_answer_error(call->request, HTTP_NOTFOUND, "no tunnel has such a name");
+		http_answer_unknown(call->request, pattern);
 }
 
 /* ---- requests ---- */

@@ -55,6 +55,14 @@ void http_answer_error(struct evhttp_request *request, int code, const char *why
 	http_answer_taken(request, code, http_json, strbuf_take(&j.out));
 }
 
+void http_answer_unknown(struct evhttp_request *request, const char *name)
+{
+	char *why = str_format("no tunnel has such a name: %s", name);
+
+	http_answer_error(request, HTTP_NOTFOUND, why);
+	free(why);
+}
+
 /* ---- the query ---- */
 
 bool http_query_read(struct http_query *q, struct evhttp_request *request)

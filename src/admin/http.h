@@ -21,6 +21,8 @@ void http_answer(struct evhttp_request *request, int code, const char *type, con
 void http_answer_taken(
     struct evhttp_request *request, int code, const char *type, char *text); /* takes text */
 void http_answer_error(struct evhttp_request *request, int code, const char *why);
+/* 404: no tunnel has that name, or matches that pattern. */
+void http_answer_unknown(struct evhttp_request *request, const char *name);
 void http_add_header(struct evhttp_request *request, const char *name, const char *value);
 
 /* ---- the query ---- */

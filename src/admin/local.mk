@@ -9,7 +9,7 @@ libadmin_a_SOURCES = \
 	src/admin/metrics.c src/admin/metrics.h \
 	src/admin/notify.c src/admin/notify.h \
 	src/admin/page.c src/admin/page.h \
-	src/admin/status.h src/admin/status_json.c src/admin/status_table.c \
+	src/admin/status.h src/admin/status_filter.c src/admin/status_json.c src/admin/status_table.c \
 	src/admin/traffic.c src/admin/traffic.h \
 	src/admin/waiters.c src/admin/waiters.h
 

@@ -24,12 +24,15 @@ struct status_filter {
 	size_t count;
 };
 bool status_filter_matches(const struct status_filter *filter, const char *name);
+/* The first that means no tunnel; NULL when there is none. */
+const char *status_filter_unknown(const struct status_filter *filter, const struct manager *m);
 
 /* Each gives a text. */
-char *status_json(const struct manager *m, const struct status_daemon *daemon);
+char *status_json(const struct manager *m, const struct status_daemon *daemon,
+    const struct status_filter *filter); /* the filter is for the tunnels; all hosts are there */
 char *status_streams_json(const struct manager *m, const struct status_filter *filter);
-/* For people: a line a tunnel, a line a forward, at most width columns; the reason where one is not up. Names that match
- * nothing are said, and so is a configuration that was refused. */
+/* For people: a line a tunnel, a line a forward, at most width columns; the reason where one is not up; and a configuration
+ * that was refused. */
 enum status_colour { STATUS_PLAIN, STATUS_COLOUR };
 char *status_table(const struct manager *m, const struct status_daemon *daemon,
     const struct status_filter *filter, size_t width, enum status_colour colour);

@@ -84,7 +84,8 @@ static void add_tunnel(struct json *j, const struct tunnel *tunnel)
 	json_close_object(j);
 }
 
-char *status_json(const struct manager *m, const struct status_daemon *daemon)
+char *status_json(
+    const struct manager *m, const struct status_daemon *daemon, const struct status_filter *filter)
 {
 	struct json j = {0};
 
@@ -104,7 +105,8 @@ char *status_json(const struct manager *m, const struct status_daemon *daemon)
 	json_close_array(&j);
 	json_open_array(&j, "tunnels");
 	for (size_t i = 0; i < manager_tunnel_count(m); i++)
-		add_tunnel(&j, manager_tunnel(m, i));
+		if (status_filter_matches(filter, tunnel_name(manager_tunnel(m, i))))
+			add_tunnel(&j, manager_tunnel(m, i));
 	json_close_array(&j);
 	json_close_object(&j);
 	strbuf_add(&j.out, "\n");

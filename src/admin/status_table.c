@@ -17,16 +17,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-bool status_filter_matches(const struct status_filter *filter, const char *name)
-{
-	if (filter->count == 0)
-		return true;
-	for (size_t i = 0; i < filter->count; i++)
-		if (str_glob(filter->names[i], name))
-			return true;
-	return false;
-}
-
 /* ---- short forms: at most five columns ---- */
 
 static const char *short_bytes(uint64_t n, char text[16])
@@ -301,8 +291,7 @@ char *status_table(const struct manager *m, const struct status_daemon *daemon,
 		shown++;
 	}
 	if (shown == 0)
-		strbuf_add(&out,
-		    filter->count ? "no tunnel has such a name\n" : "no tunnels are configured\n");
+		strbuf_add(&out, "no tunnels are configured\n");
 	return strbuf_take(&out);
 }
 

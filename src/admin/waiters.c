@@ -167,23 +167,8 @@ void waiters_listen(struct waiters *w, struct evhttp_request *request)
 
 /* ---- waiting ---- */
 
-static bool means_any(const struct manager *m, const char *const *name)
+static bool is_up(const struct manager *m, const struct status_filter *filter)
 {
-	struct status_filter one = {.names = name, .count = 1};
-
-	for (size_t i = 0; i < manager_tunnel_count(m); i++)
-		if (status_filter_matches(&one, tunnel_name(manager_tunnel(m, i))))
-			return true;
-	return false;
-}
-
-enum wait_state { WAIT_UP, WAIT_NOT_YET, WAIT_NO_SUCH_NAME };
-
-static enum wait_state wait_state(const struct manager *m, const struct status_filter *filter)
-{
-	for (size_t k = 0; k < filter->count; k++)
-		if (!means_any(m, &filter->names[k]))
-			return WAIT_NO_SUCH_NAME;
 	for (size_t i = 0; i < manager_tunnel_count(m); i++) {
 		const struct tunnel *tunnel = manager_tunnel(m, i);
 		enum tunnel_state state = tunnel_state(tunnel);
@@ -194,28 +179,28 @@ static enum wait_state wait_state(const struct manager *m, const struct status_f
 				       : state == TUNNEL_UP)
 			continue;
 		if (status_filter_matches(filter, tunnel_name(tunnel)))
-			return WAIT_NOT_YET;
+			return false;
 	}
-	return WAIT_UP;
+	return true;
 }
 
-static void answer_wait(struct evhttp_request *request, enum wait_state state)
+static void answer_wait(struct evhttp_request *request, const char *unknown)
 {
 	/* The connection has the limits of one that waits. */
 	http_add_header(request, "Connection", "close");
-	if (state == WAIT_UP)
-		http_answer(request, HTTP_NOCONTENT, NULL, "");
+	if (unknown)
+		http_answer_unknown(request, unknown);
 	else
-		http_answer_error(request, HTTP_NOTFOUND, "no tunnel has such a name");
+		http_answer(request, HTTP_NOCONTENT, NULL, "");
 }
 
 void waiters_wait(
     struct waiters *w, struct evhttp_request *request, const struct status_filter *filter)
 {
-	enum wait_state state = wait_state(w->manager, filter);
+	const char *unknown = status_filter_unknown(filter, w->manager);
 
-	if (state != WAIT_NOT_YET) {
-		answer_wait(request, state);
+	if (unknown || is_up(w->manager, filter)) {
+		answer_wait(request, unknown);
 		return;
 	}
 	struct waiter *waiter = waiter_new(w, request, &w->waiting);
@@ -237,12 +222,13 @@ static void look_at_waiting(void *arg)
 		struct evhttp_request *request = waiter->request;
 		struct status_filter filter = {
 		    .names = (const char *const *)waiter->names, .count = waiter->name_count};
-		enum wait_state state = wait_state(w->manager, &filter);
+		char *unknown = mem_strdup(status_filter_unknown(&filter, w->manager));
 
-		if (state == WAIT_NOT_YET)
-			continue;
-		waiter_free(waiter);
-		answer_wait(request, state);
+		if (unknown || is_up(w->manager, &filter)) {
+			waiter_free(waiter);
+			answer_wait(request, unknown);
+		}
+		free(unknown);
 	}
 }
 

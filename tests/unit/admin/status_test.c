@@ -67,7 +67,7 @@ static void test_the_document_has_every_word_of_the_contract(void **state)
 	    "since", "rtt_ms", "kex", "cipher", "host_key", "post_quantum", "reconnects",
 	    "next_try_s", "bytes_in", "bytes_out", "tunnels", "via", "forwards", "kind", "listen",
 	    "to", "streams", "streams_total", "held", "refused"};
-	char *text = status_json(scene.manager, &daemon_facts);
+	char *text = status_json(scene.manager, &daemon_facts, &all);
 
 	(void)state;
 	assert_true(json_is_valid(text));
@@ -87,7 +87,7 @@ static void test_the_document_has_every_word_of_the_contract(void **state)
 
 static void test_quotes_in_a_reason_do_not_end_the_string(void **state)
 {
-	char *text = status_json(scene.manager, &daemon_facts);
+	char *text = status_json(scene.manager, &daemon_facts, &all);
 
 	(void)state;
 	assert_true(json_is_valid(text));
@@ -149,17 +149,21 @@ static void test_colours_are_only_given_when_asked_for(void **state)
 static void test_names_are_patterns(void **state)
 {
 	static const char *const names[] = {"la?y", "ASLEEP"};
-	static const char *const nothing[] = {"x*"};
-	struct status_filter some = {names, 2}, none = {nothing, 1};
+	struct status_filter some = {names, 2};
 	char *text = status_table(scene.manager, &daemon_facts, &some, 80, STATUS_PLAIN);
 
 	(void)state;
 	assert_non_null(strstr(text, "\nlazy "));
 	assert_null(strstr(text, "asleep"));
 	free(text);
-	text = status_table(scene.manager, &daemon_facts, &none, 80, STATUS_PLAIN);
-	assert_non_null(strstr(text, "no tunnel has such a name"));
+	text = status_json(scene.manager, &daemon_facts, &some);
+	assert_non_null(strstr(text, "\"name\":\"lazy\""));
+	assert_null(strstr(text, "\"name\":\"asleep\""));
 	free(text);
+	assert_string_equal(status_filter_unknown(&some, scene.manager), "ASLEEP");
+	some.count = 1;
+	assert_null(status_filter_unknown(&some, scene.manager));
+	assert_null(status_filter_unknown(&all, scene.manager));
 }
 
 static void test_a_refused_configuration_is_said_first(void **state)
@@ -172,7 +176,7 @@ static void test_a_refused_configuration_is_said_first(void **state)
 	assert_true(strncmp(text, "the configuration could not be read again", 40) == 0);
 	assert_non_null(strstr(text, "\n  /etc/adit/x:1: two\n"));
 	free(text);
-	text = status_json(scene.manager, &refused);
+	text = status_json(scene.manager, &refused, &all);
 	assert_true(json_is_valid(text));
 	assert_non_null(strstr(text, "unknown key \\\"prot\\\"\\u000a/etc"));
 	free(text);
