@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/minmax.h"
 #include "command/socket_path.h"
 #include "net/addr.h"
 
-enum { HEAD_MAX = 16 * 1024 };
+enum { HEAD_MAX = 16 * 1024, PROMPTLY_MS = 30000 };
 
 bool ask_takes_option(struct ask_options *options, int option)
 {
@@ -51,17 +53,27 @@ static int connect_to(const char *path, struct err *e)
 	    e, ERR_NETWORK, errno, "no adit answers on the control socket %s", path);
 }
 
-/* More bytes into buffer; 0 at the end. deadline_ms: clock_now_ms() scale, 0 for none. */
-static int read_more(int fd, struct strbuf *buffer, uint64_t deadline_ms, struct err *e)
+/* As poll() says it. deadline_ms: clock_now_ms() scale, 0 for none. */
+static int wait_until_readable(int fd, uint64_t deadline_ms)
 {
 	struct pollfd watched = {.fd = fd, .events = POLLIN};
-	char bytes[4096];
-	uint64_t now = clock_now_ms();
-	int wait_ms = -1;
+	int ready;
 
-	if (deadline_ms)
-		wait_ms = deadline_ms > now ? (int)(deadline_ms - now) : 0;
-	int ready = poll(&watched, 1, wait_ms);
+	do {
+		uint64_t now = clock_now_ms();
+		uint64_t left = deadline_ms > now ? deadline_ms - now : 0;
+
+		ready = poll(&watched, 1, deadline_ms ? (int)min(left, (uint64_t)INT_MAX) : -1);
+	} while (ready == 0 && clock_now_ms() < deadline_ms);
+	return ready;
+}
+
+/* More bytes into buffer; 0 at the end. */
+static int read_more(int fd, struct strbuf *buffer, uint64_t deadline_ms, struct err *e)
+{
+	char bytes[4096];
+	int ready = wait_until_readable(fd, deadline_ms);
+
 	if (ready == 0)
 		return err_set(e, ERR_TIMEOUT, "timed out");
 	ssize_t n = ready < 0 ? -1 : read(fd, bytes, sizeof(bytes));
@@ -106,6 +118,8 @@ static int read_head(
 
 		if (got < 0)
 			return got;
+		if (got == 0 && buffer->n == 0)
+			return err_set(e, ERR_NETWORK, "adit ended before it answered");
 		if (got == 0 || buffer->n > HEAD_MAX)
 			return err_set(
 			    e, ERR_PEER, "what answers on the control socket is not adit");
@@ -119,39 +133,47 @@ static int read_head(
 	return 0;
 }
 
-static void give_lines(
-    struct strbuf *buffer, void (*on_line)(void *arg, struct span line), void *arg)
+/* False: on_line wants no more. */
+static bool give_lines(struct strbuf *buffer, ask_line *on_line, void *arg)
 {
 	const char *start = strbuf_text(buffer), *newline;
+	bool more = true;
 
-	while ((newline = strchr(start, '\n'))) {
-		on_line(arg, SPAN(start, (size_t)(newline - start)));
+	while (more && (newline = strchr(start, '\n'))) {
+		more = on_line(arg, SPAN(start, (size_t)(newline - start)));
 		start = newline + 1;
 	}
 	char *rest = mem_strdup(start);
 	strbuf_clear(buffer);
 	strbuf_add(buffer, rest);
 	free(rest);
+	return more;
 }
 
-int ask(const struct ask_options *options, const char *method, const char *path,
-    uint64_t timeout_ms, void (*on_line)(void *arg, struct span line), void *arg,
-    struct ask_answer *ret_answer, struct err *e)
+struct question {
+	const struct ask_options *options;
+	const char *method, *path;
+	uint64_t timeout_ms; /* 0: none */
+	ask_line *on_line;   /* or NULL */
+	void *arg;
+};
+
+static int put(const struct question *q, struct ask_answer *ret_answer, struct err *e)
 {
-	char *socket_path = socket_path_for_client(options->socket, options->config, e);
-	uint64_t deadline_ms = timeout_ms ? clock_now_ms() + timeout_ms : 0;
+	char *socket_path = socket_path_for_client(q->options->socket, q->options->config, e);
+	uint64_t deadline_ms = q->timeout_ms ? clock_now_ms() + q->timeout_ms : 0;
 	struct strbuf buffer = {0};
 	int code = 0;
 	int fd = socket_path ? connect_to(socket_path, e) : e->class;
-	int result = fd < 0 ? fd : send_request(fd, method, path, e);
+	int result = fd < 0 ? fd : send_request(fd, q->method, q->path, e);
 
 	free(socket_path);
 	if (result == 0)
 		result = read_head(fd, &buffer, deadline_ms, &code, e);
 	if (result == 0) {
 		do {
-			if (on_line && code == 200)
-				give_lines(&buffer, on_line, arg);
+			if (q->on_line && code == 200 && !give_lines(&buffer, q->on_line, q->arg))
+				break;
 			result = read_more(fd, &buffer, deadline_ms, e);
 		} while (result > 0);
 	}
@@ -159,7 +181,34 @@ int ask(const struct ask_options *options, const char *method, const char *path,
 		close(fd);
 	ret_answer->code = code;
 	ret_answer->body = buffer;
-	return result;
+	return result < 0 ? result : 0;
+}
+
+int ask(const struct ask_options *options, const char *method, const char *path,
+    struct ask_answer *ret_answer, struct err *e)
+{
+	const struct question q = {
+	    .options = options, .method = method, .path = path, .timeout_ms = PROMPTLY_MS};
+	int result = put(&q, ret_answer, e);
+
+	if (result != ERR_TIMEOUT)
+		return result;
+	err_clear(e);
+	return err_set(
+	    e, ERR_NETWORK, "adit is there, but has not answered for %d s", PROMPTLY_MS / 1000);
+}
+
+int ask_patiently(const struct ask_options *options, const char *path, uint64_t timeout_ms,
+    ask_line *on_line, void *arg, struct ask_answer *ret_answer, struct err *e)
+{
+	const struct question q = {.options = options,
+	    .method = "GET",
+	    .path = path,
+	    .timeout_ms = timeout_ms,
+	    .on_line = on_line,
+	    .arg = arg};
+
+	return put(&q, ret_answer, e);
 }
 
 int ask_failed(const struct err *e)

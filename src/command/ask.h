@@ -4,6 +4,7 @@
 #ifndef ADIT_COMMAND_ASK_H
 #define ADIT_COMMAND_ASK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -32,11 +33,15 @@ struct ask_answer {
 	struct strbuf body; /* the caller's to clear */
 };
 
-/* 0; ERR_NETWORK: no daemon answers there; ERR_LOCAL: not permitted; ERR_TIMEOUT after timeout_ms (0: never); ERR_PEER: what
- * answers is not adit. on_line (may be NULL) gets each line of the body as it comes, instead of the body. */
+/* 0; ERR_NETWORK: no daemon answers there, or it does not answer (it answers at once, or something is wrong with it);
+ * ERR_LOCAL: not permitted; ERR_PEER: what answers is not adit. */
 int ask(const struct ask_options *options, const char *method, const char *path,
-    uint64_t timeout_ms, void (*on_line)(void *arg, struct span line), void *arg,
     struct ask_answer *ret_answer, struct err *e) MUST_CHECK;
+/* The same for what the daemon answers when it is so far: ERR_TIMEOUT after timeout_ms (0: never). on_line (may be NULL) gets
+ * each line of the body as it comes, instead of the body; false: no more. */
+typedef bool ask_line(void *arg, struct span line);
+int ask_patiently(const struct ask_options *options, const char *path, uint64_t timeout_ms,
+    ask_line *on_line, void *arg, struct ask_answer *ret_answer, struct err *e) MUST_CHECK;
 /* Prints why and gives the exit code. */
 int ask_failed(const struct err *e);
 /* The same for an answer that is not the one hoped for: the daemon's words, and the code. */

@@ -12,7 +12,7 @@ static int check(const struct command *command, int argc, char **argv)
 {
 	const char *file = NULL;
 	char *path;
-	int code = command_take_file(command, argc, argv, "c:", &file);
+	int code = command_take_file(command, argc, argv, "c:h", &file);
 
 	if (code != COMMAND_GOES_ON)
 		return code;

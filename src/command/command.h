@@ -38,7 +38,7 @@ const struct command *command_find(const char *name);
 /* "usage: adit NAME ARGUMENTS" to stderr; gives EXIT_USAGE. text (may be NULL) says what is wrong first. */
 int command_usage_error(const struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
 void command_print_help(const struct command *command); /* to stdout */
-/* -c FILE and -h, for commands that have no other options; letters is "c:", or "+c:" to stop at the first argument. Gives
+/* -c FILE and -h, for commands that have no other options; letters is "c:h", or "+c:h" to stop at the first argument. Gives
  * COMMAND_GOES_ON, with optind at the arguments and *ret_file set if -c was there, or the exit code: help or usage was printed. */
 #define COMMAND_GOES_ON (-1)
 int command_take_file(const struct command *command, int argc, char **argv, const char *letters,

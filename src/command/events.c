@@ -6,11 +6,12 @@
 
 #include "command/ask.h"
 
-static void print_line(void *arg, struct span line)
+/* Who cannot be written to any more (a full disk) gets no more; main() says why. */
+static bool print_line(void *arg, struct span line)
 {
 	(void)arg;
 	printf("%.*s\n", (int)line.n, (const char *)line.p);
-	fflush(stdout);
+	return fflush(stdout) == 0;
 }
 
 static int events(const struct command *command, int argc, char **argv)
@@ -22,7 +23,7 @@ static int events(const struct command *command, int argc, char **argv)
 	struct err e = ERR_INIT;
 	int option, code = EXIT_DONE;
 
-	while ((option = getopt_long(argc, argv, "c:s:", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:s:h", list, NULL)) != -1) {
 		if (ask_takes_option(&options, option))
 			continue;
 		switch (option) {
@@ -35,7 +36,7 @@ static int events(const struct command *command, int argc, char **argv)
 	}
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
-	if (ask(&options, "GET", "/v1/events", 0, print_line, NULL, &answer, &e))
+	if (ask_patiently(&options, "/v1/events", 0, print_line, NULL, &answer, &e))
 		code = ask_failed(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);

@@ -317,7 +317,7 @@ static char *join(int count, char *const *words)
 static int exec_command(const struct command *command, int argc, char **argv)
 {
 	const char *file = NULL;
-	int code = command_take_file(command, argc, argv, "+c:", &file);
+	int code = command_take_file(command, argc, argv, "+c:h", &file);
 
 	if (code != COMMAND_GOES_ON)
 		return code;

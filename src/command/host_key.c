@@ -341,7 +341,7 @@ static int host_key(const struct command *command, int argc, char **argv)
 {
 	struct fetch f = {.problem = ERR_INIT};
 	const char *file = NULL;
-	int code = command_take_file(command, argc, argv, "c:", &file);
+	int code = command_take_file(command, argc, argv, "c:h", &file);
 
 	if (code != COMMAND_GOES_ON)
 		return code;

@@ -18,7 +18,7 @@ static int reload(const struct command *command, int argc, char **argv)
 	const char *path = "/v1/reload?format=text";
 	int option, code = EXIT_DONE;
 
-	while ((option = getopt_long(argc, argv, "c:s:n", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:s:nh", list, NULL)) != -1) {
 		if (ask_takes_option(&options, option))
 			continue;
 		switch (option) {
@@ -34,7 +34,7 @@ static int reload(const struct command *command, int argc, char **argv)
 	}
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
-	if (ask(&options, "POST", path, 0, NULL, NULL, &answer, &e)) {
+	if (ask(&options, "POST", path, &answer, &e)) {
 		code = ask_failed(&e);
 	} else if (answer.code == 409) {
 		fputs(strbuf_text(&answer.body), stderr);

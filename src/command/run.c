@@ -18,7 +18,7 @@ static int run(const struct command *command, int argc, char **argv)
 	char *path;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:s:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:s:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			file = optarg;

@@ -42,7 +42,7 @@ static int print_once(const struct ask_options *options, const char *path, bool 
 	struct err e = ERR_INIT;
 	int code = EXIT_DONE;
 
-	if (ask(options, "GET", path, 0, NULL, NULL, &answer, &e))
+	if (ask(options, "GET", path, &answer, &e))
 		code = ask_failed(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);
@@ -61,7 +61,7 @@ static int status(const struct command *command, int argc, char **argv)
 	bool json = false, watch = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:s:w", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:s:wh", list, NULL)) != -1) {
 		if (ask_takes_option(&options, option))
 			continue;
 		switch (option) {
@@ -81,10 +81,8 @@ static int status(const struct command *command, int argc, char **argv)
 	char *path = make_path(json, argc - optind, argv + optind);
 	int code;
 	while ((code = print_once(&options, path, watch && isatty(STDOUT_FILENO))) == EXIT_DONE &&
-	       watch) {
-		fflush(stdout);
+	       watch && fflush(stdout) == 0)
 		sleep(WATCH_INTERVAL_S);
-	}
 	free(path);
 	return code;
 }

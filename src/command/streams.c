@@ -17,7 +17,7 @@ static int streams(const struct command *command, int argc, char **argv)
 	bool json = false;
 	int option, code = EXIT_DONE;
 
-	while ((option = getopt_long(argc, argv, "c:s:", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:s:h", list, NULL)) != -1) {
 		if (ask_takes_option(&options, option))
 			continue;
 		switch (option) {
@@ -33,7 +33,7 @@ static int streams(const struct command *command, int argc, char **argv)
 	}
 	strbuf_add(&path, json ? "/v1/streams" : "/v1/streams?format=table");
 	ask_add_names(&path, argc - optind, argv + optind);
-	if (ask(&options, "GET", strbuf_text(&path), 0, NULL, NULL, &answer, &e))
+	if (ask(&options, "GET", strbuf_text(&path), &answer, &e))
 		code = ask_failed(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);

@@ -12,7 +12,7 @@ static int act(const struct command *command, int argc, char **argv)
 	struct ask_options options = {0};
 	int option, code = EXIT_DONE;
 
-	while ((option = getopt_long(argc, argv, "c:s:", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:s:h", list, NULL)) != -1) {
 		if (ask_takes_option(&options, option))
 			continue;
 		switch (option) {
@@ -25,7 +25,8 @@ static int act(const struct command *command, int argc, char **argv)
 	}
 	if (optind == argc)
 		return command_usage_error(command, "which tunnel?");
-	for (int i = optind; i < argc && code == EXIT_DONE; i++) {
+	/* As systemctl does it: one that is not there does not keep the others from it. */
+	for (int i = optind; i < argc; i++) {
 		struct ask_answer answer = {0};
 		struct strbuf path = {0};
 		struct err e = ERR_INIT;
@@ -33,7 +34,7 @@ static int act(const struct command *command, int argc, char **argv)
 		strbuf_add(&path, "/v1/tunnels/");
 		ask_add_encoded(&path, argv[i]);
 		strbuf_addf(&path, "/%s", command->name);
-		if (ask(&options, "POST", strbuf_text(&path), 0, NULL, NULL, &answer, &e))
+		if (ask(&options, "POST", strbuf_text(&path), &answer, &e))
 			code = ask_failed(&e);
 		else if (answer.code != 204)
 			code = ask_refused(&answer);

@@ -30,8 +30,8 @@ static void print_status(const struct ask_options *options, int count, char *con
 
 	strbuf_add(&path, "/v1/status?format=table");
 	ask_add_names(&path, count, names);
-	if (ask(options, "GET", strbuf_text(&path), STATUS_TIMEOUT_MS, NULL, NULL, &answer, &e) ==
-		0 &&
+	if (ask_patiently(
+		options, strbuf_text(&path), STATUS_TIMEOUT_MS, NULL, NULL, &answer, &e) == 0 &&
 	    answer.code == 200)
 		fputs(strbuf_text(&answer.body), stderr);
 	strbuf_clear(&answer.body);
@@ -50,7 +50,7 @@ static int wait_command(const struct command *command, int argc, char **argv)
 	uint64_t timeout_ms = 0;
 	int option, code;
 
-	while ((option = getopt_long(argc, argv, "c:s:t:", list, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:s:t:h", list, NULL)) != -1) {
 		if (ask_takes_option(&options, option))
 			continue;
 		switch (option) {
@@ -69,7 +69,7 @@ static int wait_command(const struct command *command, int argc, char **argv)
 	}
 	strbuf_add(&path, "/v1/wait");
 	ask_add_names(&path, argc - optind, argv + optind);
-	if (ask(&options, "GET", strbuf_text(&path), timeout_ms, NULL, NULL, &answer, &e))
+	if (ask_patiently(&options, strbuf_text(&path), timeout_ms, NULL, NULL, &answer, &e))
 		code = ask_failed(&e);
 	else
 		code = answer.code == 204 ? EXIT_DONE : ask_refused(&answer);

@@ -1,6 +1,7 @@
 """The commands that need no daemon, and what adit does with signals."""
 
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -29,10 +30,12 @@ def test_version_names_the_libraries(adit):
 def test_help_goes_to_stdout(adit):
     done = adit.run("--help")
     assert done.returncode == 0 and not done.stderr
-    for command in ("run", "check", "open"):
-        assert re.search(rf"^\s+{command}\b", done.stdout, re.M)
+    commands = re.findall(r"^  ([a-z-]+) ", done.stdout, re.M)
+    assert {"run", "check", "open", "status", "exec", "import"} < set(commands)
+    for command in commands:
         own = adit.run(command, "--help")
         assert own.returncode == 0 and "usage" in own.stdout.lower()
+        assert command in ("open", "import") or adit.run(command, "-h").stdout == own.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
@@ -73,10 +76,27 @@ def test_what_cannot_be_written_is_an_error(arguments, adit, folder):
 
 def test_a_status_that_cannot_be_written_is_an_error(adit, sshd, serve, one_tunnel):
     one_tunnel(sshd(), serve(echo).port)
-    for command in ["status"], ["status", "--json"], ["reload", "--dry-run"]:
+    for command in ["status"], ["status", "--json"], ["status", "--watch"], ["reload", "--dry-run"]:
         with open("/dev/full", "wb") as full:
             status, errors = ends_with_output(adit, full, *command, "-c", adit.config_path)
         assert status == 1 and "adit: standard output: No space left on device\n" in errors
+
+
+@pytest.mark.parametrize("command", [["status", "--watch"], ["events"]])
+def test_who_goes_on_ends_when_nobody_reads(command, adit, sshd, serve, one_tunnel):
+    one_tunnel(sshd(), serve(echo).port)
+    reading, writing = os.pipe()
+    with subprocess.Popen(adit.command(*command, "-c", adit.config_path), stdout=writing, env=adit.env) as process:
+        os.close(writing)
+        os.close(reading)
+
+        def ended():
+            adit.run("restart", "one", "-c", adit.config_path)  # an event
+            return process.poll() is not None
+        try:
+            wait_until(ended, "the end of the command")
+        finally:
+            process.kill()
 
 
 def test_a_misspelt_command_gets_a_hint(adit):
@@ -98,11 +118,30 @@ def test_wait_says_what_it_waited_for(adit, sshd, serve, one_tunnel):
     assert re.search("^one .*down", done.stderr, re.M) and "refused" in done.stderr
 
 
+def test_wait_ends_with_the_daemon_and_takes_long_times(adit, sshd, serve, one_tunnel):
+    server = sshd()
+    server.stop()
+    one_tunnel(server, serve(echo).port)
+    # In milliseconds that is a little more than 2^32.
+    with subprocess.Popen(adit.command("wait", "-t", "4294967.3", "-c", adit.config_path), stderr=subprocess.PIPE,
+                          env=adit.env, text=True) as waiting:
+        folder = pathlib.Path(f"/proc/{waiting.pid}")
+
+        def waits():
+            links = [os.readlink(link) for link in (folder / "fd").iterdir()]
+            return any("socket" in link for link in links) and "\nState:\tS" in (folder / "status").read_text()
+        wait_until(lambda: waiting.poll() is not None or waits(), "the question")
+        adit.stop()
+        assert waiting.communicate()[1] == "adit: adit ended before it answered\n"
+        assert waiting.returncode == 69
+
+
 def test_status_of_nobody_is_an_error(adit, sshd, serve, one_tunnel):
     one_tunnel(sshd(), serve(echo).port)
-    for form in [], ["--json"]:
-        done = adit.run("status", *form, "nobody", "-c", adit.config_path)
-        assert done.returncode == 1 and not done.stdout and "no tunnel has such a name" in done.stderr
+    for names in ["nobody"], ["one", "nobody"]:
+        for form in [], ["--json"]:
+            done = adit.run("status", *form, *names, "-c", adit.config_path)
+            assert done.returncode == 1 and not done.stdout and "no tunnel has such a name: nobody" in done.stderr
 
 
 def test_open_forwards_without_a_file(adit, sshd, serve, keys, folder):

@@ -579,8 +579,9 @@ def test_stop_start_and_restart_by_pattern(adit, two):
     assert tunnel(adit, "t0")["state"] == "stopped"
     assert ask(adit, "restart", "t0", "t1").returncode == 0
     wait_up(adit, "t0", "t1")
-    done = ask(adit, "stop", "nobody")
-    assert done.returncode == 1 and "no tunnel has such a name" in done.stderr
+    done = ask(adit, "stop", "nobody", "t0")
+    assert done.returncode == 1 and "no tunnel has such a name: nobody" in done.stderr
+    assert tunnel(adit, "t0")["state"] == "stopped"  # as systemctl does it
     adit.stop()
 
 
