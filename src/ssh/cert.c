@@ -86,11 +86,12 @@ static bool find_type(struct span name, size_t *ret_type)
 	return false;
 }
 
+/* They are called TYPE-cert-vNN@DOMAIN. */
 bool cert_blob_is_cert(struct span blob)
 {
-	size_t type;
+	struct span type = key_blob_type(blob);
 
-	return find_type(key_blob_type(blob), &type);
+	return type.n && memmem(type.p, type.n, "-cert-v", strlen("-cert-v"));
 }
 
 /* ---- reading ---- */
@@ -154,8 +155,11 @@ static int read_options(struct span list, char **ret_first)
 	return rd_end(&r);
 }
 
-static int check_signature(
-    const struct cert *cert, struct span signed_part, struct span signature, struct err *e)
+struct signed_part {
+	struct span bytes, signature;
+};
+
+static int check_signature(const struct cert *cert, const struct signed_part *part, struct err *e)
 {
 	struct span ca_blob = wr_span(&cert->ca);
 	struct err reason = ERR_INIT;
@@ -163,7 +167,8 @@ static int check_signature(
 	if (cert_blob_is_cert(ca_blob))
 		return err_set(e, ERR_PEER, "the certificate is signed by a certificate");
 	struct key *ca = key_from_blob(ca_blob, &reason);
-	int rc = ca ? key_verify(ca, key_blob_type(signature), signed_part, signature, &reason)
+	int rc = ca ? key_verify(
+			  ca, key_blob_type(part->signature), part->bytes, part->signature, &reason)
 		    : ERR_PEER;
 	key_free(ca);
 	return rc == 0 ? 0 : err_set(e, ERR_PEER, "the certificate's CA: %s", reason.text);
@@ -175,14 +180,17 @@ static int malformed(struct err *e)
 }
 
 /* Type, nonce, the key's own fields; the rest is the same for all types. */
-static int read_fields(struct cert *cert, struct span blob, struct err *e)
+static int read_fields(
+    struct cert *cert, struct span blob, struct signed_part *ret_signed, struct err *e)
 {
 	struct rd r;
 	size_t type;
 
 	rd_init(&r, blob);
 	if (!find_type(rd_string(&r), &type))
-		return err_set(e, ERR_PEER, "not a certificate");
+		return err_set(e, ERR_PEER,
+		    cert_blob_is_cert(blob) ? "a certificate of a key type that adit does not have"
+					    : "not a certificate");
 	cert->type_name = types[type].cert_type;
 	rd_string(&r); /* nonce: only there to make the signed bytes unpredictable */
 	cert->key = key_read_public(key_kind_find(span_of(types[type].plain_type)), &r, e);
@@ -207,24 +215,47 @@ static int read_fields(struct cert *cert, struct span blob, struct err *e)
 		return err_set(e, ERR_PEER, "a certificate of unknown type %" PRIu32, role);
 	cert->type = (enum cert_type)role;
 	wr_span_bytes(&cert->ca, ca);
-	return check_signature(cert, SPAN(blob.p, signed_bytes), signature, e);
+	*ret_signed =
+	    (struct signed_part){.bytes = SPAN(blob.p, signed_bytes), .signature = signature};
+	return 0;
+}
+
+static struct cert *read_cert(struct span blob, struct signed_part *ret_signed, struct err *e)
+{
+	if (blob.n > CERT_BYTES_MAX) {
+		err_set(e, ERR_PEER, "a certificate of %zu bytes", blob.n);
+		return NULL;
+	}
+	struct cert *cert = NEW(struct cert);
+	wr_span_bytes(&cert->blob, blob);
+	if (read_fields(cert, wr_span(&cert->blob), ret_signed, e) == 0)
+		return cert;
+	cert_free(cert);
+	return NULL;
 }
 
 struct cert *cert_from_blob(struct span blob, struct err *e)
 {
-	struct cert *cert = NEW(struct cert);
+	struct signed_part part;
+	struct cert *cert = read_cert(blob, &part, e);
 
-	if (blob.n > CERT_BYTES_MAX) {
-		err_set(e, ERR_PEER, "a certificate of %zu bytes", blob.n);
+	if (cert && check_signature(cert, &part, e) < 0) {
 		cert_free(cert);
-		return NULL;
-	}
-	wr_span_bytes(&cert->blob, blob);
-	if (read_fields(cert, wr_span(&cert->blob), e) < 0) {
-		cert_free(cert);
-		return NULL;
+		cert = NULL;
 	}
 	return cert;
+}
+
+int cert_plain_blob(struct span blob, struct wr *out, struct err *e)
+{
+	struct signed_part unused;
+	struct cert *cert = read_cert(blob, &unused, e);
+
+	if (!cert)
+		return ERR_PEER;
+	wr_span_bytes(out, key_blob(cert->key));
+	cert_free(cert);
+	return 0;
 }
 
 static struct cert *parse_line(struct span text, struct err *e)

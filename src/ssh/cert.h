@@ -14,8 +14,12 @@ struct cert;
 
 /* Parses and checks the signature, nothing else. NULL and ERR_PEER. */
 struct cert *cert_from_blob(struct span blob, struct err *e);
-void cert_free(struct cert *cert);        /* NULL is legal */
-bool cert_blob_is_cert(struct span blob); /* by its type name */
+void cert_free(struct cert *cert); /* NULL is legal */
+/* By its type name, also of a type that we do not have. */
+bool cert_blob_is_cert(struct span blob);
+/* Appends the blob of the key that a certificate's blob is about, whoever signed it and how: for lists of what is not trusted.
+ * 0 or ERR_PEER. */
+int cert_plain_blob(struct span blob, struct wr *out, struct err *e) MUST_CHECK;
 
 const struct key *cert_key(const struct cert *cert); /* what is certified */
 struct span cert_blob(const struct cert *cert);

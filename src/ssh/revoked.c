@@ -24,45 +24,57 @@ struct revoked {
 
 enum line_kind { LINE_KEY, LINE_NOTHING, LINE_BAD };
 
-static enum line_kind parse_line(struct span text, struct key_line *ret_line)
+/* The plain key of a line: who lists a certificate means its key, which might be shown without it. */
+static enum line_kind parse_line(struct span text, struct wr *ret_blob, struct err *e)
 {
 	struct span rest = text, word = text_next_word(&rest);
+	struct key_line line;
+	struct wr plain = WR_INIT;
 
 	if (word.n == 0 || word.p[0] == '#')
 		return LINE_NOTHING;
-	return key_line_parse(text, ret_line) ? LINE_KEY : LINE_BAD;
+	if (!key_line_parse(text, &line)) {
+		err_set(e, ERR_CONFIG, "no public key");
+		return LINE_BAD;
+	}
+	if (!cert_blob_is_cert(wr_span(&line.blob))) {
+		*ret_blob = line.blob;
+		return LINE_KEY;
+	}
+	int rc = cert_plain_blob(wr_span(&line.blob), &plain, e);
+	key_line_clear(&line);
+	*ret_blob = plain;
+	return rc == 0 ? LINE_KEY : LINE_BAD;
 }
 
 static int check_list(struct span text, struct err *e)
 {
-	struct key_line key;
+	struct err reason = ERR_INIT;
 	struct span line;
 
 	for (int number = 1; text_next_line(&text, &line); number++) {
-		enum line_kind kind = parse_line(line, &key);
+		struct wr blob = WR_INIT;
+		enum line_kind kind = parse_line(line, &blob, &reason);
+		wr_clear(&blob);
 		if (kind == LINE_BAD)
-			return err_set(e, ERR_CONFIG, "line %d is no public key", number);
-		if (kind == LINE_KEY)
-			key_line_clear(&key);
+			return err_set(e, ERR_CONFIG, "line %d: %s", number, reason.text);
 	}
 	return 0;
 }
 
-/* The number of the line that has the key, the certificate or its CA; 0: none. */
+/* The number of the line that has the key, or the CA of its certificate; 0: none. */
 static int find_in_list(struct span text, struct span key_blob, const struct cert *cert)
 {
-	struct key_line key;
 	struct span line;
 	int found = 0;
 
 	for (int number = 1; !found && text_next_line(&text, &line); number++) {
-		if (parse_line(line, &key) != LINE_KEY)
-			continue;
-		struct span blob = wr_span(&key.blob);
-		if (span_equal(blob, key_blob) || (cert && (span_equal(blob, cert_ca(cert)) ||
-							       span_equal(blob, cert_blob(cert)))))
+		struct wr blob = WR_INIT;
+		if (parse_line(line, &blob, NULL) == LINE_KEY &&
+		    (span_equal(wr_span(&blob), key_blob) ||
+			(cert && span_equal(wr_span(&blob), cert_ca(cert)))))
 			found = number;
-		key_line_clear(&key);
+		wr_clear(&blob);
 	}
 	return found;
 }

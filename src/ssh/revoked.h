@@ -1,5 +1,6 @@
 /*
- * Files of keys that are never accepted: lists of public keys, a line each, and KRLs.
+ * Files of keys that are never accepted: lists of public keys, a line each, and KRLs. A line with a certificate stands for the
+ * plain key that is certified.
  */
 #ifndef ADIT_SSH_REVOKED_H
 #define ADIT_SSH_REVOKED_H

@@ -387,11 +387,55 @@ static void test_a_certificate_falls_with_its_ca(void **state)
 	put(SPAN_LITERAL("ssh-ed25519 " TEST_CA_ED25519 "\n"));
 	expect_refused(TEST_ED25519_BLOB, cert, ":1");
 	assert_int_equal(check(TEST_ED25519_BLOB, NULL, NULL), 0);
-	put(SPAN_LITERAL("ssh-ed25519-cert-v01@openssh.com " TEST_HOST_CERT_ED25519 "\n"));
-	expect_refused(TEST_ED25519_BLOB, cert, ":1");
-	assert_int_equal(check(TEST_ED25519_BLOB, NULL, NULL), 0);
 	cert_free(cert);
 	wr_clear(&blob);
+}
+
+/* Whoever shows the key without the certificate has it all the same. */
+static void test_a_certificate_on_a_line_revokes_its_key(void **state)
+{
+	struct wr blob = from_base64(TEST_HOST_CERT_ED25519);
+	struct cert *cert = cert_from_blob(wr_span(&blob), NULL);
+
+	(void)state;
+	put(SPAN_LITERAL(
+	    "# stolen\nssh-ed25519-cert-v01@openssh.com " TEST_HOST_CERT_ED25519 "\n"));
+	expect_refused(TEST_ED25519_BLOB, NULL, ":2");
+	expect_refused(TEST_ED25519_BLOB, cert, ":2");
+	assert_int_equal(check(TEST_CA_ED25519, NULL, NULL), 0); /* the CA is not revoked by that */
+	put(SPAN_LITERAL("ssh-ed25519-cert-v01@openssh.com " TEST_USER_CERT_ED25519 "\n"));
+	expect_refused(TEST_ED25519_BLOB, cert, ":1");
+	/* A signature that we would not take is good enough here. */
+	put(SPAN_LITERAL("ssh-ed25519-cert-v01@openssh.com " TEST_HOST_CERT_SHA1_CA "\n"));
+	expect_refused(TEST_ED25519_BLOB, NULL, ":1");
+	cert_free(cert);
+	wr_clear(&blob);
+}
+
+static void test_a_ca_is_revoked_by_a_certificate_of_its_key(void **state)
+{
+	struct key *key = make_ed25519(1), *ca = make_ed25519(2), *above = make_ed25519(3);
+	struct wr blob =
+	    make_cert_blob(&(struct made_cert){.key = key, .ca = ca, .type = CERT_HOST});
+	struct wr of_ca =
+	    make_cert_blob(&(struct made_cert){.key = ca, .ca = above, .type = CERT_HOST});
+	struct cert *cert = cert_from_blob(wr_span(&blob), NULL);
+	char *base64 = str_base64(wr_span(&of_ca), BASE64_PADDED);
+	char *line = str_format("ssh-ed25519-cert-v01@openssh.com %s\n", base64);
+
+	(void)state;
+	assert_non_null(cert);
+	put(span_of(line));
+	expect_refused(TEST_ED25519_BLOB, cert, ":1");
+	assert_int_equal(check(TEST_ED25519_BLOB, NULL, NULL), 0);
+	free(line);
+	free(base64);
+	cert_free(cert);
+	wr_clear(&blob);
+	wr_clear(&of_ca);
+	key_free(key);
+	key_free(ca);
+	key_free(above);
 }
 
 static void test_a_krl_is_told_from_a_list(void **state)
@@ -411,7 +455,13 @@ static void test_a_file_that_cannot_be_understood_refuses_every_key(void **state
 
 	(void)state;
 	put(SPAN_LITERAL("ssh-rsa " TEST_RSA_BLOB "\nnonsense\n"));
-	expect_refused(TEST_ED25519_BLOB, NULL, "line 2 is no public key");
+	expect_refused(TEST_ED25519_BLOB, NULL, "line 2: no public key");
+	put(SPAN_LITERAL("\nssh-ed25519-cert-v01@openssh.com "
+			 "AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29t\n"));
+	expect_refused(TEST_RSA_BLOB, NULL, "line 2: malformed");
+	put(SPAN_LITERAL(
+	    "ssh-rsa-cert-v00@openssh.com AAAAHHNzaC1yc2EtY2VydC12MDBAb3BlbnNzaC5jb20=\n"));
+	expect_refused(TEST_ED25519_BLOB, NULL, "line 1: a certificate of a key type");
 	put(SPAN(krl.p, krl.n - 1));
 	expect_refused(TEST_RSA_BLOB, NULL, "damaged");
 	wr_clear(&krl);
@@ -447,6 +497,8 @@ int main(void)
 	    cmocka_unit_test(test_a_signature_must_be_right_and_last),
 	    cmocka_unit_test(test_a_plain_list_names_the_line),
 	    cmocka_unit_test(test_a_certificate_falls_with_its_ca),
+	    cmocka_unit_test(test_a_certificate_on_a_line_revokes_its_key),
+	    cmocka_unit_test(test_a_ca_is_revoked_by_a_certificate_of_its_key),
 	    cmocka_unit_test(test_a_krl_is_told_from_a_list),
 	    cmocka_unit_test(test_a_file_that_cannot_be_understood_refuses_every_key),
 	    cmocka_unit_test(test_a_missing_file_refuses_every_key),
