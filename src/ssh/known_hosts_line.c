@@ -10,8 +10,8 @@
 #include "base/random.h"
 #include "base/secret.h"
 #include "base/str.h"
+#include "ssh/cert.h"
 #include "ssh/evp.h"
-#include "ssh/key.h"
 #include "ssh/key_line.h"
 
 #define HASH_MAGIC "|1|"
@@ -87,11 +87,27 @@ static bool parse_marker(struct span word, enum known_hosts_marker *ret_marker)
 	return true;
 }
 
+/* As ssh has it: a certificate that is revoked stands for its key. */
+static bool parse_key(struct span text, enum known_hosts_marker marker, struct wr *ret_blob)
+{
+	struct key_line key;
+	struct wr plain = WR_INIT;
+
+	if (!key_line_parse(text, &key))
+		return false;
+	*ret_blob = key.blob;
+	if (marker != KNOWN_HOSTS_REVOKED || !cert_blob_is_cert(wr_span(&key.blob)))
+		return true;
+	bool good = cert_plain_blob(wr_span(&key.blob), &plain, NULL) == 0;
+	key_line_clear(&key);
+	*ret_blob = plain;
+	return good;
+}
+
 enum known_hosts_line_kind known_hosts_line_parse(
     struct span text, struct known_hosts_line *ret_line)
 {
 	struct known_hosts_line line = {.marker = KNOWN_HOSTS_PLAIN};
-	struct key_line key;
 	struct span word = text_next_word(&text);
 
 	if (word.n == 0 || word.p[0] == '#')
@@ -101,12 +117,11 @@ enum known_hosts_line_kind known_hosts_line_parse(
 			return KNOWN_HOSTS_LINE_BAD;
 		word = text_next_word(&text);
 	}
-	if (!parse_names(word, &line) || !key_line_parse(text, &key)) {
+	if (!parse_names(word, &line) || !parse_key(text, line.marker, &line.key_blob)) {
 		free(line.patterns);
 		return KNOWN_HOSTS_LINE_BAD;
 	}
-	line.key_blob = key.blob;
-	if (!key_type_is_known(key.type)) {
+	if (!key_type_is_known(key_blob_type(wr_span(&line.key_blob)))) {
 		known_hosts_line_clear(&line);
 		return KNOWN_HOSTS_LINE_NOTHING;
 	}

@@ -13,7 +13,7 @@ struct known_hosts_line {
 	enum known_hosts_marker marker;
 	char *patterns; /* owned; NULL: the name is hashed */
 	uint8_t salt[KNOWN_HOSTS_HASH_BYTES], hash[KNOWN_HOSTS_HASH_BYTES];
-	struct wr key_blob; /* owned */
+	struct wr key_blob; /* owned; on a @revoked line with a certificate: of the key in that */
 };
 
 enum known_hosts_line_kind {

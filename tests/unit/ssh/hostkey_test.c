@@ -464,6 +464,24 @@ static void test_a_certificate_of_another_ca_is_refused(void **state)
 	expect_refused(&accept_new, key_blob(host), "no certificate of the CA");
 }
 
+static void test_a_key_falls_with_its_revoked_certificate(void **state)
+{
+	char *line = known_hosts_line("db.example.com", 22, key_blob(host));
+	struct wr blob = host_cert(ca, "db.example.com", 0);
+	char *base64 = str_base64(wr_span(&blob), BASE64_PADDED);
+	char *text =
+	    str_format("%s\n@revoked * ssh-ed25519-cert-v01@openssh.com %s\n", line, base64);
+
+	(void)state;
+	put(user_file, text);
+	expect_refused(&strict, key_blob(host), "revoked by");
+	expect_cert(&strict, host_cert(other_ca, "db.example.com", 0), "revoked by");
+	free(text);
+	free(base64);
+	free(line);
+	wr_clear(&blob);
+}
+
 static void test_a_certificate_counts_as_its_key_where_that_is_known(void **state)
 {
 	char *line = known_hosts_line("db.example.com", 22, key_blob(host));
@@ -821,6 +839,7 @@ int main(void)
 	    TEST(test_a_certificate_of_a_known_ca_is_accepted),
 	    TEST(test_a_certificate_that_is_not_in_order_is_refused),
 	    TEST(test_a_certificate_of_another_ca_is_refused),
+	    TEST(test_a_key_falls_with_its_revoked_certificate),
 	    TEST(test_a_certificate_counts_as_its_key_where_that_is_known),
 	    TEST(test_a_revoked_ca_refuses_what_it_signed),
 	    TEST(test_a_ca_is_no_host),

@@ -185,6 +185,9 @@ static void test_lines_that_cannot_be_understood_are_skipped_and_counted(void **
 	expect_bad("alpha ssh-rsa " TEST_ED25519_BLOB "\n", 1);
 	expect_bad("@nonsense alpha " ED25519 "\n", 1);
 	expect_bad("@revoked\n", 1);
+	expect_bad("@revoked * ssh-ed25519-cert-v01@openssh.com "
+		   "AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29t\n",
+	    1);
 	expect_bad("alpha 1024 35 1234567890\n", 1); /* SSH 1 */
 	expect_bad("|1|QXIUb8G/a65km3ORDsRQRHJVzC0= " ED25519 "\n", 1);
 	expect_bad("|1|QXIUb8G/a65km3ORDsRQRHI=|TBHEHaqNDILA+TnGQl4OJX08DPk= " ED25519 "\n", 1);
