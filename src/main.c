@@ -4,9 +4,11 @@
 #include <event2/event.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -88,8 +90,21 @@ static int end_output(int code)
 	return code == EXIT_DONE ? EXIT_OTHER : code;
 }
 
+/* Who starts us without some of them (a service manager, `<&-`) would give their numbers to sockets of ours. */
+static void open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	open_standard_descriptors();
 	/* A peer that goes is an error of a write, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
 	return end_output(run(argc, argv));
