@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -69,10 +70,17 @@ static void maybe_stop(struct run *run)
 		loop_stop(run->loop);
 }
 
-/* Nobody reads it any more: as the shell would say it. */
-static void broken_pipe(struct run *run)
+/* Where nobody reads any more it is as the shell would say it. */
+static void output_failed(struct sink *sink, int error)
 {
+	struct run *run = sink->run;
+
 	run->code = 128 + SIGPIPE;
+	if (error != EPIPE) {
+		run->code = EXIT_OTHER;
+		fprintf(stderr, "adit: standard %s: %s\n", sink == &run->out ? "output" : "error",
+		    strerror(error));
+	}
 	run->ended = true;
 	evbuffer_drain(run->out.kept, evbuffer_get_length(run->out.kept));
 	evbuffer_drain(run->err.kept, evbuffer_get_length(run->err.kept));
@@ -88,7 +96,7 @@ static void on_sink_writable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		broken_pipe(sink->run);
+		output_failed(sink, errno);
 		return;
 	}
 	if (n > 0 && sink->run->exec)
@@ -104,7 +112,7 @@ static void write_through(struct sink *sink)
 	while (evbuffer_get_length(sink->kept) > 0) {
 		if (evbuffer_write(sink->kept, sink->fd) >= 0 || errno == EINTR)
 			continue;
-		broken_pipe(sink->run);
+		output_failed(sink, errno);
 		return;
 	}
 }

@@ -104,6 +104,23 @@ def test_a_reader_that_goes_ends_it_as_the_shell_would_say(adit, one_host):
     assert process.wait(20) == 128 + signal.SIGPIPE
 
 
+def test_output_that_cannot_be_written_is_an_error(adit, one_host):
+    one_host()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(adit.command("exec", "-c", adit.config_path, "server", "--", "echo out"), stdout=full,
+                              stderr=subprocess.PIPE, timeout=60, env=adit.env, check=False)
+    assert (done.returncode, done.stderr) == (1, b"adit: standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_standard_descriptors_may_be_closed(closed, adit, one_host):
+    one_host()
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh",
+                           *adit.command("exec", "-c", adit.config_path, "server", "--", "cat; exit 3")],
+                          stdin=subprocess.DEVNULL, timeout=60, env=adit.env, check=False)
+    assert done.returncode == 3
+
+
 def test_it_goes_through_jumps(adit, sshd, tunnels):
     outer, inner = sshd(), sshd()
     adit.configure(hosts={"outer": tunnels.host(outer), "server": tunnels.host(inner, via="outer")}, tunnels={})
