@@ -29,6 +29,7 @@ enum { EXTRA_STOP_MS = 5000 /* for DISCONNECT to go out, after the streams */ };
 
 struct daemon {
 	const char *socket; /* from -s, or NULL */
+	bool has_file;      /* `adit open` has none */
 	struct loop *loop;
 	struct resolver *resolver;
 	struct manager *manager;
@@ -146,7 +147,10 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	switch (number) {
 	case SIGHUP:
-		reload_unasked(d);
+		if (d->has_file)
+			reload_unasked(d);
+		else
+			stop(d); /* the terminal was closed */
 		break;
 	case SIGUSR1:
 		manager_retry_now(d->manager);
@@ -157,11 +161,21 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	}
 }
 
+/* nohup(1) */
+static bool is_ignored(int number)
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static void watch_signals(struct daemon *d)
 {
 	static const int numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		if (numbers[i] == SIGHUP && !d->has_file && is_ignored(SIGHUP))
+			continue;
 		d->signals[i] = evsignal_new(loop_base(d->loop), numbers[i], on_signal, d);
 		event_add(d->signals[i], NULL);
 	}
@@ -233,6 +247,7 @@ static void on_shut_down(void *arg)
 static void daemon_init(struct daemon *d, const struct daemon_options *options)
 {
 	d->socket = options->socket;
+	d->has_file = options->path != NULL;
 	d->loop = loop_new();
 	d->resolver = resolver_new(d->loop, NULL, NULL);
 	d->notify = notify_new(d->loop);
@@ -258,7 +273,8 @@ static void daemon_init(struct daemon *d, const struct daemon_options *options)
 static void daemon_clear(struct daemon *d)
 {
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
-		event_free(d->signals[i]);
+		if (d->signals[i])
+			event_free(d->signals[i]);
 	net_watch_free(d->net_watch);
 	watcher_free(d->watcher);
 	fdstore_free(d->fdstore);

@@ -155,6 +155,15 @@ def test_open_forwards_without_a_file(adit, sshd, serve, keys, folder):
         with adit.connect(port) as client:
             there_and_back(client)
         server.kill_sessions()
+    adit.stop(signal.SIGHUP)  # the terminal was closed
+
+
+def test_open_goes_on_without_its_terminal_if_it_shall(adit):
+    port = free_port()
+    adit.start("open", "-L", f"{port}:127.0.0.1:1", "-p", free_port(), "root@127.0.0.1", wrapper=("nohup",))
+    adit.wait_listening(port)
+    ignored = re.search(r"^SigIgn:\s*(\w+)", pathlib.Path(f"/proc/{adit.process.pid}/status").read_text(), re.M)[1]
+    assert int(ignored, 16) & 1 << signal.SIGHUP - 1
     adit.stop()
 
 
