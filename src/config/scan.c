@@ -128,6 +128,8 @@ static void skip_line_comment(struct scanner *s)
 	const char *end = memchr(s->text + s->at, '\n', s->n - s->at);
 
 	copy(s, end ? (size_t)(end - (s->text + s->at)) : s->n - s->at);
+	if (!end)
+		add(s, "\n", 1); /* libconfig 1.5 knows no comment that the text ends within */
 }
 
 static void skip_block_comment(struct scanner *s)

@@ -95,6 +95,16 @@ static void test_what_looks_like_a_cut_in_comments_and_strings_is_none(void **st
 	    "{a@1{x@3\"}; y: {; z\" y@6=2}}");
 }
 
+static void test_a_comment_needs_no_newline_at_the_end(void **state)
+{
+	(void)state;
+	expect("a: { x = 1; };\n# last", "{a@1{x@1=1}}");
+	expect("a: { x = 1; };\n// last", "{a@1{x@1=1}}");
+	expect("k = 1; # last", "{k@1=1}");
+	expect("# only", "{}");
+	expect("k = # last", "- | 2 syntax error just before this line");
+}
+
 static void test_groups_in_lists_stay_where_they_are(void **state)
 {
 	(void)state;
@@ -163,6 +173,7 @@ int main(void)
 	    cmocka_unit_test(test_members_keep_their_order_and_their_lines),
 	    cmocka_unit_test(test_separators_are_what_libconfig_takes),
 	    cmocka_unit_test(test_what_looks_like_a_cut_in_comments_and_strings_is_none),
+	    cmocka_unit_test(test_a_comment_needs_no_newline_at_the_end),
 	    cmocka_unit_test(test_groups_in_lists_stay_where_they_are),
 	    cmocka_unit_test(test_numbers_of_64_bits_survive_the_cut),
 	    cmocka_unit_test(test_a_name_that_is_there_already_is_told_where),
