@@ -277,11 +277,7 @@ static void scan_token(struct scanner *s)
 {
 	char c = peek(s, 0), next = peek(s, 1);
 
-	if (c == '\0') {
-		config_errors_add(
-		    s->errors, s->file, s->line, "a zero byte: this is not a text file");
-		s->at = s->n;
-	} else if (c == '#' || (c == '/' && next == '/')) {
+	if (c == '#' || (c == '/' && next == '/')) {
 		skip_line_comment(s);
 	} else if (c == '/' && next == '*') {
 		skip_block_comment(s);
@@ -320,6 +316,20 @@ static void remember_token(struct scanner *s, char first)
 	}
 }
 
+/* Wherever it stands, in a comment as well: libconfig's text would end there, and nobody hear of the rest. */
+static bool has_zero_byte(const struct scanner *s)
+{
+	const char *zero = memchr(s->text, '\0', s->n);
+	int line = 1;
+
+	if (!zero)
+		return false;
+	for (const char *p = s->text; p < zero; p++)
+		line += *p == '\n';
+	config_errors_add(s->errors, s->file, line, "a zero byte: this is not a text file");
+	return true;
+}
+
 void scan_text(const char *text, size_t n, const char *file, struct scan *ret_scan,
     struct config_errors *errors)
 {
@@ -328,6 +338,8 @@ void scan_text(const char *text, size_t n, const char *file, struct scan *ret_sc
 	size_t errors_before = errors->n;
 
 	*ret_scan = (struct scan){0};
+	if (has_zero_byte(&s))
+		return;
 	s.levels[0].names = map_new();
 	while (s.at < s.n) {
 		char first = peek(&s, 0);

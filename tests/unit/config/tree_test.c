@@ -95,6 +95,33 @@ static void test_what_looks_like_a_cut_in_comments_and_strings_is_none(void **st
 	    "{a@1{x@3\"}; y: {; z\" y@6=2}}");
 }
 
+static void test_a_zero_byte_is_refused_wherever_it_stands(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+	} texts[] = {
+#define BYTES(text) {text, sizeof(text) - 1}
+	    BYTES("a = 1;\nb\0 = 2;\nc = 3;"),
+	    BYTES("a = 1;\n\0b = 2;"),
+	    BYTES("a = 1;\n# com\0ment\nb = 2;"),
+	    BYTES("a = 1;\n/* com\0ment */ b = 2;"),
+	    BYTES("a = 1;\nb = \"x\0y\";"),
+	    BYTES("a = 1;\nb = 2\0"),
+#undef BYTES
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct config_errors errors = {0};
+		assert_null(tree_parse(texts[i].text, texts[i].n, "f", &errors));
+		assert_int_equal(errors.n, 1);
+		assert_int_equal(errors.v[0].line, 2);
+		assert_string_equal(errors.v[0].text, "a zero byte: this is not a text file");
+		config_errors_clear(&errors);
+	}
+}
+
 static void test_a_comment_needs_no_newline_at_the_end(void **state)
 {
 	(void)state;
@@ -173,6 +200,7 @@ int main(void)
 	    cmocka_unit_test(test_members_keep_their_order_and_their_lines),
 	    cmocka_unit_test(test_separators_are_what_libconfig_takes),
 	    cmocka_unit_test(test_what_looks_like_a_cut_in_comments_and_strings_is_none),
+	    cmocka_unit_test(test_a_zero_byte_is_refused_wherever_it_stands),
 	    cmocka_unit_test(test_a_comment_needs_no_newline_at_the_end),
 	    cmocka_unit_test(test_groups_in_lists_stay_where_they_are),
 	    cmocka_unit_test(test_numbers_of_64_bits_survive_the_cut),
