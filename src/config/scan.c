@@ -13,7 +13,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-#define DEPTH_MAX 32 /* a configuration needs five */
+#define UTF8_BOM "\xef\xbb\xbf" /* some editors begin a file with it, and nobody sees it */
+#define DEPTH_MAX 32            /* a configuration needs five */
 
 struct scanner {
 	const char *text;
@@ -340,6 +341,8 @@ void scan_text(const char *text, size_t n, const char *file, struct scan *ret_sc
 	*ret_scan = (struct scan){0};
 	if (has_zero_byte(&s))
 		return;
+	if (n >= strlen(UTF8_BOM) && memcmp(text, UTF8_BOM, strlen(UTF8_BOM)) == 0)
+		s.at = strlen(UTF8_BOM);
 	s.levels[0].names = map_new();
 	while (s.at < s.n) {
 		char first = peek(&s, 0);

@@ -122,6 +122,22 @@ static void test_a_zero_byte_is_refused_wherever_it_stands(void **state)
 	}
 }
 
+static void test_a_byte_order_mark_at_the_beginning_is_skipped(void **state)
+{
+	(void)state;
+	expect("\xef\xbb\xbf"
+	       "a: { x = 1; };",
+	    "{a@1{x@1=1}}");
+	expect("\xef\xbb\xbf", "{}");
+	expect("\xef\xbb"
+	       "a = 1;",
+	    "- | 1 syntax error at, or just before: \\xef\\xbba = 1;");
+	expect("a = 1;\n\xef\xbb\xbf"
+	       "b = 2;",
+	    "- | 2 syntax error at, or just before: \xef\xbb\xbf"
+	    "b = 2;");
+}
+
 static void test_a_comment_needs_no_newline_at_the_end(void **state)
 {
 	(void)state;
@@ -201,6 +217,7 @@ int main(void)
 	    cmocka_unit_test(test_separators_are_what_libconfig_takes),
 	    cmocka_unit_test(test_what_looks_like_a_cut_in_comments_and_strings_is_none),
 	    cmocka_unit_test(test_a_zero_byte_is_refused_wherever_it_stands),
+	    cmocka_unit_test(test_a_byte_order_mark_at_the_beginning_is_skipped),
 	    cmocka_unit_test(test_a_comment_needs_no_newline_at_the_end),
 	    cmocka_unit_test(test_groups_in_lists_stay_where_they_are),
 	    cmocka_unit_test(test_numbers_of_64_bits_survive_the_cut),
