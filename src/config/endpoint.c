@@ -294,24 +294,22 @@ bool endpoint_is_loopback(const struct config_endpoint *endpoint)
 	return is;
 }
 
-/* "*" binds both families, "localhost" both loopback addresses, "0.0.0.0" and "::" (both families,
- * by Linux's default) all. */
-static bool hosts_overlap(const char *a, const char *b)
+/* "*" is all addresses, "localhost" both loopback ones; "0.0.0.0" and "::" are all of one family alone: our listeners are
+ * IPV6_V6ONLY, and so are those of OpenSSH's server. */
+static bool host_covers(const char *wide, const char *host)
 {
-	bool all_a = strcmp(a, "*") == 0 || strcmp(a, "::") == 0;
-	bool all_b = strcmp(b, "*") == 0 || strcmp(b, "::") == 0;
+	bool is_ipv6_host = strchr(host, ':') != NULL;
 
-	if (all_a || all_b)
+	if (strcmp(wide, "*") == 0)
 		return true;
-	if (strcmp(a, "0.0.0.0") == 0)
-		return !strchr(b, ':');
-	if (strcmp(b, "0.0.0.0") == 0)
-		return !strchr(a, ':');
-	if (strcmp(a, "localhost") == 0 && (strcmp(b, "127.0.0.1") == 0 || strcmp(b, "::1") == 0))
-		return true;
-	if (strcmp(b, "localhost") == 0 && (strcmp(a, "127.0.0.1") == 0 || strcmp(a, "::1") == 0))
-		return true;
-	return strcmp(a, b) == 0;
+	if (strcmp(wide, "0.0.0.0") == 0)
+		return !is_ipv6_host;
+	if (strcmp(wide, "::") == 0)
+		return is_ipv6_host || strcmp(host, "localhost") == 0;
+	if (strcmp(wide, "localhost") == 0)
+		return strcmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 ||
+		       strcmp(host, "::1") == 0;
+	return strcmp(wide, host) == 0;
 }
 
 bool endpoint_overlap(const struct config_endpoint *a, const struct config_endpoint *b)
@@ -320,7 +318,8 @@ bool endpoint_overlap(const struct config_endpoint *a, const struct config_endpo
 		return false;
 	if (a->kind != CONFIG_TCP)
 		return strcmp(a->path, b->path) == 0;
-	return a->port != 0 && a->port == b->port && hosts_overlap(a->host, b->host);
+	return a->port != 0 && a->port == b->port &&
+	       (host_covers(a->host, b->host) || host_covers(b->host, a->host));
 }
 
 bool endpoint_is_cidr(const char *text)

@@ -348,6 +348,18 @@ static void test_the_same_remote_listener_on_two_hosts_is_fine(void **state)
 	(void)state;
 }
 
+static void test_all_addresses_of_one_family_leave_the_other_free(void **state)
+{
+	config_unref(
+	    read_good(HOST "tunnels: { t: { via = \"b\"; remote = \"[::]:80\"; to = \"h:1\"; };"
+			   "u: { via = \"b\"; remote = \"0.0.0.0:80\"; to = \"h:1\"; };"
+			   "v: { via = \"b\"; remote = \"127.0.0.1:81\"; to = \"h:1\"; };"
+			   "w: { via = \"b\"; remote = \"[::]:81\"; to = \"h:1\"; };"
+			   "x: { via = \"b\"; local = \"[::1]:82\"; to = \"h:1\"; };"
+			   "y: { via = \"b\"; local = \"0.0.0.0:82\"; to = \"h:1\"; }; };"));
+	(void)state;
+}
+
 static void test_paths_that_only_look_alike_are_two_listeners(void **state)
 {
 	config_unref(read_good(HOST "tunnels: { t: { via = \"b\"; socks = \"unix:/a/b/../c\"; };"
@@ -528,6 +540,12 @@ static const struct broken {
     {TWO("remote", "127.1:12", "127.0.0.1:12"), 2, "taken by tunnel `t`"},
     {TWO("remote", "Web:12", "weB:12"), 2, "taken by tunnel `t`"},
     {TWO("local", "[0::1]:12", "localhost:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "[::]:12", "[2001:db8::1]:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "localhost:12", "[::]:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "*:12", "[::]:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "0.0.0.0:12", "*:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "0.0.0.0:12", "localhost:12"), 2, "taken by tunnel `t`"},
+    {TWO("local", "127.0.0.2:12", "0.0.0.0:12"), 2, "taken by tunnel `t`"},
     {HOST "http_listen = \"localhost:80\"; tunnels: {\n u: { via = \"b\"; socks = \"80\"; }; };", 2,
 	"taken by `http_listen`"},
     {HOST "control_socket = \"/s\"; tunnels: {\n u: { via = \"b\"; socks = \"unix:/s\"; }; };", 2,
@@ -887,6 +905,7 @@ int main(void)
 	    cmocka_unit_test(test_credentials_are_files_of_the_credentials_directory),
 	    cmocka_unit_test(test_an_open_listener_without_allow_is_a_warning),
 	    cmocka_unit_test(test_the_same_remote_listener_on_two_hosts_is_fine),
+	    cmocka_unit_test(test_all_addresses_of_one_family_leave_the_other_free),
 	    cmocka_unit_test(test_paths_that_only_look_alike_are_two_listeners),
 	    cmocka_unit_test(test_a_snapshot_lives_until_its_last_user_is_gone),
 	    cmocka_unit_test(test_every_fault_is_named_with_its_line),
