@@ -140,9 +140,10 @@ enum config_ready { CONFIG_READY_UP, CONFIG_READY_STARTED };
 
 struct config {
 	unsigned references;
-	char *path;                     /* of the main file; NULL for `adit open` */
-	struct config_strings files;    /* all that were read, for `watch` */
-	struct config_strings includes; /* paths and patterns of `include`, expanded: for `watch` */
+	char *path;                  /* of the main file; NULL for `adit open` */
+	struct config_strings files; /* all that were read, for `watch` */
+	struct config_strings
+	    includes; /* of `include`, expanded, as glob(3) has them: for `watch` */
 	struct config_errors
 	    warnings; /* doubtful, not wrong: for whoever reads the file to log or print */
 

@@ -22,8 +22,20 @@ char *expand_home(void)
 	return pw && pw->pw_dir && *pw->pw_dir ? mem_strdup(pw->pw_dir) : NULL;
 }
 
+/* What becomes of the text: what is not of its own must be no wildcard in a pattern. */
+enum purpose { FOR_ITSELF, FOR_GLOB };
+
+static void add_value(struct strbuf *out, const char *value, enum purpose purpose)
+{
+	for (; *value; value++) {
+		if (purpose == FOR_GLOB && strchr("*?[\\", *value))
+			strbuf_add(out, "\\");
+		strbuf_add_n(out, value, 1);
+	}
+}
+
 /* Adds the value of the variable whose "${" stands at *p, and moves *p behind its "}". */
-static int add_variable(struct strbuf *out, const char **p, struct err *e)
+static int add_variable(struct strbuf *out, const char **p, enum purpose purpose, struct err *e)
 {
 	const char *begin = *p + 2;
 	const char *end = strchr(begin, '}');
@@ -35,7 +47,7 @@ static int add_variable(struct strbuf *out, const char **p, struct err *e)
 	const char *value = getenv(name);
 	int rc = ERR_OK;
 	if (value)
-		strbuf_add(out, value);
+		add_value(out, value, purpose);
 	else
 		rc = err_set(e, ERR_CONFIG, "the environment variable `%s` is not set", name);
 	free(name);
@@ -43,7 +55,7 @@ static int add_variable(struct strbuf *out, const char **p, struct err *e)
 	return rc;
 }
 
-char *expand_text(const char *text, struct err *e)
+static char *expand(const char *text, enum purpose purpose, struct err *e)
 {
 	struct strbuf out = {0};
 	const char *p = text;
@@ -55,7 +67,7 @@ char *expand_text(const char *text, struct err *e)
 			err_set(e, ERR_CONFIG, "`~` has no meaning: there is no home directory");
 			return NULL;
 		}
-		strbuf_add(&out, home);
+		add_value(&out, home, purpose);
 		free(home);
 		p++;
 	} else if (*p == '~') {
@@ -67,7 +79,7 @@ char *expand_text(const char *text, struct err *e)
 			strbuf_add(&out, "${");
 			p += 3;
 		} else if (strncmp(p, "${", 2) == 0) {
-			rc = add_variable(&out, &p, e);
+			rc = add_variable(&out, &p, purpose, e);
 		} else {
 			strbuf_add_n(&out, p++, 1);
 		}
@@ -78,10 +90,15 @@ char *expand_text(const char *text, struct err *e)
 	return NULL;
 }
 
-char *expand_path(const char *text, const char *dir, struct err *e)
+char *expand_text(const char *text, struct err *e)
 {
-	char *path = expand_text(text, e);
-	char *absolute;
+	return expand(text, FOR_ITSELF, e);
+}
+
+static char *expand_in(const char *text, const char *dir, enum purpose purpose, struct err *e)
+{
+	char *path = expand(text, purpose, e);
+	struct strbuf absolute = {0};
 
 	if (!path || *path == '/')
 		return path;
@@ -90,9 +107,20 @@ char *expand_path(const char *text, const char *dir, struct err *e)
 		free(path);
 		return NULL;
 	}
-	absolute = str_format("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, path);
+	add_value(&absolute, strcmp(dir, "/") == 0 ? "" : dir, purpose);
+	strbuf_addf(&absolute, "/%s", path);
 	free(path);
-	return absolute;
+	return strbuf_take(&absolute);
+}
+
+char *expand_path(const char *text, const char *dir, struct err *e)
+{
+	return expand_in(text, dir, FOR_ITSELF, e);
+}
+
+char *expand_pattern(const char *text, const char *dir, struct err *e)
+{
+	return expand_in(text, dir, FOR_GLOB, e);
 }
 
 char *expand_quote(const char *text)

@@ -13,6 +13,8 @@ char *expand_home(void);
 char *expand_text(const char *text, struct err *e);
 /* The same, and then a path that is not absolute is one in dir. */
 char *expand_path(const char *text, const char *dir, struct err *e);
+/* The same for a pattern of glob(7): what dir, home and variables bring along stands for itself there, behind backslashes. */
+char *expand_pattern(const char *text, const char *dir, struct err *e);
 /* Gives what expand_text() turns into text again. */
 char *expand_quote(const char *text);
 /* The absolute folder of a file; gives. */

@@ -433,13 +433,32 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 	free(text);
 }
 
+/* The name that a pattern without wildcards stands for; gives, NULL: it has some. */
+static char *plain_name(const char *pattern)
+{
+	struct strbuf name = {0};
+
+	for (; *pattern; pattern++) {
+		if (strchr("*?[", *pattern)) {
+			strbuf_clear(&name);
+			return NULL;
+		}
+		if (*pattern == '\\' && pattern[1])
+			pattern++;
+		strbuf_add_n(&name, pattern, 1);
+	}
+	return strbuf_take(&name);
+}
+
 /* A pattern may match nothing, a plain name may not. */
 static void include_pattern(struct reader *reader, const struct setting *at, const char *pattern)
 {
+	char *name = plain_name(pattern);
 	glob_t found = {0};
 
-	if (!strpbrk(pattern, "*?[")) {
-		include_file(reader, at, pattern);
+	if (name) {
+		include_file(reader, at, name);
+		free(name);
 		return;
 	}
 	if (glob(pattern, 0, NULL, &found) == 0)
@@ -452,7 +471,7 @@ static void read_includes(struct reader *reader)
 {
 	const struct setting *s = tree_find(reader->sources[0].tree, "include");
 	struct config_strings *patterns = &reader->config->includes;
-	const struct key key = {.name = "include", .type = &value_paths};
+	const struct key key = {.name = "include", .type = &value_includes};
 
 	if (!s)
 		return;

@@ -124,6 +124,17 @@ static char *check_path(
 	return path;
 }
 
+static char *check_include(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	struct err e = ERR_INIT;
+	char *pattern = expand_pattern(word, r->dir, &e);
+
+	if (!pattern)
+		reading_error(r, s, "`%s`: %s", key->name, e.text);
+	return pattern;
+}
+
 bool value_is_algorithm_name(const char *name)
 {
 	size_t n = strlen(name);
@@ -248,6 +259,7 @@ static char *check_group(
 	    read_##type, clear_words, copy_words, equal_words, writer}
 
 WORDS(paths, check_path, write_paths);
+WORDS(includes, check_include, write_words);
 WORDS(algorithms, check_algorithm, write_words);
 WORDS(pins, check_pin, write_words);
 WORDS(cidrs, check_cidr, write_words);

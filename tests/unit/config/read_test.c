@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -691,6 +692,40 @@ static void test_included_files_add_hosts_and_tunnels(void **state)
 	remove_file(b);
 }
 
+static void test_wildcards_above_the_file_and_in_variables_are_none(void **state)
+{
+	char *above = str_format("%s/br[1]*\\", folder);
+	char *a = NULL, *b = NULL, *main_path = NULL;
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_int_equal(mkdir(above, 0700), 0);
+	setenv("ADIT_TEST", above, 1);
+	main_path = write_file("br[1]*\\/main.conf",
+	    "include = [\"a.inc\", \"${ADIT_TEST}/b*.inc\", \"*.none\", \"a\\\\.inc\"];");
+	a = write_file("br[1]*\\/a.inc", "hosts: { a: { user = \"u\"; }; };");
+	b = write_file("br[1]*\\/bb.inc", "hosts: { b: { user = \"u\"; }; };");
+	struct config *config = config_read(main_path, &errors);
+	print_errors(&errors);
+	assert_non_null(config);
+	assert_int_equal(config->host_count, 2);
+	assert_int_equal(config->files.n, 3);
+	assert_string_equal(config->files.v[1], a);
+	assert_string_equal(config->files.v[2], b);
+	config_unref(config);
+
+	unlink(a);
+	assert_null(config_read(main_path, &errors));
+	assert_int_equal(errors.n, 2);
+	assert_non_null(strstr(errors.v[0].text, "br[1]*\\/a.inc: cannot be opened"));
+	config_errors_clear(&errors);
+	remove_file(main_path);
+	remove_file(a);
+	remove_file(b);
+	rmdir(above);
+	free(above);
+}
+
 static void test_a_name_in_two_files_names_both_places(void **state)
 {
 	char *main_path =
@@ -913,6 +948,7 @@ int main(void)
 	    cmocka_unit_test(test_all_errors_come_in_the_order_of_the_lines),
 	    cmocka_unit_test(test_a_secret_in_the_wrong_place_is_not_repeated),
 	    cmocka_unit_test(test_included_files_add_hosts_and_tunnels),
+	    cmocka_unit_test(test_wildcards_above_the_file_and_in_variables_are_none),
 	    cmocka_unit_test(test_a_name_in_two_files_names_both_places),
 	    cmocka_unit_test(test_a_file_that_cannot_be_read_is_named),
 	    cmocka_unit_test(test_a_zero_byte_is_an_error_with_its_line),
