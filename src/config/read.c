@@ -3,6 +3,7 @@
  */
 #include "config/read.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -450,6 +451,35 @@ static char *plain_name(const char *pattern)
 	return strbuf_take(&name);
 }
 
+/* glob() hands nothing through. */
+static struct {
+	char *path;
+	int error;
+} unreadable;
+
+/* A folder that is not there has no files; of one that cannot be read nobody knows. */
+static int on_glob_error(const char *path, int error)
+{
+	if (error == ENOENT || error == ENOTDIR)
+		return 0;
+	free(unreadable.path);
+	unreadable.path = mem_strdup(path);
+	unreadable.error = error;
+	return 1;
+}
+
+static void report_glob(
+    struct reader *reader, const struct setting *at, const char *pattern, int failure)
+{
+	bool known = failure == GLOB_ABORTED && unreadable.path;
+
+	reading_error(&reader->sources[0].reading, at, "`include`: %s: cannot be read: %s",
+	    known ? unreadable.path : pattern, strerror(known ? unreadable.error : ENOMEM));
+	reader->all_parsed = false;
+	free(unreadable.path);
+	unreadable.path = NULL;
+}
+
 /* A pattern may match nothing, a plain name may not. */
 static void include_pattern(struct reader *reader, const struct setting *at, const char *pattern)
 {
@@ -461,9 +491,11 @@ static void include_pattern(struct reader *reader, const struct setting *at, con
 		free(name);
 		return;
 	}
-	if (glob(pattern, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc; i++)
-			include_file(reader, at, found.gl_pathv[i]);
+	int failure = glob(pattern, 0, on_glob_error, &found);
+	if (failure && failure != GLOB_NOMATCH)
+		report_glob(reader, at, pattern, failure);
+	for (size_t i = 0; i < found.gl_pathc && !failure; i++)
+		include_file(reader, at, found.gl_pathv[i]);
 	globfree(&found);
 }
 

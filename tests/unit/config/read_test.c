@@ -726,6 +726,29 @@ static void test_wildcards_above_the_file_and_in_variables_are_none(void **state
 	free(above);
 }
 
+/* A link to itself cannot be read by anybody, root included. */
+static void test_a_folder_of_a_pattern_that_cannot_be_read_is_an_error(void **state)
+{
+	char *loop = str_format("%s/loop", folder);
+	char *main_path = write_file("main.conf",
+	    "\ninclude = [\"loop/*.inc\", \"none/*.inc\", \"main.conf/*.inc\"];" HOST
+	    "tunnels: { t: { via = \"elsewhere\"; socks = \"1\"; }; };");
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_int_equal(symlink(loop, loop), 0);
+	assert_null(config_read(main_path, &errors));
+	assert_int_equal(errors.n, 1);
+	assert_int_equal(errors.v[0].line, 2);
+	char *text =
+	    str_format("`include`: %s: cannot be read: Too many levels of symbolic links", loop);
+	assert_string_equal(errors.v[0].text, text);
+	free(text);
+	config_errors_clear(&errors);
+	remove_file(main_path);
+	remove_file(loop);
+}
+
 static void test_a_name_in_two_files_names_both_places(void **state)
 {
 	char *main_path =
@@ -949,6 +972,7 @@ int main(void)
 	    cmocka_unit_test(test_a_secret_in_the_wrong_place_is_not_repeated),
 	    cmocka_unit_test(test_included_files_add_hosts_and_tunnels),
 	    cmocka_unit_test(test_wildcards_above_the_file_and_in_variables_are_none),
+	    cmocka_unit_test(test_a_folder_of_a_pattern_that_cannot_be_read_is_an_error),
 	    cmocka_unit_test(test_a_name_in_two_files_names_both_places),
 	    cmocka_unit_test(test_a_file_that_cannot_be_read_is_named),
 	    cmocka_unit_test(test_a_zero_byte_is_an_error_with_its_line),
