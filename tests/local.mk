@@ -27,8 +27,9 @@ include tests/unit/config/local.mk
 include tests/unit/forward/local.mk
 include tests/unit/tunnel/local.mk
 include tests/unit/admin/local.mk
+include tests/unit/command/local.mk
 check_PROGRAMS += $(UNIT_TESTS_BASE) $(UNIT_TESTS_NET) $(UNIT_TESTS_SSH) $(UNIT_TESTS_CONFIG) \
-	$(UNIT_TESTS_FORWARD) $(UNIT_TESTS_TUNNEL) $(UNIT_TESTS_ADMIN)
+	$(UNIT_TESTS_FORWARD) $(UNIT_TESTS_TUNNEL) $(UNIT_TESTS_ADMIN) $(UNIT_TESTS_COMMAND)
 TESTS += $(UNIT_TESTS_BASE) $(UNIT_TESTS_NET) $(UNIT_TESTS_SSH) $(UNIT_TESTS_CONFIG) \
-	$(UNIT_TESTS_FORWARD) $(UNIT_TESTS_TUNNEL) $(UNIT_TESTS_ADMIN)
+	$(UNIT_TESTS_FORWARD) $(UNIT_TESTS_TUNNEL) $(UNIT_TESTS_ADMIN) $(UNIT_TESTS_COMMAND)
 endif

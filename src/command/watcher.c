@@ -25,15 +25,20 @@ struct watched {
 	char *name;
 };
 
+/* One descriptor of inotify, and what it watches. */
+struct watch {
+	int fd; /* -1: none */
+	struct event *readable;
+	struct watched *v;
+	size_t n;
+};
+
 struct watcher {
 	struct loop *loop;
 	void (*on_change)(void *arg);
 	void *arg;
 	struct config *config; /* NULL: nothing is watched */
-	int fd;
-	struct event *readable;
-	struct watched *v;
-	size_t n;
+	struct watch watch;
 	struct timer quiet;
 	struct log_repeat failures;
 };
@@ -45,7 +50,8 @@ enum place { PLACE_OF_FILE, PLACE_ABOVE };
 
 static void watch_in(struct watcher *w, const char *folder, const char *name, enum place place)
 {
-	int wd = inotify_add_watch(w->fd, folder, EVENTS);
+	struct watch *watch = &w->watch;
+	int wd = inotify_add_watch(watch->fd, folder, EVENTS);
 
 	if (wd < 0) {
 		if (place == PLACE_OF_FILE || errno == ENOSPC)
@@ -53,8 +59,8 @@ static void watch_in(struct watcher *w, const char *folder, const char *name, en
 			    "path=%s reason=%s", folder, strerror(errno));
 		return;
 	}
-	w->v = mem_grow(w->v, w->n + 1, sizeof(*w->v));
-	w->v[w->n++] = (struct watched){.wd = wd, .name = mem_strdup(name)};
+	watch->v = mem_grow(watch->v, watch->n + 1, sizeof(*watch->v));
+	watch->v[watch->n++] = (struct watched){.wd = wd, .name = mem_strdup(name)};
 }
 
 /* Its name in its folder, that folder's name in the one above, and so on: each may come, go and be replaced. */
@@ -90,13 +96,13 @@ static void watch_all(struct watcher *w)
 }
 
 /* Kubernetes swaps a link named "..data" in the folder of a file that is a link through it. */
-static bool is_ours(const struct watcher *w, const struct inotify_event *event)
+static bool is_ours(const struct watch *watch, const struct inotify_event *event)
 {
 	if (event->mask & IN_Q_OVERFLOW)
 		return true;
-	for (size_t i = 0; i < w->n; i++)
-		if (w->v[i].wd == event->wd && event->len &&
-		    (fnmatch(w->v[i].name, event->name, 0) == 0 ||
+	for (size_t i = 0; i < watch->n; i++)
+		if (watch->v[i].wd == event->wd && event->len &&
+		    (fnmatch(watch->v[i].name, event->name, 0) == 0 ||
 			strncmp(event->name, "..", 2) == 0))
 			return true;
 	return false;
@@ -104,49 +110,60 @@ static bool is_ours(const struct watcher *w, const struct inotify_event *event)
 
 /* ---- events ---- */
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* Reads all that has happened; true when some of it was about what is watched. */
+static bool read_events(struct watch *watch)
 {
 	_Alignas(struct inotify_event) char bytes[4096];
-	struct watcher *w = arg;
-	ssize_t n = read(fd, bytes, sizeof(bytes));
+	bool ours = false;
+	ssize_t n;
 
-	(void)what;
-	for (ssize_t at = 0; at < n;) {
-		const struct inotify_event *event = (const void *)(bytes + at);
+	while ((n = read(watch->fd, bytes, sizeof(bytes))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *event = (const void *)(bytes + at);
 
-		if (is_ours(w, event))
-			timer_start(&w->quiet, QUIET_MS);
-		at += (ssize_t)(sizeof(*event) + event->len);
+			ours = is_ours(watch, event) || ours;
+			at += (ssize_t)(sizeof(*event) + event->len);
+		}
 	}
+	return ours;
 }
 
-static void stop_watching(struct watcher *w)
+static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	timer_stop(&w->quiet);
-	if (w->readable)
-		event_free(w->readable);
-	w->readable = NULL;
-	if (w->fd >= 0)
-		close(w->fd);
-	w->fd = -1;
-	for (size_t i = 0; i < w->n; i++)
-		free(w->v[i].name);
-	free(w->v);
-	w->v = NULL;
-	w->n = 0;
+	struct watcher *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (read_events(&w->watch))
+		timer_start(&w->quiet, QUIET_MS);
+}
+
+static void watch_clear(struct watch *watch)
+{
+	if (watch->readable)
+		event_free(watch->readable);
+	if (watch->fd >= 0)
+		close(watch->fd);
+	for (size_t i = 0; i < watch->n; i++)
+		free(watch->v[i].name);
+	free(watch->v);
+	*watch = (struct watch){.fd = -1};
 }
 
 static void start_watching(struct watcher *w)
 {
-	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (w->fd < 0) {
+	struct watch *watch = &w->watch;
+
+	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch->fd < 0) {
 		log_unless_repeated(&w->failures, LOG_LEVEL_ERROR, NULL, "watch-failed",
 		    "reason=%s", strerror(errno));
 		timer_start(&w->quiet, RETRY_MS);
 		return;
 	}
-	w->readable = event_new(loop_base(w->loop), w->fd, EV_READ | EV_PERSIST, on_readable, w);
-	event_add(w->readable, NULL);
+	watch->readable =
+	    event_new(loop_base(w->loop), watch->fd, EV_READ | EV_PERSIST, on_readable, w);
+	event_add(watch->readable, NULL);
 	watch_all(w);
 }
 
@@ -155,9 +172,9 @@ static void on_quiet(void *arg)
 	struct watcher *w = arg;
 
 	/* A folder may be another one by now: look anew, then tell, so that nothing falls in between. */
-	stop_watching(w);
+	watch_clear(&w->watch);
 	start_watching(w);
-	if (w->fd >= 0)
+	if (w->watch.fd >= 0)
 		w->on_change(w->arg);
 }
 
@@ -165,11 +182,20 @@ static void on_quiet(void *arg)
 
 void watcher_follow(struct watcher *w, struct config *config)
 {
-	stop_watching(w);
+	struct watch before = w->watch;
+	bool changed = timer_is_running(&w->quiet);
+
+	timer_stop(&w->quiet);
+	w->watch = (struct watch){.fd = -1};
 	config_unref(w->config);
 	w->config = config->watch ? config_ref(config) : NULL;
 	if (w->config)
 		start_watching(w);
+	/* What changed while this configuration was read is not in it. */
+	changed = (before.fd >= 0 && read_events(&before)) || changed;
+	if (w->config && changed)
+		timer_start(&w->quiet, QUIET_MS);
+	watch_clear(&before);
 }
 
 struct watcher *watcher_new(struct loop *loop, void (*on_change)(void *arg), void *arg)
@@ -179,7 +205,7 @@ struct watcher *watcher_new(struct loop *loop, void (*on_change)(void *arg), voi
 	w->loop = loop;
 	w->on_change = on_change;
 	w->arg = arg;
-	w->fd = -1;
+	w->watch.fd = -1;
 	timer_init(&w->quiet, loop, on_quiet, w);
 	return w;
 }
@@ -188,7 +214,8 @@ void watcher_free(struct watcher *w)
 {
 	if (!w)
 		return;
-	stop_watching(w);
+	timer_stop(&w->quiet);
+	watch_clear(&w->watch);
 	config_unref(w->config);
 	free(w);
 }
