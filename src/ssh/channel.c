@@ -427,7 +427,7 @@ bool channel_eof_sent(const struct channel *c)
 
 bool channel_eof_received(const struct channel *c)
 {
-	return c->state >= CHANNEL_EOF_RECEIVED;
+	return c->eof_received;
 }
 
 void *channel_property(const struct channel *c, const char *name)

@@ -73,6 +73,7 @@ bool channel_is_closing(const struct channel *c); /* CLOSE is owed, or was sent 
 bool channel_local_closed(const struct channel *c);
 bool channel_remote_closed(const struct channel *c);
 bool channel_eof_sent(const struct channel *c);
+/* By EOF or CLOSE: what came is all that there is. In on_close it still says so. */
 bool channel_eof_received(const struct channel *c);
 void *channel_property(const struct channel *c, const char *name);
 void *channel_set_property(struct channel *c, const char *name, void *value); /* the previous one */

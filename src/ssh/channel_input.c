@@ -122,6 +122,7 @@ static int on_eof(struct channel *c, struct rd *r, struct err *e)
 	if (rd_end(r))
 		return err_set(e, ERR_PEER, "a malformed CHANNEL_EOF");
 	c->state = CHANNEL_EOF_RECEIVED;
+	c->eof_received = true;
 	if (c->bev)
 		channel_bev_ended(c->bev);
 	if (c->callbacks.on_eof && !c->abandoned)
@@ -140,6 +141,7 @@ static int on_close(struct channel *c, struct rd *r, struct err *e)
 	if (rd_end(r))
 		return err_set(e, ERR_PEER, "a malformed CHANNEL_CLOSE");
 	c->state = CHANNEL_CLOSE_RECEIVED;
+	c->eof_received = true;
 	if (c->bev) {
 		channel_bev_ended(c->bev);
 		channel_bev_write_closed(c->bev);

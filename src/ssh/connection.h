@@ -206,6 +206,7 @@ struct channel {
 	uint32_t credit; /* taken, and not granted again */
 	struct path path_in;
 	uint64_t resized_at; /* bytes_in then */
+	bool eof_received;   /* by EOF or CLOSE: what came is all */
 
 	bool abandoned; /* its user has left: nobody is called, data is dropped */
 	enum channel_visibility visibility;

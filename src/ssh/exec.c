@@ -162,14 +162,18 @@ static bool on_request(
 static void on_close(void *arg, struct channel *c, const struct err *lost)
 {
 	struct exec *x = arg;
+	bool has_ended = x->result.exited || x->result.signal[0];
 	struct err e = ERR_INIT;
 
-	(void)c;
-	if (x->result.exited || x->result.signal[0]) {
+	/* A server may say how the command ended while output of it is still on the way. */
+	if (has_ended && (!lost || channel_eof_received(c))) {
 		finish(x, NULL);
 		return;
 	}
-	if (lost)
+	if (has_ended)
+		err_set(&e, lost->class,
+		    "%s; the command had ended, but some of its output may be missing", lost->text);
+	else if (lost)
 		e = *lost;
 	else if (x->refused)
 		err_set(&e, ERR_PEER, "the server refused to run the command");

@@ -218,16 +218,22 @@ static void test_no_status_at_all_is_an_error(void **state)
 	finish(rig, &run);
 }
 
+static void lose_connection(struct rig *rig)
+{
+	struct err e = ERR_INIT;
+
+	err_set(&e, ERR_NETWORK, "connection reset");
+	session_transport_closed(rig->session, &e);
+}
+
 static void test_a_lost_connection_is_an_error(void **state)
 {
 	struct rig *rig = rig_new();
 	struct run run;
-	struct err e = ERR_INIT;
 
 	(void)state;
 	start(rig, &run);
-	err_set(&e, ERR_NETWORK, "connection reset");
-	session_transport_closed(rig->session, &e);
+	lose_connection(rig);
 	assert_int_equal(run.exits, 1);
 	assert_int_equal(run.e.class, ERR_NETWORK);
 	exec_write(run.exec, SPAN_LITERAL("late"));
@@ -235,6 +241,43 @@ static void test_a_lost_connection_is_an_error(void **state)
 	exec_consumed(run.exec, 0);
 	assert_false(exec_full(run.exec));
 	finish(rig, &run);
+}
+
+static void test_a_status_does_not_hide_that_output_was_lost(void **state)
+{
+	struct rig *rig = rig_new();
+	struct run run;
+
+	(void)state;
+	start(rig, &run);
+	rig_feed(rig, "bus", SSH_MSG_CHANNEL_DATA, 0, "the beginning");
+	rig_feed(rig, "busou", SSH_MSG_CHANNEL_REQUEST, 0, "exit-status", false, 0);
+	lose_connection(rig);
+	assert_int_equal(run.exits, 1);
+	assert_int_equal(run.e.class, ERR_NETWORK);
+	assert_non_null(strstr(run.e.text, "connection reset"));
+	assert_non_null(strstr(run.e.text, "output may be missing"));
+	finish(rig, &run);
+}
+
+static void test_a_status_after_the_end_of_the_output_stands(void **state)
+{
+	static const uint8_t ends[] = {SSH_MSG_CHANNEL_EOF, SSH_MSG_CHANNEL_CLOSE};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct rig *rig = rig_new();
+		struct run run;
+
+		start(rig, &run);
+		rig_feed(rig, "busou", SSH_MSG_CHANNEL_REQUEST, 0, "exit-status", false, 3);
+		rig_feed(rig, "bu", ends[i], 0);
+		lose_connection(rig);
+		assert_int_equal(run.exits, 1);
+		assert_false(err_is_set(&run.e));
+		assert_int_equal(run.result.status, 3);
+		finish(rig, &run);
+	}
 }
 
 static void test_stdin_goes_out_and_its_end(void **state)
@@ -404,6 +447,8 @@ int main(void)
 	    cmocka_unit_test(test_a_refused_channel_is_an_error_with_the_servers_words),
 	    cmocka_unit_test(test_no_status_at_all_is_an_error),
 	    cmocka_unit_test(test_a_lost_connection_is_an_error),
+	    cmocka_unit_test(test_a_status_does_not_hide_that_output_was_lost),
+	    cmocka_unit_test(test_a_status_after_the_end_of_the_output_stands),
 	    cmocka_unit_test(test_stdin_goes_out_and_its_end),
 	    cmocka_unit_test(test_output_that_nobody_takes_stops_the_server),
 	    cmocka_unit_test(test_freeing_it_closes_the_channel_and_calls_nobody),
