@@ -41,8 +41,8 @@ static void describe(const struct auth *auth, struct strbuf *text)
 {
 	if (auth->accepted.n)
 		strbuf_addf(text, "accepted %s; ", strbuf_text(&auth->accepted));
-	strbuf_addf(text, "%s%s", auth->refused.n ? "offered " : "offered nothing",
-	    strbuf_text(&auth->refused));
+	strbuf_addf(text, "offered %s",
+	    auth->refused.n ? strbuf_text(&auth->refused) : "nothing that it takes");
 	if (auth->keys.left_out.n)
 		strbuf_addf(text, "; not offered: %s", strbuf_text(&auth->keys.left_out));
 	if (auth->methods)
@@ -80,7 +80,7 @@ void auth_transport_closed(struct auth *auth, struct err *e)
 	struct strbuf text = {0};
 
 	auth->is_over = true;
-	if (!auth->refused.n || !transport_closed_by_peer(auth->transport))
+	if (!auth->was_refused || !transport_closed_by_peer(auth->transport))
 		return;
 	describe(auth, &text);
 	err_clear(e);
@@ -271,24 +271,47 @@ static const char *request_name(const struct auth *auth)
 	return "nothing";
 }
 
-enum outcome { OUTCOME_REFUSED, OUTCOME_STEP /* partial success: there is more to do */ };
+static bool request_is_key(const struct auth *auth)
+{
+	return auth->request == REQUEST_ASK || auth->request == REQUEST_SIGNED;
+}
 
-/* Either way the same is not tried again with the same key. */
+enum outcome {
+	OUTCOME_REFUSED,
+	OUTCOME_STEP,   /* partial success: there is more to do */
+	OUTCOME_NOT_NOW /* the method was refused: nothing is known of the key */
+};
+
+/* What was refused, or was a step, is not tried again with the same key. */
 static void end_request(struct auth *auth, enum outcome outcome)
 {
-	bool is_key = auth->request == REQUEST_ASK || auth->request == REQUEST_SIGNED;
-	bool is_guess = is_key && auth->certainty == AUTH_ALGORITHM_GUESS;
+	bool is_guess = request_is_key(auth) && auth->certainty == AUTH_ALGORITHM_GUESS;
+	bool is_through = outcome != OUTCOME_NOT_NOW;
 
-	if (outcome == OUTCOME_STEP)
+	if (outcome == OUTCOME_REFUSED && is_guess && auth_key_guess_again(auth->current))
+		is_through = false; /* there is another algorithm */
+	if (outcome == OUTCOME_STEP) {
 		note(&auth->accepted, request_name(auth));
-	else if (is_guess && auth_key_guess_again(auth->current))
-		is_key = false; /* this offer is not through yet */
-	else if (auth->request != REQUEST_NONE)
-		note(&auth->refused, request_name(auth));
-	if (is_key)
+	} else if (auth->request != REQUEST_NONE) {
+		auth->was_refused = true;
+		if (is_through)
+			note(&auth->refused, request_name(auth));
+	}
+	if (request_is_key(auth) && is_through)
 		auth->current->spent = true;
 	auth->current = NULL;
 	auth->request = REQUEST_NO;
+}
+
+/* The first key is sent before it is known what the server takes. One that wants a password before it says so by its list of
+ * methods, and the key's turn comes again when it is in the list. That is bounded: between come other methods, each once. */
+static enum outcome outcome_of_failure(const struct auth *auth, bool partial_success)
+{
+	if (partial_success)
+		return OUTCOME_STEP;
+	if (request_is_key(auth) && !takes(auth, METHOD_PUBLICKEY))
+		return OUTCOME_NOT_NOW;
+	return OUTCOME_REFUSED;
 }
 
 /* RFC 4252 §5.1 */
@@ -306,7 +329,7 @@ static int handle_failure(struct auth *auth, struct span payload, struct err *e)
 	    request_name(auth));
 	free(auth->methods);
 	auth->methods = span_strdup(methods);
-	end_request(auth, partial_success ? OUTCOME_STEP : OUTCOME_REFUSED);
+	end_request(auth, outcome_of_failure(auth, partial_success));
 	auth_advance(auth);
 	return 0;
 }
@@ -317,8 +340,8 @@ static int handle_success(struct auth *auth, struct span payload, struct err *e)
 
 	if (payload.n != 1)
 		return auth_malformed(e, "USERAUTH_SUCCESS");
-	bool is_key = auth->request == REQUEST_ASK || auth->request == REQUEST_SIGNED;
-	auth->method = str_format("%s%s", is_key ? "publickey " : "", request_name(auth));
+	auth->method =
+	    str_format("%s%s", request_is_key(auth) ? "publickey " : "", request_name(auth));
 	log_repeat_end(&auth->banner_repeat, auth->log, "banner");
 	transport_set_authenticated(auth->transport);
 	finish(auth, &none);

@@ -63,7 +63,8 @@ struct auth {
 	bool none_was_tried, password_was_tried, interactive_was_tried;
 	char *methods; /* that the server would take; NULL: it did not say yet */
 
-	struct strbuf refused;  /* what it refused, in words */
+	bool was_refused;       /* something that we tried to log in with */
+	struct strbuf refused;  /* what of it, in words */
 	struct strbuf accepted; /* steps that went well, with more to do */
 	char *method;           /* what let us in */
 	unsigned banners;

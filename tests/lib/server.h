@@ -94,7 +94,9 @@ void server_stop_reading(struct server *s);
 void server_pause(struct server *s);
 void server_go_on(struct server *s);
 void server_sign_badly(struct server *s); /* from now on */
-void server_finish(struct server *s);     /* EOF */
+void server_set_methods(
+    struct server *s, const char *methods); /* as the script's, from now on; kept */
+void server_finish(struct server *s);       /* EOF */
 void server_reset(struct server *s);
 
 /* ---- channels: it confirms every one and sends back what it gets ---- */

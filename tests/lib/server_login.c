@@ -13,6 +13,11 @@ static const char *methods_of(const struct server *s)
 	return s->script.methods ? s->script.methods : "publickey,password,keyboard-interactive";
 }
 
+void server_set_methods(struct server *s, const char *methods)
+{
+	s->script.methods = methods;
+}
+
 static void send_failure(struct server *s, bool partial_success)
 {
 	struct wr w = WR_INIT;

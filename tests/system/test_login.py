@@ -349,6 +349,16 @@ def test_a_key_and_then_a_password(second, sshd, serve, one_tunnel, adit, passwo
     assert log.index("Partial publickey") < log.index(f"Accepted {second}")
 
 
+@pytest.mark.parametrize("first", ["password", "keyboard-interactive"])
+def test_a_password_and_then_a_key(first, sshd, serve, one_tunnel, adit, password):
+    """The key is offered before the server said that it wants the password first."""
+    server = sshd("UsePAM yes", "PasswordAuthentication yes", "KbdInteractiveAuthentication yes",
+                  f"AuthenticationMethods {first},publickey", password=PASSWORD)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, password=password()))
+    log = server.process.log()
+    assert log.index(f"Partial {first}") < log.index("Accepted publickey")
+
+
 def test_two_keys(sshd, serve, one_tunnel, adit, keys):
     server = sshd("AuthenticationMethods publickey,publickey")
     there_and_back(adit, one_tunnel(server, serve(echo).port,

@@ -31,6 +31,10 @@ struct login {
 	const enum server_verdict *verdicts;
 	size_t verdict_count;
 	size_t next_verdict;
+	/* and which methods it names then, one text an attempt; after the last, and if there is none, the script's */
+	const char *const *methods;
+	size_t method_count;
+	size_t next_methods;
 	const char *expected_password;
 };
 
@@ -84,7 +88,6 @@ static enum server_verdict on_login(void *arg, struct server *s, const struct se
 	struct login *l = arg;
 	bool is_key = strncmp(login->method, "publickey", 9) == 0;
 
-	(void)s;
 	strbuf_addf(&l->attempts, "%s%.9s%s", l->attempts.n ? " " : "", login->method,
 	    !is_key                ? ""
 	    : login->has_signature ? "!"
@@ -96,6 +99,8 @@ static enum server_verdict on_login(void *arg, struct server *s, const struct se
 	l->hostbound += login->is_hostbound;
 	if (l->expected_password && login->password.n)
 		assert_true(span_is(login->password, l->expected_password));
+	if (l->next_methods < l->method_count)
+		server_set_methods(s, l->methods[l->next_methods++]);
 	if (l->next_verdict < l->verdict_count)
 		return l->verdicts[l->next_verdict++];
 	return is_key && !login->has_signature ? SERVER_PK_OK : SERVER_ACCEPT;
@@ -220,6 +225,15 @@ static void give_verdicts(struct login *l, const enum server_verdict *verdicts, 
 #define VERDICTS(l, ...) \
 	static const enum server_verdict verdicts[] = {__VA_ARGS__}; \
 	give_verdicts(l, verdicts, ARRAY_LEN(verdicts))
+
+static void give_methods(struct login *l, const char *const *methods, size_t count)
+{
+	l->methods = methods;
+	l->method_count = count;
+}
+#define METHODS(l, ...) \
+	static const char *const methods[] = {__VA_ARGS__}; \
+	give_methods(l, methods, ARRAY_LEN(methods))
 
 /* ---- keys of ours ---- */
 
@@ -352,7 +366,7 @@ static void test_with_nothing_to_offer_the_server_is_asked_what_it_takes(void **
 	VERDICTS(&l, SERVER_REFUSE);
 	start(&l);
 	assert_refused(&l, "none");
-	assert_says(l.e.text, "offered nothing");
+	assert_says(l.e.text, "offered nothing that it takes");
 	assert_says(l.e.text, "the server takes: publickey");
 	stop(&l);
 }
@@ -646,6 +660,64 @@ static void test_a_step_that_went_well_is_not_said_to_be_refused(void **state)
 	stop(&l);
 }
 
+static void test_a_password_may_be_wanted_before_a_key(void **state)
+{
+	(void)state;
+	struct login l = {.password = "s3cret"};
+
+	add_identity(&l, "one", server_make_key(1), NULL);
+	add_identity(&l, "two", server_make_key(2), NULL);
+	VERDICTS(&l, SERVER_REFUSE, SERVER_PARTIAL, SERVER_REFUSE);
+	METHODS(&l, "password", "publickey");
+	start(&l);
+	assert_in(&l, "publickey! password publickey! publickey!");
+	assert_says(auth_method(l.auth), "publickey two");
+	stop(&l);
+}
+
+static void test_prompts_may_come_before_a_key(void **state)
+{
+	(void)state;
+	struct login l = {.password = "s3cret", .rig.script.prompts = password_prompt};
+
+	add_identity(&l, "id_ed25519", server_make_key(1), NULL);
+	VERDICTS(&l, SERVER_REFUSE, SERVER_PROMPT, SERVER_PARTIAL);
+	METHODS(&l, "keyboard-interactive", "", "publickey");
+	start(&l);
+	assert_in(&l, "publickey! keyboard- info-resp publickey!");
+	stop(&l);
+}
+
+static void test_a_key_whose_turn_comes_later_has_all_its_algorithms_left(void **state)
+{
+	(void)state;
+	struct login l = {.password = "s3cret",
+	    .rig.script = {.ext_info = SERVER_NO_EXT_INFO, .ident = "SSH-2.0-other"}};
+
+	add_identity(&l, "id_rsa", read_key(TEST_RSA_FILE), NULL);
+	VERDICTS(&l, SERVER_REFUSE, SERVER_PARTIAL);
+	METHODS(&l, "password", "publickey");
+	start(&l);
+	assert_in(&l, "publickey? password publickey? publickey!");
+	assert_string_equal(strbuf_text(&l.algorithms), "rsa-sha2-512 rsa-sha2-512 rsa-sha2-512");
+	stop(&l);
+}
+
+static void test_a_server_that_always_wants_something_else_first_is_left(void **state)
+{
+	(void)state;
+	struct login l = {.password = "s3cret"};
+
+	add_identity(&l, "id_ed25519", server_make_key(1), NULL);
+	VERDICTS(&l, SERVER_REFUSE, SERVER_REFUSE, SERVER_REFUSE, SERVER_REFUSE, SERVER_REFUSE,
+	    SERVER_REFUSE);
+	METHODS(&l, "password", "publickey", "keyboard-interactive", "publickey", "password");
+	start(&l);
+	assert_refused(&l, "publickey! password publickey! keyboard- publickey!");
+	assert_says(l.e.text, "offered password, keyboard-interactive; the server takes: password");
+	stop(&l);
+}
+
 /* ---- banners ---- */
 
 static void send_banner(struct login *l, const char *text)
@@ -881,6 +953,20 @@ static void test_too_many_failures_are_a_matter_of_the_login(void **state)
 	assert_int_equal(l.closed.class, ERR_LOGIN);
 	assert_says(l.closed.text, "Too many authentication failures");
 	assert_says(l.closed.text, "offered one");
+	stop(&l);
+}
+
+static void test_an_end_after_a_refused_method_is_a_matter_of_the_login_too(void **state)
+{
+	(void)state;
+	struct login l = {.password = "s3cret", .rig.script.methods = "password"};
+
+	add_identity(&l, "one", server_make_key(1), NULL);
+	VERDICTS(&l, SERVER_REFUSE, SERVER_SILENT);
+	start(&l);
+	assert_string_equal(strbuf_text(&l.attempts), "publickey! password");
+	disconnect(&l, DISCONNECT_PROTOCOL_ERROR, "Too many authentication failures");
+	assert_int_equal(l.closed.class, ERR_LOGIN);
 	stop(&l);
 }
 
@@ -1164,6 +1250,10 @@ int main(void)
 	    cmocka_unit_test(test_a_key_and_then_a_password_is_a_login_too),
 	    cmocka_unit_test(test_two_keys_may_be_wanted_and_the_first_is_not_shown_again),
 	    cmocka_unit_test(test_a_step_that_went_well_is_not_said_to_be_refused),
+	    cmocka_unit_test(test_a_password_may_be_wanted_before_a_key),
+	    cmocka_unit_test(test_prompts_may_come_before_a_key),
+	    cmocka_unit_test(test_a_key_whose_turn_comes_later_has_all_its_algorithms_left),
+	    cmocka_unit_test(test_a_server_that_always_wants_something_else_first_is_left),
 	    cmocka_unit_test(test_a_banner_is_logged_once_and_escaped),
 	    cmocka_unit_test(test_a_flood_of_banners_fills_no_log),
 	    cmocka_unit_test(test_a_key_that_was_not_offered_cannot_be_accepted),
@@ -1174,6 +1264,7 @@ int main(void)
 	    cmocka_unit_test(test_method_names_that_move_the_cursor_end_it),
 	    cmocka_unit_test(test_a_number_that_is_no_message_is_answered_so),
 	    cmocka_unit_test(test_too_many_failures_are_a_matter_of_the_login),
+	    cmocka_unit_test(test_an_end_after_a_refused_method_is_a_matter_of_the_login_too),
 	    cmocka_unit_test(test_an_end_before_any_refusal_is_the_networks),
 	    cmocka_unit_test(test_the_only_key_of_an_agent_signs_at_once),
 	    cmocka_unit_test(test_one_of_several_signs_when_the_server_wants_it),
