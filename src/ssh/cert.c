@@ -258,12 +258,11 @@ int cert_plain_blob(struct span blob, struct wr *out, struct err *e)
 	return 0;
 }
 
-static struct cert *parse_line(struct span text, struct err *e)
+static struct cert *parse_file(struct span text, struct err *e)
 {
 	struct key_line line;
-	struct span first;
 
-	if (!text_next_line(&text, &first) || !key_line_parse(first, &line)) {
+	if (!key_line_parse_file(text, &line)) {
 		err_set(e, ERR_CONFIG, "holds no certificate");
 		return NULL;
 	}
@@ -289,7 +288,7 @@ struct cert *cert_read(const char *path, struct err *e)
 	struct cert *cert = NULL;
 
 	if (file_read(path, 2 * CERT_BYTES_MAX, &text, NULL, e) == 0) {
-		cert = parse_line(wr_span(&text), &reason);
+		cert = parse_file(wr_span(&text), &reason);
 		if (!cert)
 			err_set(e, ERR_CONFIG, "%s: %s", path, reason.text);
 	}

@@ -37,6 +37,13 @@ struct span text_next_word(struct span *line)
 	return word;
 }
 
+bool text_line_is_nothing(struct span line)
+{
+	struct span word = text_next_word(&line);
+
+	return word.n == 0 || word.p[0] == '#';
+}
+
 static struct span without_blanks_around(struct span s)
 {
 	while (s.n && is_blank(s.p[0]))
@@ -61,6 +68,16 @@ bool key_line_parse(struct span text, struct key_line *ret_line)
 	}
 	*ret_line = line;
 	return true;
+}
+
+bool key_line_parse_file(struct span text, struct key_line *ret_line)
+{
+	struct span line;
+
+	while (text_next_line(&text, &line))
+		if (!text_line_is_nothing(line))
+			return key_line_parse(line, ret_line);
+	return false;
 }
 
 void key_line_clear(struct key_line *line)

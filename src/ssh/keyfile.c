@@ -57,7 +57,6 @@ static bool is_certificate(struct span type)
 static void set_no_key(struct span text, struct err *e)
 {
 	struct key_line line;
-	struct span first;
 
 	for (size_t i = 0; i < ARRAY_LEN(no_keys); i++)
 		if (begins_with(text, no_keys[i].begin)) {
@@ -66,7 +65,7 @@ static void set_no_key(struct span text, struct err *e)
 		}
 	if (text.n == 0) {
 		err_set(e, ERR_CONFIG, "is empty");
-	} else if (text_next_line(&text, &first) && key_line_parse(first, &line)) {
+	} else if (key_line_parse_file(text, &line)) {
 		err_set(e, ERR_CONFIG, "is a %s; the private key is needed",
 		    is_certificate(line.type) ? "certificate" : "public key");
 		key_line_clear(&line);
@@ -166,15 +165,12 @@ static struct key *read_public_line(const char *path)
 {
 	struct wr text = WR_INIT;
 	struct key_line line;
-	struct span rest, first;
 	struct key *key = NULL;
 
-	if (file_read(path, KEYFILE_BYTES_MAX, &text, NULL, NULL) == 0) {
-		rest = wr_span(&text);
-		if (text_next_line(&rest, &first) && key_line_parse(first, &line)) {
-			key = key_from_blob(wr_span(&line.blob), NULL);
-			key_line_clear(&line);
-		}
+	if (file_read(path, KEYFILE_BYTES_MAX, &text, NULL, NULL) == 0 &&
+	    key_line_parse_file(wr_span(&text), &line)) {
+		key = key_from_blob(wr_span(&line.blob), NULL);
+		key_line_clear(&line);
 	}
 	wr_clear(&text);
 	return key;

@@ -108,10 +108,10 @@ enum known_hosts_line_kind known_hosts_line_parse(
     struct span text, struct known_hosts_line *ret_line)
 {
 	struct known_hosts_line line = {.marker = KNOWN_HOSTS_PLAIN};
-	struct span word = text_next_word(&text);
 
-	if (word.n == 0 || word.p[0] == '#')
+	if (text_line_is_nothing(text))
 		return KNOWN_HOSTS_LINE_NOTHING;
+	struct span word = text_next_word(&text);
 	if (word.p[0] == '@') {
 		if (!parse_marker(word, &line.marker))
 			return KNOWN_HOSTS_LINE_BAD;

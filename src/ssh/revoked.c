@@ -27,11 +27,10 @@ enum line_kind { LINE_KEY, LINE_NOTHING, LINE_BAD };
 /* The plain key of a line: who lists a certificate means its key, which might be shown without it. */
 static enum line_kind parse_line(struct span text, struct wr *ret_blob, struct err *e)
 {
-	struct span rest = text, word = text_next_word(&rest);
 	struct key_line line;
 	struct wr plain = WR_INIT;
 
-	if (word.n == 0 || word.p[0] == '#')
+	if (text_line_is_nothing(text))
 		return LINE_NOTHING;
 	if (!key_line_parse(text, &line)) {
 		err_set(e, ERR_CONFIG, "no public key");

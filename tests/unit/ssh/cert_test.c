@@ -401,6 +401,17 @@ static void expect_file(const char *text, const char *words)
 		fail_msg("\"%s\" does not say \"%s\"", e.text, words);
 }
 
+static void test_notes_above_a_certificate_are_skipped(void **state)
+{
+	(void)state;
+	expect_file("# issued by the vault\n\n \t# until tomorrow\r\n"
+		    "ssh-ed25519-cert-v01@openssh.com " TEST_USER_CERT_ED25519 " me\n",
+	    NULL);
+	expect_file("# nothing follows\n", "holds no certificate");
+	expect_file("notes\nssh-ed25519-cert-v01@openssh.com " TEST_USER_CERT_ED25519 "\n",
+	    "holds no certificate");
+}
+
 static void test_a_certificate_file_holds_a_users_certificate(void **state)
 {
 	struct err e = ERR_INIT;
@@ -439,6 +450,7 @@ int main(void)
 	    cmocka_unit_test(test_dates_beyond_every_calendar_are_borne),
 	    cmocka_unit_test(test_algorithms_are_translated),
 	    cmocka_unit_test(test_a_certificate_file_holds_a_users_certificate),
+	    cmocka_unit_test(test_notes_above_a_certificate_are_skipped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,7 @@ static void test_what_is_no_private_key_is_named(void **state)
 	expect_refused("", NULL, "is empty");
 	expect_refused("hello\n", NULL, "holds no private key");
 	expect_refused("ssh-ed25519 " TEST_ED25519_BLOB " me\n", NULL, "is a public key");
+	expect_refused("# me\nssh-ed25519 " TEST_ED25519_BLOB "\n", NULL, "is a public key");
 	expect_refused("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", NULL,
 	    "is a public key");
 	expect_refused("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", NULL,
@@ -390,6 +391,8 @@ static void test_the_public_half_is_found_without_a_passphrase(void **state)
 	put(path, encrypted_by_openssl[0].text, 0600);
 	assert_null(keyfile_read_public(path));
 	put(public_path, "ecdsa-sha2-nistp256 " TEST_ECDSA_P256_BLOB " comment\n", 0644);
+	expect_public(TEST_ECDSA_P256_BLOB);
+	put(public_path, "# mine\n\necdsa-sha2-nistp256 " TEST_ECDSA_P256_BLOB "\n", 0644);
 	expect_public(TEST_ECDSA_P256_BLOB);
 	unlink(path); /* in an agent, and nowhere else */
 	expect_public(TEST_ECDSA_P256_BLOB);
