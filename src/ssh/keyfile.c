@@ -29,16 +29,17 @@ static bool begins_with(struct span text, const char *prefix)
 	return text.n >= n && memcmp(text.p, prefix, n) == 0;
 }
 
-static const struct {
+static const struct no_key {
 	const char *begin;
 	const char *words;
+	enum { MAY_BE_SECRET, PUBLIC } kind;
 } no_keys[] = {
     {"-----BEGIN DSA PRIVATE KEY", "DSA keys are too weak to be supported"},
-    {"-----BEGIN PUBLIC KEY", "is a public key; the private key is needed"},
-    {"-----BEGIN RSA PUBLIC KEY", "is a public key; the private key is needed"},
-    {"---- BEGIN SSH2 PUBLIC KEY", "is a public key; the private key is needed"},
-    {"-----BEGIN CERTIFICATE", "is an X.509 certificate; the private key is needed"},
-    {"-----BEGIN SSH SIGNATURE", "is a signature, no key"},
+    {"-----BEGIN PUBLIC KEY", "is a public key; the private key is needed", PUBLIC},
+    {"-----BEGIN RSA PUBLIC KEY", "is a public key; the private key is needed", PUBLIC},
+    {"---- BEGIN SSH2 PUBLIC KEY", "is a public key; the private key is needed", PUBLIC},
+    {"-----BEGIN CERTIFICATE", "is an X.509 certificate; the private key is needed", PUBLIC},
+    {"-----BEGIN SSH SIGNATURE", "is a signature, no key", PUBLIC},
     {"PuTTY-User-Key-File-",
 	"is a PuTTY key; puttygen FILE -O private-openssh -o NEW makes an OpenSSH key of it"},
     {"SSH PRIVATE KEY FILE FORMAT 1", "is a key of SSH 1, which is not supported"},
@@ -54,20 +55,29 @@ static bool is_certificate(struct span type)
 	return type.n > n && memcmp(type.p + type.n - n, suffix, n) == 0;
 }
 
+static const struct no_key *find_no_key(struct span text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(no_keys); i++)
+		if (begins_with(text, no_keys[i].begin))
+			return &no_keys[i];
+	return NULL;
+}
+
 static void set_no_key(struct span text, struct err *e)
 {
+	const struct no_key *no_key = find_no_key(text);
 	struct key_line line;
 
-	for (size_t i = 0; i < ARRAY_LEN(no_keys); i++)
-		if (begins_with(text, no_keys[i].begin)) {
-			err_set(e, ERR_CONFIG, "%s", no_keys[i].words);
-			return;
-		}
-	if (text.n == 0) {
+	if (no_key) {
+		err_set(e, ERR_CONFIG, "%s", no_key->words);
+	} else if (text.n == 0) {
 		err_set(e, ERR_CONFIG, "is empty");
 	} else if (key_line_parse_file(text, &line)) {
-		err_set(e, ERR_CONFIG, "is a %s; the private key is needed",
-		    is_certificate(line.type) ? "certificate" : "public key");
+		err_set(e, ERR_CONFIG, "%s",
+		    is_certificate(line.type)
+			? "is a certificate: name it as \"certificate\", and here its private key"
+			: "is a public key: name the file of its private key, or have an agent "
+			  "hold that (ssh-add)");
 		key_line_clear(&line);
 	} else {
 		err_set(e, ERR_CONFIG, "holds no private key");
@@ -141,56 +151,70 @@ static int check_mode(const char *path, const struct stat *st, struct err *e)
 	    st->st_mode & 07777, st->st_mode & 044 ? "read" : "change", path);
 }
 
-static int read_private_file(const char *path, size_t max, struct wr *out, struct err *e)
+/* Others may read that, and keyfile_parse() says what it is. */
+static bool is_public(struct span text)
 {
-	struct stat st;
-	int rc = file_read(path, max, out, &st, e);
+	struct span from = from_begin_line(text);
+	const struct no_key *no_key = find_no_key(from);
+	struct key_line line;
 
-	return rc < 0 ? rc : check_mode(path, &st, e);
+	if (no_key)
+		return no_key->kind == PUBLIC;
+	if (!key_line_parse_file(from, &line))
+		return false;
+	key_line_clear(&line);
+	return true;
 }
 
 struct key *keyfile_read(
     const char *path, const struct secret *passphrase, char **ret_comment, struct err *e)
 {
 	struct wr text = WR_INIT_SECRET;
+	struct stat st;
 	struct key *key = NULL;
+	int rc = file_read(path, KEYFILE_BYTES_MAX, &text, &st, e);
 
-	if (read_private_file(path, KEYFILE_BYTES_MAX, &text, e) == 0)
+	if (rc == 0 && !is_public(wr_span(&text)))
+		rc = check_mode(path, &st, e);
+	if (rc == 0)
 		key = keyfile_parse(wr_span(&text), path, passphrase, ret_comment, e);
 	wr_clear(&text);
 	return key;
 }
 
-static struct key *read_public_line(const char *path)
+static struct key *find_public(struct span text)
 {
-	struct wr text = WR_INIT;
+	struct span from = from_begin_line(text);
 	struct key_line line;
+
+	if (begins_with(from, KEYFILE_OPENSSH_BEGIN))
+		return keyfile_parse_openssh_public(from);
+	if (!key_line_parse_file(from, &line))
+		return NULL;
+	struct key *key = key_from_blob(wr_span(&line.blob), NULL);
+	key_line_clear(&line);
+	return key;
+}
+
+static struct key *read_public_file(const char *path)
+{
+	struct wr text = WR_INIT_SECRET;
 	struct key *key = NULL;
 
-	if (file_read(path, KEYFILE_BYTES_MAX, &text, NULL, NULL) == 0 &&
-	    key_line_parse_file(wr_span(&text), &line)) {
-		key = key_from_blob(wr_span(&line.blob), NULL);
-		key_line_clear(&line);
-	}
+	if (file_read(path, KEYFILE_BYTES_MAX, &text, NULL, NULL) == 0)
+		key = find_public(wr_span(&text));
 	wr_clear(&text);
 	return key;
 }
 
 struct key *keyfile_read_public(const char *path)
 {
-	struct wr text = WR_INIT_SECRET;
-	struct key *key = NULL;
+	struct key *key = read_public_file(path);
 
-	if (file_read(path, KEYFILE_BYTES_MAX, &text, NULL, NULL) == 0) {
-		struct span from = from_begin_line(wr_span(&text));
-		if (begins_with(from, KEYFILE_OPENSSH_BEGIN))
-			key = keyfile_parse_openssh_public(from);
-	}
-	wr_clear(&text);
 	if (key)
 		return key;
 	char *public_path = str_format("%s.pub", path);
-	key = read_public_line(public_path);
+	key = read_public_file(public_path);
 	free(public_path);
 	return key;
 }
@@ -199,8 +223,11 @@ int keyfile_read_secret(const char *path, struct secret *ret_secret, struct err 
 {
 	struct wr text = WR_INIT_SECRET;
 	struct span rest, line = SPAN("", 0);
-	int rc = read_private_file(path, SECRET_BYTES_MAX, &text, e);
+	struct stat st;
+	int rc = file_read(path, SECRET_BYTES_MAX, &text, &st, e);
 
+	if (rc == 0)
+		rc = check_mode(path, &st, e);
 	rest = wr_span(&text);
 	if (rc == 0 && (!text_next_line(&rest, &line) || line.n == 0))
 		rc = err_set(

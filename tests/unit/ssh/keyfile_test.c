@@ -356,6 +356,18 @@ static void test_a_key_file_must_be_ours_alone(void **state)
 	}
 }
 
+static void test_a_public_key_may_be_read_by_others_and_is_named(void **state)
+{
+	(void)state;
+	put(path, "# mine\nssh-ed25519 " TEST_ED25519_BLOB " me\n", 0644);
+	expect_file_refused("is a public key: ");
+	expect_file_refused("agent");
+	put(path, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", 0644);
+	expect_file_refused("is a public key; ");
+	put(path, "ssh-ed25519 " TEST_ED25519_BLOB " me\n" TEST_ED25519_FILE, 0644);
+	expect_file_refused("too open"); /* it stands above the private one */
+}
+
 static void test_what_is_no_file_is_named(void **state)
 {
 	(void)state;
@@ -395,6 +407,18 @@ static void test_the_public_half_is_found_without_a_passphrase(void **state)
 	put(public_path, "# mine\n\necdsa-sha2-nistp256 " TEST_ECDSA_P256_BLOB "\n", 0644);
 	expect_public(TEST_ECDSA_P256_BLOB);
 	unlink(path); /* in an agent, and nowhere else */
+	expect_public(TEST_ECDSA_P256_BLOB);
+}
+
+static void test_a_public_key_itself_is_found(void **state)
+{
+	(void)state;
+	unlink(public_path);
+	put(path, "ssh-ed25519 " TEST_ED25519_BLOB " me\n", 0644);
+	expect_public(TEST_ED25519_BLOB);
+	put(public_path, "ecdsa-sha2-nistp256 " TEST_ECDSA_P256_BLOB "\n", 0644);
+	expect_public(TEST_ED25519_BLOB);
+	put(path, "nonsense\n", 0644);
 	expect_public(TEST_ECDSA_P256_BLOB);
 }
 
@@ -440,8 +464,10 @@ int main(void)
 	    cmocka_unit_test(test_a_key_cut_short_is_refused),
 	    cmocka_unit_test(test_what_is_no_private_key_is_named),
 	    cmocka_unit_test(test_a_key_file_must_be_ours_alone),
+	    cmocka_unit_test(test_a_public_key_may_be_read_by_others_and_is_named),
 	    cmocka_unit_test(test_what_is_no_file_is_named),
 	    cmocka_unit_test(test_the_public_half_is_found_without_a_passphrase),
+	    cmocka_unit_test(test_a_public_key_itself_is_found),
 	    cmocka_unit_test(test_a_secret_is_the_first_line_of_a_private_file),
 	};
 

@@ -44,6 +44,20 @@ static inline void write_identity(const char *path, uint8_t seed)
 	EVP_PKEY_free(pkey);
 }
 
+/* Its public half, as ssh-keygen writes that. */
+static inline void write_public(const char *path, uint8_t seed)
+{
+	struct key *key = make_ed25519(seed);
+	char *base64 = str_base64(key_blob(key), BASE64_PADDED);
+	char *line = str_format("ssh-ed25519 %s\n", base64);
+
+	write_file(path, span_of(line));
+	assert_int_equal(chmod(path, 0644), 0);
+	free(line);
+	free(base64);
+	key_free(key);
+}
+
 /* A user's certificate for that key, good until then; 0: for ever. */
 static inline void write_certificate(const char *path, uint8_t seed, uint64_t valid_before)
 {

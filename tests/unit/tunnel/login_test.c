@@ -74,6 +74,36 @@ static void test_a_key_that_was_configured_and_is_not_there_is_an_error(void **s
 	assert_int_equal(options.auth.identity_count, 0);
 }
 
+#define AGENT "agent = \"${DIR}/agent\";"
+#define PUBLIC_IDENTITY "identity = \"${DIR}/id.pub\";"
+
+static void test_a_public_key_stands_for_that_of_the_agent(void **state)
+{
+	char *path = str_format("%s/id.pub", rig_folder());
+	struct key *key = make_ed25519(1);
+
+	(void)state;
+	write_public(path, 1);
+	assert_int_equal(prepare(AGENT PUBLIC_IDENTITY), 0);
+	assert_int_equal(options.auth.identity_count, 1);
+	assert_true(options.auth.identities[0].from_agent);
+	assert_true(span_equal(key_blob(options.auth.identities[0].key), key_blob(key)));
+	key_free(key);
+	free(path);
+}
+
+static void test_a_public_key_without_an_agent_is_named(void **state)
+{
+	char *path = str_format("%s/id.pub", rig_folder());
+
+	(void)state;
+	write_public(path, 1);
+	assert_int_equal(prepare(PUBLIC_IDENTITY), ERR_CONFIG);
+	assert_non_null(strstr(why.text, "id.pub: is a public key: name the file of its private"));
+	assert_null(strstr(why.text, "chmod"));
+	free(path);
+}
+
 static void test_a_host_without_any_way_to_log_in_is_an_error(void **state)
 {
 	(void)state;
@@ -201,6 +231,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_key_that_was_configured_is_offered),
 	    TEST(test_a_key_that_was_configured_and_is_not_there_is_an_error),
+	    TEST(test_a_public_key_stands_for_that_of_the_agent),
+	    TEST(test_a_public_key_without_an_agent_is_named),
 	    TEST(test_a_host_without_any_way_to_log_in_is_an_error),
 	    TEST(test_a_certificate_beside_its_key_is_offered_with_it),
 	    TEST(test_one_that_is_configured_is_taken_instead),
