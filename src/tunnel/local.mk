@@ -6,7 +6,7 @@ libtunnel_a_SOURCES = \
 	src/tunnel/host.c src/tunnel/host.h \
 	src/tunnel/host_users.c src/tunnel/host_users.h \
 	src/tunnel/link.c src/tunnel/link.h \
-	src/tunnel/login.c src/tunnel/login.h \
+	src/tunnel/login.c src/tunnel/login.h src/tunnel/login_identities.c src/tunnel/login_identities.h \
 	src/tunnel/manager.c src/tunnel/manager.h \
 	src/tunnel/probe.c src/tunnel/probe.h \
 	src/tunnel/reach.c src/tunnel/reach.h \
