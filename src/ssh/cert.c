@@ -246,6 +246,13 @@ struct cert *cert_from_blob(struct span blob, struct err *e)
 	return cert;
 }
 
+struct cert *cert_copy(const struct cert *cert)
+{
+	struct signed_part checked;
+
+	return read_cert(wr_span(&cert->blob), &checked, NULL);
+}
+
 int cert_plain_blob(struct span blob, struct wr *out, struct err *e)
 {
 	struct signed_part unused;

@@ -14,6 +14,7 @@ struct cert;
 
 /* Parses and checks the signature, nothing else. NULL and ERR_PEER. */
 struct cert *cert_from_blob(struct span blob, struct err *e);
+struct cert *cert_copy(const struct cert *cert);
 void cert_free(struct cert *cert); /* NULL is legal */
 /* By its type name, also of a type that we do not have. */
 bool cert_blob_is_cert(struct span blob);

@@ -11,8 +11,38 @@
 
 enum { EXPIRY_WARNING_S = 24 * 3600 }; /* a certificate that ends sooner is a warning */
 
-/* A certificate that is not valid now is named, and not offered. */
-static struct cert *usable_cert(const char *path, const struct log_context *log)
+struct certificate {
+	const char *path;
+	struct cert *cert; /* NULL: there is none that is good now */
+	bool is_used;
+};
+
+/* One that can be offered. */
+struct found_key {
+	const char *path; /* for messages */
+	const struct key *key;
+	bool from_agent;
+};
+
+struct reading {
+	const struct config_host *host;
+	struct keyring *keyring;
+	const struct log_context *log;
+	struct secret passphrase;         /* empty: none */
+	struct certificate *certificates; /* those that are configured */
+	struct login *login;
+	struct auth_options *auth;
+};
+
+/* ---- certificates ---- */
+
+static void warn_unusable(const struct reading *r, const char *path, const char *reason)
+{
+	log_warning(r->log, "certificate-unusable", "file=%s reason=%s", path, reason);
+}
+
+/* One that is not valid now is named, and not offered. */
+static struct cert *read_certificate(const struct reading *r, const char *path)
 {
 	struct err e = ERR_INIT;
 	struct cert *cert = cert_read(path, &e);
@@ -22,99 +52,171 @@ static struct cert *usable_cert(const char *path, const struct log_context *log)
 		uint64_t end = cert_valid_before(cert);
 
 		if (end != UINT64_MAX && end - (uint64_t)now < EXPIRY_WARNING_S)
-			log_warning(log, "certificate-expires", "file=%s seconds=%lu", path,
+			log_warning(r->log, "certificate-expires", "file=%s seconds=%lu", path,
 			    (unsigned long)(end - (uint64_t)now));
 		return cert;
 	}
-	log_warning(log, "certificate-unusable", "file=%s reason=%s", path, e.text);
+	warn_unusable(r, path, e.text);
 	cert_free(cert);
 	return NULL;
 }
 
-static bool cert_is_for(const struct cert *cert, const struct key *key)
+static void read_configured_certificates(struct reading *r)
 {
-	return span_equal(key_blob(cert_key(cert)), key_blob(key));
+	const struct config_strings *paths = &r->host->certificate;
+
+	r->certificates = mem_array(paths->n ? paths->n : 1, sizeof(*r->certificates));
+	for (size_t i = 0; i < paths->n; i++)
+		r->certificates[i] = (struct certificate){
+		    .path = paths->v[i], .cert = read_certificate(r, paths->v[i])};
 }
 
-static struct cert *find_cert(const struct config_host *host, const char *path,
-    const struct key *key, const struct log_context *log)
+static bool is_for(const struct certificate *certificate, const struct key *key)
 {
-	if (host->certificate.n == 0) {
-		char *beside = str_format("%s-cert.pub", path);
-		struct cert *cert = access(beside, F_OK) == 0 ? usable_cert(beside, log) : NULL;
-
-		free(beside);
-		if (cert && !cert_is_for(cert, key)) {
-			log_warning(log, "certificate-unusable", "file=%s-cert.pub reason=%s", path,
-			    "it is for another key");
-			cert_free(cert);
-			cert = NULL;
-		}
-		return cert;
-	}
-	for (size_t i = 0; i < host->certificate.n; i++) {
-		struct cert *cert = usable_cert(host->certificate.v[i], log);
-
-		if (cert && cert_is_for(cert, key))
-			return cert;
-		cert_free(cert);
-	}
-	return NULL;
+	return span_equal(key_blob(cert_key(certificate->cert)), key_blob(key));
 }
 
-static void note_certificate(struct login *login, const struct cert *cert)
-{
-	login->certificates++;
-	if (cert_valid_before(cert) < login->expires)
-		login->expires = cert_valid_before(cert);
-}
+/* ---- what is offered ---- */
 
-static int read_identity(const struct config_host *host, struct keyring *keyring, const char *path,
-    const struct secret *passphrase, bool has_agent, const struct log_context *log,
-    struct login *login, struct auth_options *auth, struct err *e)
+static void add_identity(struct reading *r, const struct found_key *found, const struct cert *cert)
 {
-	struct err why = ERR_INIT;
-	struct key *key = keyring_read(keyring, path, passphrase, &why);
-	bool from_agent = false;
+	struct auth_options *auth = r->auth;
 
-	if (!key && has_agent) {
-		/* Encrypted, or only its public half is here: the agent may hold the rest. */
-		key = keyfile_read_public(path);
-		from_agent = key != NULL;
-	}
-	if (!key) {
-		if (host->identity_is_default) {
-			if (access(path, F_OK) == 0)
-				log_warning(
-				    log, "identity-skipped", "file=%s reason=%s", path, why.text);
-			return 0;
-		}
-		return err_set(e, why.class, "%s", why.text);
-	}
-	struct auth_identity identity = {.name = mem_strdup(path),
-	    .key = key,
-	    .cert = find_cert(host, path, key, log),
-	    .from_agent = from_agent};
 	auth->identities =
 	    mem_grow(auth->identities, auth->identity_count + 1, sizeof(*auth->identities));
-	if (identity.cert)
-		note_certificate(login, identity.cert);
-	auth->identities[auth->identity_count++] = identity;
+	auth->identities[auth->identity_count++] = (struct auth_identity){
+	    .name = mem_strdup(found->path),
+	    .key = key_copy(found->key),
+	    .cert = cert ? cert_copy(cert) : NULL,
+	    .from_agent = found->from_agent,
+	};
+}
+
+static void add_certified(
+    struct reading *r, const struct found_key *found, struct certificate *certificate)
+{
+	uint64_t end = cert_valid_before(certificate->cert);
+
+	add_identity(r, found, certificate->cert);
+	if (certificate->is_used)
+		return;
+	certificate->is_used = true;
+	r->login->certificates++;
+	if (end < r->login->expires)
+		r->login->expires = end;
+}
+
+/* With each of the configured certificates that are for it. False: there is none. */
+static bool add_with_configured(struct reading *r, const struct found_key *found)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->host->certificate.n; i++) {
+		struct certificate *certificate = &r->certificates[i];
+		if (!certificate->cert || !is_for(certificate, found->key))
+			continue;
+		add_certified(r, found, certificate);
+		any = true;
+	}
+	return any;
+}
+
+static bool add_with_one_beside(struct reading *r, const struct found_key *found)
+{
+	char *path = str_format("%s-cert.pub", found->path);
+	struct certificate beside = {.path = path};
+
+	if (access(path, F_OK) == 0)
+		beside.cert = read_certificate(r, path);
+	if (beside.cert && is_for(&beside, found->key))
+		add_certified(r, found, &beside);
+	else if (beside.cert)
+		warn_unusable(r, path, "it is for another key");
+	cert_free(beside.cert);
+	free(path);
+	return beside.is_used;
+}
+
+static void add_key(struct reading *r, const struct found_key *found)
+{
+	bool is_certified =
+	    r->host->certificate.n ? add_with_configured(r, found) : add_with_one_beside(r, found);
+
+	if (!is_certified)
+		add_identity(r, found, NULL);
+}
+
+/* The keys of certificates that no identity has: they may be in the agent alone. */
+static void add_unused_certificates(struct reading *r)
+{
+	for (size_t i = 0; i < r->host->certificate.n; i++) {
+		struct certificate *certificate = &r->certificates[i];
+		if (!certificate->cert || certificate->is_used)
+			continue;
+		if (!r->login->agent_path) {
+			warn_unusable(r, certificate->path,
+			    "its key is none of the identities, and there is no agent");
+			continue;
+		}
+		struct found_key found = {.path = certificate->path,
+		    .key = cert_key(certificate->cert),
+		    .from_agent = true};
+		add_certified(r, &found, certificate);
+	}
+}
+
+/* ---- files ---- */
+
+static int read_identity(struct reading *r, const char *path, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct key *key =
+	    keyring_read(r->keyring, path, r->passphrase.p ? &r->passphrase : NULL, &why);
+	struct found_key found = {.path = path};
+
+	if (!key && r->login->agent_path) {
+		/* Encrypted, or only its public half is here: the agent may hold the rest. */
+		key = keyfile_read_public(path);
+		found.from_agent = key != NULL;
+	}
+	if (!key && !r->host->identity_is_default)
+		return err_set(e, why.class, "%s", why.text);
+	if (!key) {
+		if (access(path, F_OK) == 0)
+			log_warning(
+			    r->log, "identity-skipped", "file=%s reason=%s", path, why.text);
+		return 0;
+	}
+	found.key = key;
+	add_key(r, &found);
+	key_free(key);
 	return 0;
+}
+
+static int read_all(struct reading *r, struct err *e)
+{
+	int result = 0;
+
+	if (r->host->passphrase.kind == CONFIG_SECRET_FILE)
+		result = keyfile_read_secret(r->host->passphrase.path, &r->passphrase, e);
+	for (size_t i = 0; i < r->host->identity.n && result == 0; i++)
+		result = read_identity(r, r->host->identity.v[i], e);
+	return result;
 }
 
 int login_read_identities(const struct config_host *host, struct keyring *keyring,
     const struct log_context *log, struct login *login, struct auth_options *auth, struct err *e)
 {
-	struct secret passphrase = {0};
-	int result = 0;
+	struct reading r = {
+	    .host = host, .keyring = keyring, .log = log, .login = login, .auth = auth};
 
-	if (host->passphrase.kind == CONFIG_SECRET_FILE)
-		result = keyfile_read_secret(host->passphrase.path, &passphrase, e);
-	for (size_t i = 0; i < host->identity.n && result == 0; i++)
-		result = read_identity(host, keyring, host->identity.v[i],
-		    passphrase.p ? &passphrase : NULL, login->agent_path != NULL, log, login, auth,
-		    e);
-	secret_clear(&passphrase);
+	read_configured_certificates(&r);
+	int result = read_all(&r, e);
+	if (result == 0)
+		add_unused_certificates(&r);
+	for (size_t i = 0; i < host->certificate.n; i++)
+		cert_free(r.certificates[i].cert);
+	free(r.certificates);
+	secret_clear(&r.passphrase);
 	return result;
 }

@@ -141,6 +141,92 @@ static void test_one_that_is_configured_is_taken_instead(void **state)
 	free(other);
 }
 
+#define TWO_CERTIFICATES "certificate = [\"${DIR}/1-cert.pub\", \"${DIR}/2-cert.pub\"];"
+
+static void write_two_certificates(uint8_t seed_1, uint64_t end_1, uint8_t seed_2, uint64_t end_2)
+{
+	char *first = str_format("%s/1-cert.pub", rig_folder());
+	char *second = str_format("%s/2-cert.pub", rig_folder());
+
+	write_certificate(first, seed_1, end_1);
+	write_certificate(second, seed_2, end_2);
+	free(first);
+	free(second);
+}
+
+static void expect_identity(size_t i, const char *file, uint8_t seed, bool from_agent)
+{
+	const struct auth_identity *identity = &options.auth.identities[i];
+	struct key *key = make_ed25519(seed);
+
+	assert_true(i < options.auth.identity_count);
+	assert_string_equal(strrchr(identity->name, '/') + 1, file);
+	assert_true(span_equal(key_blob(identity->key), key_blob(key)));
+	assert_int_equal(identity->from_agent, from_agent);
+	assert_int_equal(key_is_private(identity->key), !from_agent);
+	if (identity->cert)
+		assert_true(span_equal(key_blob(cert_key(identity->cert)), key_blob(key)));
+	key_free(key);
+}
+
+static void test_each_certificate_of_a_key_is_offered(void **state)
+{
+	uint64_t now = (uint64_t)clock_wall();
+
+	(void)state;
+	write_two_certificates(1, now + 9000, 1, now + 8000);
+	assert_int_equal(prepare(IDENTITY TWO_CERTIFICATES), 0);
+	assert_int_equal(options.auth.identity_count, 2);
+	expect_identity(0, "id", 1, false);
+	expect_identity(1, "id", 1, false);
+	assert_true(cert_valid_before(options.auth.identities[0].cert) == now + 9000);
+	assert_true(cert_valid_before(options.auth.identities[1].cert) == now + 8000);
+	assert_int_equal(login.certificates, 2);
+	assert_true(login.expires == now + 8000);
+}
+
+static void test_a_certificate_that_no_identity_is_for_is_for_the_agents_key(void **state)
+{
+	(void)state;
+	write_two_certificates(1, 0, 2, 0);
+	assert_int_equal(prepare(AGENT IDENTITY TWO_CERTIFICATES), 0);
+	assert_int_equal(options.auth.identity_count, 2);
+	expect_identity(0, "id", 1, false);
+	expect_identity(1, "2-cert.pub", 2, true);
+	assert_non_null(options.auth.identities[1].cert);
+	assert_int_equal(login.certificates, 2);
+	assert_false(rig_log_has("certificate-unusable"));
+}
+
+static void test_a_certificate_for_no_key_at_all_is_named(void **state)
+{
+	(void)state;
+	write_two_certificates(1, 0, 2, 0);
+	assert_int_equal(prepare(IDENTITY TWO_CERTIFICATES), 0);
+	assert_int_equal(options.auth.identity_count, 1);
+	assert_int_equal(login.certificates, 1);
+	assert_int_equal(rig_log_count("certificate-unusable"), 1);
+	assert_true(rig_log_has("2-cert.pub reason=\"its key is none of the identities"));
+}
+
+static void test_a_configured_certificate_is_read_once_for_all_identities(void **state)
+{
+	uint64_t now = (uint64_t)clock_wall();
+	char *second = str_format("%s/second", rig_folder());
+
+	(void)state;
+	write_identity(second, 2);
+	write_two_certificates(1, now - 1, 2, now + 1000);
+	assert_int_equal(
+	    prepare("identity = [\"${DIR}/id\", \"${DIR}/second\"];" TWO_CERTIFICATES), 0);
+	assert_int_equal(rig_log_count("certificate-unusable"), 1);
+	assert_int_equal(rig_log_count("certificate-expires"), 1);
+	assert_int_equal(options.auth.identity_count, 2);
+	assert_null(options.auth.identities[0].cert);
+	assert_non_null(options.auth.identities[1].cert);
+	free(second);
+}
+
 static void test_a_certificate_that_has_ended_is_named_and_the_key_offered_alone(void **state)
 {
 	(void)state;
@@ -236,6 +322,10 @@ int main(void)
 	    TEST(test_a_host_without_any_way_to_log_in_is_an_error),
 	    TEST(test_a_certificate_beside_its_key_is_offered_with_it),
 	    TEST(test_one_that_is_configured_is_taken_instead),
+	    TEST(test_each_certificate_of_a_key_is_offered),
+	    TEST(test_a_certificate_that_no_identity_is_for_is_for_the_agents_key),
+	    TEST(test_a_certificate_for_no_key_at_all_is_named),
+	    TEST(test_a_configured_certificate_is_read_once_for_all_identities),
 	    TEST(test_a_certificate_that_has_ended_is_named_and_the_key_offered_alone),
 	    TEST(test_a_certificate_of_another_key_is_not_used_nor_waited_for),
 	    TEST(test_the_first_of_several_ends_counts),
