@@ -43,7 +43,7 @@ static const struct key host_keys[] = {
     {"port", &value_port, HOST(port)},
     {"via", &value_name, HOST(via)},
     {"user", &value_string, HOST(user)},
-    {"identity", &value_paths, HOST(identity), .flags = KEY_EXISTS},
+    {"identity", &value_identity, HOST(identity), .flags = KEY_EXISTS},
     {"certificate", &value_paths, HOST(certificate), .flags = KEY_EXISTS},
     {"passphrase", &value_secret, HOST(passphrase), .flags = KEY_EXISTS},
     {"password", &value_secret, HOST(password), .flags = KEY_EXISTS},

@@ -267,6 +267,16 @@ WORDS(patterns, check_pattern, write_words);
 WORDS(users, check_user, write_words);
 WORDS(groups, check_group, write_words);
 
+/* The default files, spelled out, are not the default: they must exist then, and the agent's other keys are not tried. */
+static bool equal_identity(const struct key *key, const void *a, const void *b)
+{
+	const struct config_host *x = a, *y = b;
+
+	return x->identity_is_default == y->identity_is_default && equal_words(key, a, b);
+}
+const struct value_type value_identity = {
+    read_paths, clear_words, copy_words, equal_identity, write_paths};
+
 /* `via` of a tunnel: where it stands is kept, for what check.c has to say about the names. */
 static void read_names(
     const struct reading *r, const struct setting *s, const struct key *key, void *object)

@@ -169,6 +169,20 @@ static void test_a_changed_host_is_relinked_and_all_that_jump_through_it(void **
 	    "0 unchanged\n");
 }
 
+/* The default list is what exists of it, and all keys of the agent; the same list spelled out is that list alone. */
+static void test_the_default_identity_spelled_out_is_a_change(void **state)
+{
+	static const char spelled_out[] =
+	    "hosts: { a: { user = \"u\"; identity = [\"~/.ssh/id_ed25519\", \"~/.ssh/id_ecdsa\", "
+	    "\"~/.ssh/id_rsa\"]; }; };";
+
+	(void)state;
+	setenv("HOME", "/home/me", 1);
+	assert_plan("hosts: { a: { user = \"u\"; }; };", spelled_out,
+	    "~ host a: identity (new link)\n= 0 unchanged\n");
+	assert_plan(spelled_out, spelled_out, "= 0 unchanged\n");
+}
+
 static void test_limits_of_a_host_change_in_place(void **state)
 {
 	(void)state;
@@ -246,6 +260,7 @@ int main(void)
 	    cmocka_unit_test(test_lines_name_what_changed_in_a_tunnel),
 	    cmocka_unit_test(test_another_mode_needs_the_listener_anew),
 	    cmocka_unit_test(test_a_changed_host_is_relinked_and_all_that_jump_through_it),
+	    cmocka_unit_test(test_the_default_identity_spelled_out_is_a_change),
 	    cmocka_unit_test(test_limits_of_a_host_change_in_place),
 	    cmocka_unit_test(test_the_top_level_is_named_by_key),
 	    cmocka_unit_test(test_forwards_of_port_0_pair_up_in_their_order),
