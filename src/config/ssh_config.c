@@ -39,10 +39,10 @@ static bool line_is(const char *line, const char *keyword)
 	return strncmp(line, keyword, n) == 0 && line[n] == ' ';
 }
 
-/* The address and the user hold for what else is said: they are read whatever the baseline has. */
+/* Where to, and as whom: this is never left to a default. That of `user` is who imports here, and who runs adit there. */
 static bool is_always_carried(const char *line)
 {
-	return line_is(line, "hostname") || line_is(line, "port");
+	return line_is(line, "hostname") || line_is(line, "port") || line_is(line, "user");
 }
 
 static void read_line(

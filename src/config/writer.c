@@ -30,6 +30,9 @@ static void write_host(const struct config_host *host, struct strbuf *out)
 
 	defaults_of_host(&built_in);
 	defaults_complete_host(&built_in);
+	/* Who writes this may be another than who runs it: the user is named, whoever it is. */
+	free(built_in.user);
+	built_in.user = NULL;
 	strbuf_addf(out, "\t%s: {\n", host->name);
 	write_keys(&keys_host, host, &built_in, "\t\t", out);
 	strbuf_add(out, "\t};\n");

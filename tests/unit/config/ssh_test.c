@@ -1,6 +1,7 @@
 /*
  * ssh's command lines and configuration as ours; and the writer, whose text reads back the same.
  */
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -471,6 +472,38 @@ static void test_an_alias_of_ssh_becomes_hosts_and_a_tunnel(void **state)
 	parsed_clear(&p);
 }
 
+/* Whoever runs adit later, a service with a user of its own perhaps, logs in as the one who imported. */
+static void test_the_user_is_written_even_if_it_is_who_imports(void **state)
+{
+	const struct ssh_config_source source = {.baseline = baseline};
+	const char *me = getpwuid(geteuid())->pw_name;
+	char *text = str_format("host h\nuser %s\nhostname h\nport 22\n", me);
+	char *same = str_format("host nobody\nuser %s\nhostname nobody\nport 22\n", me);
+	char *wanted = str_format("user = \"%s\";", me);
+	struct strbuf written = {0};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config(
+	    text, "h", &(struct ssh_config_source){.baseline = same}, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	config_write_text(p.config, &written);
+	assert_non_null(strstr(strbuf_text(&written), wanted));
+	strbuf_clear(&written);
+	parsed_clear(&p);
+
+	/* and the one of the arguments, where the baseline has the same */
+	p = (struct parsed){0};
+	p.config = config_from_ssh_config(
+	    "host h\nuser me\nhostname h\nport 22\n", "h", &source, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_string_equal(p.config->hosts[0].user, "me");
+	parsed_clear(&p);
+	free(text);
+	free(same);
+	free(wanted);
+}
+
 /* As OpenSSH 9.2 prints -L /tmp/x:/tmp/y -L 5:/var/run/y.sock -L 127.0.0.1:6:/z -L 7:web:80 -D 1080 -D 127.0.0.2:5. */
 static const char paths_text[] =
     "hostname h\nport 22\ndynamicforward /tmp/x\ndynamicforward 5\n"
@@ -619,6 +652,7 @@ int main(void)
 	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
+	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
 	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
 	    cmocka_unit_test(test_a_jump_that_ssh_does_not_know_is_an_error),
