@@ -20,16 +20,34 @@ struct importer {
 	int depth;
 };
 
-/* Whether one line of the text is exactly this. */
-static bool has_line(const char *text, const char *line, size_t n)
+/* The next line at or after *p that has the keyword of this one, and moves *p behind it; n is 0 when there is none. */
+static struct span next_of_keyword(const char **p, const char *line)
 {
-	for (const char *p = text; p && *p;) {
-		size_t length = strcspn(p, "\n");
-		if (length == n && memcmp(p, line, n) == 0)
-			return true;
-		p += length + (p[length] == '\n');
+	size_t keyword = strcspn(line, " \n");
+
+	while (**p) {
+		const char *begin = *p;
+		size_t n = strcspn(begin, "\n");
+		*p += n + (begin[n] == '\n');
+		if (n > keyword && memcmp(begin, line, keyword) == 0 && begin[keyword] == ' ')
+			return (struct span){(const uint8_t *)begin, n};
 	}
-	return false;
+	return (struct span){0};
+}
+
+/* Whether the text says of the line's keyword what the baseline says, no more and no less: of keywords that may come many
+ * times, such as IdentityFile, one alone means something else than it does among ssh's own. */
+static bool is_default(const char *text, const char *baseline, const char *line)
+{
+	struct span a, b;
+
+	do {
+		a = next_of_keyword(&text, line);
+		b = next_of_keyword(&baseline, line);
+		if (!span_equal(a, b))
+			return false;
+	} while (a.n > 0);
+	return true;
 }
 
 static bool line_is(const char *line, const char *keyword)
@@ -45,22 +63,17 @@ static bool is_always_carried(const char *line)
 	return line_is(line, "hostname") || line_is(line, "port") || line_is(line, "user");
 }
 
-static void read_line(
-    struct importer *importer, struct ssh_import *import, const char *line, size_t n)
-{
-	char *text = mem_strndup(line, n);
-
-	if (strchr(text, ' ') && (is_always_carried(text) || !importer->source->baseline ||
-				     !has_line(importer->source->baseline, line, n)))
-		ssh_import_line(import, text);
-	free(text);
-}
-
 static void read_lines(struct importer *importer, struct ssh_import *import, const char *text)
 {
+	const char *baseline = importer->source->baseline;
+
 	for (const char *p = text; *p;) {
 		size_t n = strcspn(p, "\n");
-		read_line(importer, import, p, n > 0 && p[n - 1] == '\r' ? n - 1 : n);
+		char *line = mem_strndup(p, n > 0 && p[n - 1] == '\r' ? n - 1 : n);
+		if (strchr(line, ' ') &&
+		    (!baseline || is_always_carried(line) || !is_default(text, baseline, p)))
+			ssh_import_line(import, line);
+		free(line);
 		p += n + (p[n] == '\n');
 	}
 }

@@ -65,6 +65,9 @@ void ssh_import_finish(struct ssh_import *import)
 		if (import->forwards[i].spec)
 			finish_forward(import, &import->forwards[i]);
 	finish_known_hosts(import);
+	if (import->no_identity && import->host.identity.n == 0)
+		ssh_option_note(import, "identityfile", "none",
+		    "where `identity` names no file, adit tries its default ones");
 }
 
 /* ---- the life of an import ---- */

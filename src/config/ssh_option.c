@@ -170,6 +170,14 @@ static void read_path(struct ssh_import *import, const struct option *option, co
 	ssh_option_add_path(import, option->keyword, WORDS(import, option), value);
 }
 
+static void read_identity(struct ssh_import *import, const struct option *option, const char *value)
+{
+	if (strcasecmp(value, "none") == 0)
+		import->no_identity = true;
+	else
+		read_path(import, option, value);
+}
+
 static void read_user_known_hosts(
     struct ssh_import *import, const struct option *option, const char *value)
 {
@@ -339,7 +347,7 @@ static const struct option options[] = {
     {"globalknownhostsfile", read_system_known_hosts},
     {"revokedhostkeys", read_path, .offset = HOST(revoked_keys)},
     {"updatehostkeys", read_bool, .offset = HOST(update_host_keys)},
-    {"identityfile", read_path, .offset = HOST(identity), .flags = OPTION_MANY},
+    {"identityfile", read_identity, .offset = HOST(identity), .flags = OPTION_MANY},
     {"certificatefile", read_path, .offset = HOST(certificate), .flags = OPTION_MANY},
     {"identityagent", read_agent},
     {"forwardagent", read_forward_agent},

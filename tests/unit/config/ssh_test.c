@@ -323,7 +323,7 @@ static void test_what_cannot_be_carried_over_is_named(void **state)
 	static const char *const lines[] = {"-o ProxyCommand=nc", "-C", "-X", "-4", "-F file",
 	    "-w 0", "-W h:1", "-o Ciphers=+aes128-cbc", "-o ExitOnForwardFailure=yes",
 	    "-o Tunnel=yes", "-o BindInterface=eth0", "-o IdentityFile=%C", "-o LocalCommand=x",
-	    "-o SetEnv=A=b"};
+	    "-o SetEnv=A=b", "-i none"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
@@ -460,8 +460,9 @@ static void test_an_alias_of_ssh_becomes_hosts_and_a_tunnel(void **state)
 	assert_string_equal(work->via, "second");
 	assert_int_equal(work->keepalive_interval_ms, 7000);
 	assert_int_equal(work->ciphers.n, 0);
-	assert_int_equal(work->identity.n, 1);
+	assert_int_equal(work->identity.n, 2);
 	assert_string_equal(work->identity.v[0], "/id_work");
+	assert_non_null(strstr(work->identity.v[1], "/.ssh/id_rsa"));
 	assert_int_equal(p.config->tunnels[0].forward_count, 5);
 	const struct config_forward *forwards = p.config->tunnels[0].forwards;
 	assert_string_equal(forwards[0].to.text, "db.internal:5432");
@@ -470,6 +471,43 @@ static void test_an_alias_of_ssh_becomes_hosts_and_a_tunnel(void **state)
 	assert_string_equal(forwards[3].listen.text, "unix:/run/r.sock");
 	assert_string_equal(forwards[4].listen.text, "*:1081");
 	parsed_clear(&p);
+}
+
+/* What is configured may be one of ssh's own: alone, it is the only one. */
+static void test_identities_are_those_of_ssh_or_the_defaults(void **state)
+{
+	static const char defaults[] = "identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/id_ecdsa\n";
+	static const struct {
+		const char *lines;
+		size_t count; /* 0: the default */
+		size_t notes;
+	} cases[] = {
+	    {"identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/id_ecdsa\n", 0, 0},
+	    {"identityfile ~/.ssh/id_rsa\n", 1, 0},
+	    {"identityfile ~/.ssh/id_ecdsa\n", 1, 0},
+	    {"identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/work\n", 2, 0},
+	    {"identityfile ~/.ssh/id_rsa\nidentityfile ~/.ssh/id_ecdsa\nidentityfile /k\n", 3, 0},
+	    {"identityfile none\n", 0, 1},
+	    {"identityfile none\nidentityfile ~/.ssh/id_rsa\n", 1, 0},
+	};
+
+	(void)state;
+	setenv("HOME", "/home/me", 1);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *text = str_format("user u\nhostname h\nport 22\n%s", cases[i].lines);
+		const struct ssh_config_source source = {.baseline = defaults};
+		struct parsed p = {0};
+
+		p.config = config_from_ssh_config(text, "h", &source, &p.errors, &p.notes);
+		assert_non_null(p.config);
+		const struct config_host *host = &p.config->hosts[0];
+		if (host->identity_is_default != (cases[i].count == 0) ||
+		    (cases[i].count > 0 && host->identity.n != cases[i].count))
+			fail_msg("%s: %zu identities", cases[i].lines, host->identity.n);
+		assert_int_equal(p.notes.n, cases[i].notes);
+		parsed_clear(&p);
+		free(text);
+	}
 }
 
 /* Whoever runs adit later, a service with a user of its own perhaps, logs in as the one who imported. */
@@ -652,6 +690,7 @@ int main(void)
 	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
+	    cmocka_unit_test(test_identities_are_those_of_ssh_or_the_defaults),
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
 	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
