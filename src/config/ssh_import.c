@@ -59,15 +59,39 @@ static void finish_known_hosts(struct ssh_import *import)
 			config_strings_add(&import->host.known_hosts, system_files->v[i]);
 }
 
+static bool may_have_agent(const struct config_host *host)
+{
+	const char *socket = getenv("SSH_AUTH_SOCK");
+
+	return host->agent == CONFIG_AGENT_PATH ||
+	       (host->agent == CONFIG_AGENT_ENVIRONMENT && socket && *socket);
+}
+
+/* Which of the agent's keys are tried, `identity` says here: all without it, else those that it names. */
+static void finish_identity(struct ssh_import *import)
+{
+	bool named = import->host.identity.n > 0;
+
+	if (import->no_identity && !named)
+		ssh_option_note(import, "identityfile", "none",
+		    "where `identity` names no file, adit tries its default ones");
+	if (!may_have_agent(&import->host))
+		return;
+	if (named && !import->identities_only)
+		ssh_option_note(import, "identitiesonly", "no",
+		    "of the agent's keys adit tries those alone that `identity` names");
+	else if (!named && import->identities_only)
+		ssh_option_note(import, "identitiesonly", "yes",
+		    "where `identity` names no file, adit tries all keys of the agent");
+}
+
 void ssh_import_finish(struct ssh_import *import)
 {
 	for (size_t i = 0; i < import->forward_count; i++)
 		if (import->forwards[i].spec)
 			finish_forward(import, &import->forwards[i]);
 	finish_known_hosts(import);
-	if (import->no_identity && import->host.identity.n == 0)
-		ssh_option_note(import, "identityfile", "none",
-		    "where `identity` names no file, adit tries its default ones");
+	finish_identity(import);
 }
 
 /* ---- the life of an import ---- */

@@ -178,6 +178,13 @@ static void read_identity(struct ssh_import *import, const struct option *option
 		read_path(import, option, value);
 }
 
+static void read_identities_only(
+    struct ssh_import *import, const struct option *option, const char *value)
+{
+	(void)option;
+	import->identities_only = ssh_value_is_true(value);
+}
+
 static void read_user_known_hosts(
     struct ssh_import *import, const struct option *option, const char *value)
 {
@@ -348,6 +355,7 @@ static const struct option options[] = {
     {"revokedhostkeys", read_path, .offset = HOST(revoked_keys)},
     {"updatehostkeys", read_bool, .offset = HOST(update_host_keys)},
     {"identityfile", read_identity, .offset = HOST(identity), .flags = OPTION_MANY},
+    {"identitiesonly", read_identities_only},
     {"certificatefile", read_path, .offset = HOST(certificate), .flags = OPTION_MANY},
     {"identityagent", read_agent},
     {"forwardagent", read_forward_agent},
@@ -412,8 +420,8 @@ static const char *const ignored[] = {"batchmode", "canonicaldomains", "canonica
     "controlpersist", "enableescapecommandline", "enablesshkeysign", "escapechar",
     "fingerprinthash", "forkafterauthentication", "forwardx11timeout", "forwardx11trusted",
     "gssapidelegatecredentials", "hashknownhosts", "host", "hostbasedacceptedalgorithms",
-    "hostbasedkeytypes", "identitiesonly", "ignoreunknown", "ipqos", "kbdinteractiveauthentication",
-    "logverbose", "numberofpasswordprompts", "obscurekeystroketiming", "passwordauthentication",
+    "hostbasedkeytypes", "ignoreunknown", "ipqos", "kbdinteractiveauthentication", "logverbose",
+    "numberofpasswordprompts", "obscurekeystroketiming", "passwordauthentication",
     "permitlocalcommand", "preferredauthentications", "pubkeyacceptedalgorithms",
     "pubkeyacceptedkeytypes", "requesttty", "sendenv", "sessiontype", "stdinnull",
     "streamlocalbindunlink", "syslogfacility", "tag", "tcpkeepalive", "tunneldevice",

@@ -28,6 +28,7 @@ struct ssh_import {
 	enum ssh_bind bind;
 	mode_t bind_mode; /* of our Unix sockets */
 	bool no_identity; /* "none" was among the files */
+	bool identities_only;
 	struct config_strings user_known_hosts, system_known_hosts;
 
 	bool seen[SSH_OPTIONS_MAX]; /* the first value of a keyword counts */

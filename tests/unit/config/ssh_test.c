@@ -269,18 +269,19 @@ static void test_the_same_host_twice_gets_two_names(void **state)
 static void test_options_become_keys(void **state)
 {
 	setenv("HOME", "/home/me", 1);
-	struct parsed p = parse_good("-o ServerAliveInterval=5 -oServerAliveCountMax=2 -o "
-				     "ConnectTimeout~1m -o StrictHostKeyChecking=accept-new "
-				     "-o UserKnownHostsFile=/k1~/k2 -i /id -i ${HOME}/id2 -o "
-				     "CertificateFile=/id-cert.pub -o IdentityAgent=/agent "
-				     "-o HostKeyAlias=alias -c aes128-ctr,aes256-ctr -m "
-				     "hmac-sha2-256 -o KexAlgorithms=curve25519-sha256 "
-				     "-o HostKeyAlgorithms=ssh-ed25519 -o RekeyLimit=1G~1h -b "
-				     "192.0.2.1 -o Hostname=real.example.com -o User=first "
-				     "-A -o RevokedHostKeys=/krl -o UpdateHostKeys=no -o "
-				     "BatchMode=yes -o ExitOnForwardFailure=no "
-				     "-o StreamLocalBindMask=0117 -L /s:h:1 -L 80:h:1 -g -o "
-				     "localforward=81~[h]:2 second@alias");
+	struct parsed p =
+	    parse_good("-o ServerAliveInterval=5 -oServerAliveCountMax=2 -o "
+		       "ConnectTimeout~1m -o StrictHostKeyChecking=accept-new "
+		       "-o UserKnownHostsFile=/k1~/k2 -i /id -i ${HOME}/id2 -o "
+		       "CertificateFile=/id-cert.pub -o IdentitiesOnly=yes -o IdentityAgent=/agent "
+		       "-o HostKeyAlias=alias -c aes128-ctr,aes256-ctr -m "
+		       "hmac-sha2-256 -o KexAlgorithms=curve25519-sha256 "
+		       "-o HostKeyAlgorithms=ssh-ed25519 -o RekeyLimit=1G~1h -b "
+		       "192.0.2.1 -o Hostname=real.example.com -o User=first "
+		       "-A -o RevokedHostKeys=/krl -o UpdateHostKeys=no -o "
+		       "BatchMode=yes -o ExitOnForwardFailure=no "
+		       "-o StreamLocalBindMask=0117 -L /s:h:1 -L 80:h:1 -g -o "
+		       "localforward=81~[h]:2 second@alias");
 	const struct config_host *host = &p.config->hosts[0];
 
 	(void)state;
@@ -334,6 +335,39 @@ static void test_what_cannot_be_carried_over_is_named(void **state)
 		parsed_clear(&p);
 		free(line);
 	}
+}
+
+/* ssh tries all that the agent has, adit what `identity` names, when it names something. */
+static void test_which_keys_of_the_agent_are_tried_is_named(void **state)
+{
+	static const struct {
+		const char *line, *socket;
+		const char *note; /* NULL: none */
+	} cases[] = {
+	    {"-i /k h", "/agent", "identitiesonly no: cannot be carried over"},
+	    {"-i /k h", NULL, NULL},
+	    {"-i /k h", "", NULL},
+	    {"-i /k -o IdentityAgent=/a h", NULL, "identitiesonly no"},
+	    {"-i /k -o IdentityAgent=none h", "/agent", NULL},
+	    {"-i /k -o IdentitiesOnly=yes h", "/agent", NULL},
+	    {"-o IdentitiesOnly=yes h", "/agent", "identitiesonly yes: cannot be carried over"},
+	    {"-o IdentitiesOnly=no h", "/agent", NULL},
+	    {"h", "/agent", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (cases[i].socket)
+			setenv("SSH_AUTH_SOCK", cases[i].socket, 1);
+		else
+			unsetenv("SSH_AUTH_SOCK");
+		struct parsed p = parse_good(cases[i].line);
+		if (p.notes.n != (cases[i].note != NULL) ||
+		    (cases[i].note && !strstr(p.notes.v[0].text, cases[i].note)))
+			fail_msg("%s, %s: %zu notes", cases[i].line, cases[i].socket, p.notes.n);
+		parsed_clear(&p);
+	}
+	unsetenv("SSH_AUTH_SOCK");
 }
 
 static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
@@ -677,6 +711,7 @@ static void test_an_imported_command_line_reads_back_the_same(void **state)
 
 int main(void)
 {
+	unsetenv("SSH_AUTH_SOCK"); /* whoever runs this may have an agent */
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_forwards_are_what_ssh_takes),
 	    cmocka_unit_test(test_gateway_ports_bind_all_addresses_here_but_not_there),
@@ -686,6 +721,7 @@ int main(void)
 	    cmocka_unit_test(test_the_same_host_twice_gets_two_names),
 	    cmocka_unit_test(test_options_become_keys),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
+	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
 	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
