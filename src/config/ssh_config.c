@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -108,6 +109,40 @@ static void drop_false_dynamics(struct ssh_import *import)
 		drop_false_dynamic(import, &import->forwards[i]);
 }
 
+static bool has_key(const char *path)
+{
+	char *public = str_format("%s.pub", path);
+	bool has = access(path, F_OK) == 0 || access(public, F_OK) == 0;
+
+	free(public);
+	return has;
+}
+
+static bool has_any_key(const struct config_strings *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (has_key(paths->v[i]))
+			return true;
+	return false;
+}
+
+/* ssh passes over files that are not there, adit fails: those that are left out are named, unless none would be left. */
+static void drop_missing_identities(struct ssh_import *import)
+{
+	struct config_strings *all = &import->host.identity, kept = {.place = all->place};
+
+	if (!has_any_key(all))
+		return;
+	for (size_t i = 0; i < all->n; i++) {
+		if (has_key(all->v[i]))
+			config_strings_add(&kept, all->v[i]);
+		else
+			ssh_option_note(import, "identityfile", all->v[i], "there is no such file");
+	}
+	config_strings_clear(all);
+	*all = kept;
+}
+
 /* A hop as ssh knows it: by an alias, perhaps, and with jumps of its own if it is the first. */
 static const char *add_destination(struct importer *importer, struct ssh_import *import,
     const char *alias, const char *text, const char *via);
@@ -165,6 +200,7 @@ static const char *add_destination(struct importer *importer, struct ssh_import 
 	import->alias = mem_strdup(alias);
 	read_lines(importer, import, text);
 	drop_false_dynamics(import);
+	drop_missing_identities(import);
 	ssh_import_finish(import);
 	if (!via && import->proxy_jump)
 		via = add_jumps(importer, import->proxy_jump);

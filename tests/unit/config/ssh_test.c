@@ -544,6 +544,25 @@ static void test_identities_are_those_of_ssh_or_the_defaults(void **state)
 	}
 }
 
+/* /dev/null stands for a key that is there. */
+static void test_an_identity_that_is_not_there_is_left_out_beside_one_that_is(void **state)
+{
+	const struct ssh_config_source source = {0};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config("user u\nhostname h\nport 22\nidentityfile /none/a\n"
+					  "identityfile /dev/null\nidentityfile /none/b\n",
+	    "h", &source, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.config->hosts[0].identity.n, 1);
+	assert_string_equal(p.config->hosts[0].identity.v[0], "/dev/null");
+	assert_int_equal(p.notes.n, 2);
+	assert_string_equal(p.notes.v[0].text,
+	    "identityfile /none/a: cannot be carried over: there is no such file");
+	parsed_clear(&p);
+}
+
 /* Whoever runs adit later, a service with a user of its own perhaps, logs in as the one who imported. */
 static void test_the_user_is_written_even_if_it_is_who_imports(void **state)
 {
@@ -727,6 +746,7 @@ int main(void)
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
 	    cmocka_unit_test(test_identities_are_those_of_ssh_or_the_defaults),
+	    cmocka_unit_test(test_an_identity_that_is_not_there_is_left_out_beside_one_that_is),
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
 	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
