@@ -419,13 +419,14 @@ static const char *const ignored[] = {"batchmode", "canonicaldomains", "canonica
     "challengeresponseauthentication", "checkhostip", "connectionattempts", "controlpath",
     "controlpersist", "enableescapecommandline", "enablesshkeysign", "escapechar",
     "fingerprinthash", "forkafterauthentication", "forwardx11timeout", "forwardx11trusted",
-    "gssapidelegatecredentials", "hashknownhosts", "host", "hostbasedacceptedalgorithms",
-    "hostbasedkeytypes", "ignoreunknown", "ipqos", "kbdinteractiveauthentication", "logverbose",
-    "numberofpasswordprompts", "obscurekeystroketiming", "passwordauthentication",
-    "permitlocalcommand", "preferredauthentications", "pubkeyacceptedalgorithms",
-    "pubkeyacceptedkeytypes", "requesttty", "sendenv", "sessiontype", "stdinnull",
-    "streamlocalbindunlink", "syslogfacility", "tag", "tcpkeepalive", "tunneldevice",
-    "visualhostkey", "warnweakcrypto", "xauthlocation"};
+    "gssapiclientidentity", "gssapidelegatecredentials", "gssapikexalgorithms", "gssapikeyexchange",
+    "gssapirenewalforcesrekey", "gssapiserveridentity", "gssapitrustdns", "hashknownhosts", "host",
+    "hostbasedacceptedalgorithms", "hostbasedkeytypes", "ignoreunknown", "ipqos",
+    "kbdinteractiveauthentication", "logverbose", "numberofpasswordprompts",
+    "obscurekeystroketiming", "passwordauthentication", "permitlocalcommand",
+    "preferredauthentications", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes", "requesttty",
+    "sendenv", "sessiontype", "stdinnull", "streamlocalbindunlink", "syslogfacility", "tag",
+    "tcpkeepalive", "tunneldevice", "visualhostkey", "warnweakcrypto", "xauthlocation"};
 
 static const struct option *find_option(const char *keyword)
 {
@@ -462,7 +463,10 @@ void ssh_import_option(struct ssh_import *import, const char *keyword, const cha
 	const char *name = option ? option->keyword : find_ignored(keyword);
 
 	if (!name) {
-		refuse_unknown(import, keyword);
+		if (import->unknown == SSH_UNKNOWN_IS_NOTED)
+			ssh_option_note(import, keyword, value, "adit does not know it");
+		else
+			refuse_unknown(import, keyword);
 		return;
 	}
 	if (!*value || !span_is_text(span_of(value))) {

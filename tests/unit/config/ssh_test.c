@@ -563,6 +563,38 @@ static void test_an_identity_that_is_not_there_is_left_out_beside_one_that_is(vo
 	parsed_clear(&p);
 }
 
+static char *answer_of_tomorrow(void *arg, const char *destination, struct config_errors *errors)
+{
+	(void)arg;
+	(void)destination;
+	(void)errors;
+	return mem_strdup("user u\nhostname j\nport 22\nquantumleap 7\n");
+}
+
+/* A newer ssh has newer keywords; what `ssh -o` would refuse of the user's own is another matter. */
+static void test_what_ssh_prints_and_adit_does_not_know_is_a_note(void **state)
+{
+	const struct ssh_config_source source = {.ask = answer_of_tomorrow};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config("user u\nhostname h\nport 22\nproxyjump j\n"
+					  "gssapikeyexchange yes\ngssapitrustdns yes\n"
+					  "timetravel yes please\n",
+	    "h", &source, &p.errors, &p.notes);
+	if (p.errors.n > 0)
+		fail_msg("%s", p.errors.v[0].text);
+	assert_int_equal(p.notes.n, 2);
+	assert_string_equal(p.notes.v[0].text,
+	    "timetravel yes please: cannot be carried over: adit does not know it");
+	assert_non_null(strstr(p.notes.v[1].text, "quantumleap 7"));
+	parsed_clear(&p);
+	p = parse("-o timetravel=yes -D 1 h");
+	assert_null(p.config);
+	assert_string_equal(p.errors.v[0].text, "timetravel: ssh has no such option");
+	parsed_clear(&p);
+}
+
 /* Whoever runs adit later, a service with a user of its own perhaps, logs in as the one who imported. */
 static void test_the_user_is_written_even_if_it_is_who_imports(void **state)
 {
@@ -747,6 +779,7 @@ int main(void)
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
 	    cmocka_unit_test(test_identities_are_those_of_ssh_or_the_defaults),
 	    cmocka_unit_test(test_an_identity_that_is_not_there_is_left_out_beside_one_that_is),
+	    cmocka_unit_test(test_what_ssh_prints_and_adit_does_not_know_is_a_note),
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
 	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
