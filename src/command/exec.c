@@ -223,7 +223,9 @@ static void on_exit_of_command(void *arg, const struct exec_result *result, cons
 	struct run *run = arg;
 	struct err none = ERR_INIT;
 
-	run->code = e && err_is_set(e) ? command_fail(e) : code_of(result, &none);
+	/* Unless its output had nowhere to go: that is how it ended then. */
+	if (!run->ended)
+		run->code = e && err_is_set(e) ? command_fail(e) : code_of(result, &none);
 	run->ended = true;
 	exec_free(run->exec);
 	run->exec = NULL;
