@@ -256,10 +256,7 @@ static void explain_end(struct transport *t, struct err *e)
 	bool in_packet = evbuffer_get_length(bufferevent_get_input(t->bev)) > 0;
 	const char *when = "";
 
-	if (t->input_end == INPUT_ERROR) {
-		err_set_errno(e, ERR_NETWORK, t->input_error, "the connection was lost");
-		return;
-	}
+	/* What it said comes before how it went: a server that closes with our first bytes unread resets. */
 	if (t->state == STATE_IDENT && strstr(strbuf_text(&t->greeting), PENALTY)) {
 		/* Nothing but waiting helps, and each try too early makes it longer. */
 		err_set(e, ERR_LOGIN,
@@ -273,6 +270,10 @@ static void explain_end(struct transport *t, struct err *e)
 		err_set(e, ERR_NETWORK,
 		    "the server closed the connection before saying who it is; it said \"%s\"",
 		    strbuf_text(&t->greeting));
+		return;
+	}
+	if (t->input_end == INPUT_ERROR) {
+		err_set_errno(e, ERR_NETWORK, t->input_error, "the connection was lost");
 		return;
 	}
 	if (t->state == STATE_IDENT) {

@@ -143,6 +143,20 @@ static void test_a_penalised_source_is_a_login_failure(void **state)
 	expect_closed(&rig, ERR_LOGIN, "PerSourcePenalties");
 }
 
+/* As the kernel ends it when our identification lies there unread. */
+static void test_a_penalised_source_is_one_after_a_reset_too(void **state)
+{
+	(void)state;
+	struct rig rig = {0};
+
+	start_mute(&rig);
+	say_text(&rig, "Not allowed at this time\r\n");
+	rig_settle(&rig);
+	server_reset(rig.server);
+	rig_settle(&rig);
+	expect_closed(&rig, ERR_LOGIN, "PerSourcePenalties");
+}
+
 static void test_an_end_during_the_key_exchange_says_so(void **state)
 {
 	(void)state;
@@ -432,6 +446,7 @@ int main(void)
 	    cmocka_unit_test(test_an_end_before_the_identification_says_what_it_may_mean),
 	    cmocka_unit_test(test_an_end_after_a_greeting_quotes_it_escaped),
 	    cmocka_unit_test(test_a_penalised_source_is_a_login_failure),
+	    cmocka_unit_test(test_a_penalised_source_is_one_after_a_reset_too),
 	    cmocka_unit_test(test_an_end_during_the_key_exchange_says_so),
 	    cmocka_unit_test(test_a_reset_before_the_identification_is_the_networks),
 	    cmocka_unit_test(test_lengths_that_cannot_be_are_refused_at_once),
