@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from lib.process import wait_until
+
 DEADLINE = 30
 
 
@@ -40,10 +42,14 @@ class Browser:
         self.number = 0
         self.session = None
         self.complaints = []
-        target = next(one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page")
-        self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        page = wait_until(self.page, "the browser's page")
+        self.session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+
+    def page(self):
+        targets = self.call("Target.getTargets")["targetInfos"]
+        return next((one["targetId"] for one in targets if one["type"] == "page"), None)
 
     def receive(self, deadline):
         while b"\0" not in self.buffer:

@@ -77,16 +77,20 @@ class SshServer:
 
     def kill_sessions(self):
         """Ends every connection as a dying server process does."""
-        self.signal_sessions(signal.SIGKILL)
-        wait_until(lambda: not self.sessions(), "the end of the sessions")
+        killed = self.signal_sessions(signal.SIGKILL)
+        # Others may be there by then.
+        wait_until(lambda: not killed & set(self.sessions()), "the end of the sessions")
 
     def signal_sessions(self, number):
-        for pid in self.sessions():
+        """Returns which they were."""
+        sessions = self.sessions()
+        for pid in sessions:
             for process in [pid, *descendants(pid)]:
                 try:
                     os.kill(process, number)
                 except ProcessLookupError:
                     pass
+        return set(sessions)
 
     def stop(self):
         if self.process:

@@ -101,11 +101,17 @@ journalctl -u adit -o cat >/results/journal 2>&1
 # A client takes its time while it stops.
 (
 	exec 3<>/dev/tcp/127.0.0.1/5432
+	read -r -t 20 -N 1 first <&3
+	touch /run/connected
 	sleep 3
-	read -r -t 5 line <&3
+	read -r -t 5 rest <&3
+	line=$first$rest
 	echo "${line%%-OpenSSH*}" >/run/drained
 ) &
-sleep 0.5
+for _ in $(seq 200); do
+	[ -e /run/connected ] && break
+	sleep 0.1
+done
 began=$SECONDS
 systemctl stop adit
 wait

@@ -212,7 +212,7 @@ def test_a_link_is_replaced_before_its_certificate_ends(sshd, ca, identity, serv
     """Make before break: who is connected stays, and nobody is refused."""
     server = sshd(f"TrustedUserCAKeys {ca.public()}", "AuthorizedKeysFile none")
     beside = f"{identity}-cert.pub"
-    shutil.copy(ca.certify("id_ed25519", server.user, "-V", "-1h:+6s"), beside)
+    shutil.copy(ca.certify("id_ed25519", server.user, "-V", "-1h:+12s"), beside)
     port = one_tunnel(server, serve(echo).port, identity=str(identity))
     with adit.connect(port) as stream:
         stream.sendall(b"before")

@@ -215,6 +215,7 @@ def test_an_imported_command_line_listens_where_ssh_would(adit, sshd, serve, key
         with adit.connect(port) as client:
             exchange(client, b"through")
     adit.stop()
+    wait_until(lambda: not listens(remote), "the end of adit's session")
     ssh = subprocess.Popen(["ssh", "-N", *map(str, arguments)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for port in (local, dynamic, remote):
@@ -264,6 +265,7 @@ def test_an_imported_alias_listens_and_leads_where_ssh_would(adit, sshd, serve, 
     leads_there()
     assert "direct-tcpip" in gate.process.log()
     adit.stop()
+    wait_until(lambda: not listens(remote), "the end of adit's session")
     process = Process([ssh, "-N", *arguments], folder / "ssh.log", env=adit.env)
     try:
         for port in local, matched, dynamic, remote:

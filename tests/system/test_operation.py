@@ -396,7 +396,7 @@ def test_five_causes_have_five_reasons_that_say_what_to_do(adit, sshd, serve, tu
     reasons = {}
 
     def all_said():
-        if not (folder / "control.sock").exists():
+        if not answers(folder / "control.sock"):
             return False
         for one in status(adit)["tunnels"]:
             reasons[one["name"]] = one["reason"]
@@ -613,9 +613,15 @@ def test_a_file_without_a_control_socket_means_no_other_daemon(adit, two, folder
 def test_events_and_streams_show_what_happens(adit, two):
     process = subprocess.Popen(adit.command("events", "-s", adit.folder / "control.sock"), stdout=subprocess.PIPE,
                                env=adit.env, text=True)
+
+    def event():
+        ask(adit, "restart", "t0")  # until it listens
+        return select.select([process.stdout], [], [], 0)[0]
     try:
-        wait_until(lambda: status(adit), "the daemon")
-        time.sleep(0.3)
+        wait_until(event, "an event")
+        line = json.loads(process.stdout.readline())
+        assert line["event"] and line["time"].endswith("Z") and line["level"]
+        wait_up(adit)
         with adit.connect(two.ports[0]) as client:
             exchange_some(client)
             streams = json.loads(ask(adit, "streams", "--json").stdout)["streams"]
@@ -623,8 +629,6 @@ def test_events_and_streams_show_what_happens(adit, two):
             assert "t0" in ask(adit, "streams", "t?").stdout and not ask(adit, "streams", "x").stdout
             ask(adit, "stop", "t0")
             assert "t0" in ask(adit, "streams").stdout  # it drains
-        line = json.loads(process.stdout.readline())
-        assert line["event"] and line["time"].endswith("Z") and line["level"]
     finally:
         process.kill()
         process.communicate()
