@@ -121,6 +121,10 @@ def test_a_key_in_a_krl_is_refused(spec, sshd, krl, keys, refused):
     assert "revoked" in refused(sshd(), revoked_keys=krl(f"{spec}: {blob}".strip()))
 
 
+def test_a_certificate_in_a_plain_list_revokes_its_key(sshd, ca, refused):
+    assert "revoked" in refused(sshd(), revoked_keys=str(ca.certify_host(KEY)))
+
+
 def test_a_ca_in_a_krl_is_refused(certified, ca, krl, refused):
     server, known = certified(ca.certify_host(KEY), ca.known_hosts_line("*"))
     assert "revoked" in refused(server, known_hosts=known, revoked_keys=krl(ca.public()))
@@ -250,3 +254,18 @@ def test_a_key_of_an_agent_with_a_certificate_of_a_file(trusting, ca, keys, fold
     (folder / "id.pub").write_text(keys.public("id_ed25519"), encoding="ascii")
     shutil.copy(ca.certify("id_ed25519", server.user), f"{public}-cert.pub")
     there_and_back(adit, one_tunnel(server, serve(echo).port, identity=str(public), agent=str(path)))
+
+
+def test_a_certificate_whose_key_is_in_the_agent_alone(trusting, ca, keys, agent, serve, one_tunnel, adit):
+    path, add = agent
+    add(keys.path("id_ed25519"))
+    server = trusting()
+    certificate = ca.certify("id_ed25519", server.user)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, identity=None, agent=str(path), certificate=str(certificate)))
+    assert "-CERT" in server.process.log()
+
+
+def test_two_certificates_of_one_key(trusting, ca, other_ca, serve, one_tunnel, adit):
+    server = trusting()
+    certificates = [str(signer.certify("id_ed25519", server.user)) for signer in (other_ca, ca)]
+    there_and_back(adit, one_tunnel(server, serve(echo).port, certificate=certificates))
