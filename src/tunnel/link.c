@@ -269,11 +269,21 @@ static const char *advice(const struct link *link, const struct err *e)
 	return "";
 }
 
-static void add_advice(const struct link *link, struct err *e)
+static void add_words(struct err *e, const char *words)
 {
 	size_t n = strlen(e->text);
 
-	snprintf(e->text + n, sizeof(e->text) - n, "%s", advice(link, e));
+	snprintf(e->text + n, sizeof(e->text) - n, "%s", words);
+}
+
+static void add_advice(const struct link *link, struct err *e)
+{
+	/* A mistake with the file may be all that is wrong, though the agent was asked in its stead. */
+	if (link->state == LINK_LOGIN && e->class == ERR_LOGIN && link->login.left_to_agent) {
+		add_words(e, "; left to the agent: ");
+		add_words(e, link->login.left_to_agent);
+	}
+	add_words(e, advice(link, e));
 }
 
 /* The present try, or the link that was up, ended for this reason. */

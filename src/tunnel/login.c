@@ -134,6 +134,7 @@ void login_clear(struct login *login)
 	free(login->macs);
 	secret_clear(&login->password);
 	free(login->agent_path);
+	free(login->left_to_agent);
 	*login = (struct login){.expires = UINT64_MAX};
 }
 

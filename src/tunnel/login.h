@@ -17,6 +17,8 @@ struct login {
 	char *kex, *host_key_algorithms, *ciphers, *macs;
 	struct secret password;
 	char *agent_path;
+	char *
+	    left_to_agent; /* "FILE: why; FILE: why" of the identities that only an agent can sign for; NULL: none */
 	unsigned certificates; /* that are good now, and offered */
 	uint64_t
 	    expires; /* seconds since 1970: when the first certificate in use ends; UINT64_MAX: never */

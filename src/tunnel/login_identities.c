@@ -30,6 +30,7 @@ struct reading {
 	const struct log_context *log;
 	struct secret passphrase;         /* empty: none */
 	struct certificate *certificates; /* those that are configured */
+	struct strbuf left_to_agent;
 	struct login *login;
 	struct auth_options *auth;
 };
@@ -167,6 +168,17 @@ static void add_unused_certificates(struct reading *r)
 
 /* ---- files ---- */
 
+/* Encrypted, or only its public half is here: the agent may hold the rest. If it does not, one wants to know why the file was of
+ * no use, which why says. */
+static struct key *leave_to_agent(struct reading *r, const char *path, const struct err *why)
+{
+	struct key *key = keyfile_read_public(path);
+
+	if (key)
+		strbuf_addf(&r->left_to_agent, "%s%s", r->left_to_agent.n ? "; " : "", why->text);
+	return key;
+}
+
 static int read_identity(struct reading *r, const char *path, struct err *e)
 {
 	struct err why = ERR_INIT;
@@ -175,8 +187,7 @@ static int read_identity(struct reading *r, const char *path, struct err *e)
 	struct found_key found = {.path = path};
 
 	if (!key && r->login->agent_path) {
-		/* Encrypted, or only its public half is here: the agent may hold the rest. */
-		key = keyfile_read_public(path);
+		key = leave_to_agent(r, path, &why);
 		found.from_agent = key != NULL;
 	}
 	if (!key && !r->host->identity_is_default)
@@ -218,5 +229,7 @@ int login_read_identities(const struct config_host *host, struct keyring *keyrin
 		cert_free(r.certificates[i].cert);
 	free(r.certificates);
 	secret_clear(&r.passphrase);
+	if (r.left_to_agent.n)
+		login->left_to_agent = strbuf_take(&r.left_to_agent);
 	return result;
 }

@@ -255,6 +255,28 @@ static void test_a_refused_login_starts_slow_and_nobody_hurries_it(void **state)
 	assert_state(LINK_UP);
 }
 
+/* The agent that was asked in its stead is not all there is to say. */
+static void test_why_a_key_file_was_of_no_use_is_in_the_reason(void **state)
+{
+	char *path = str_format("%s/id", rig_folder()), *public = str_format("%s.pub", path);
+
+	(void)state;
+	write_identity(path, 1);
+	write_public(public, 1);
+	assert_int_equal(chmod(path, 0644), 0);
+	make("identity = \"${DIR}/id\"; agent = \"${DIR}/agent\";");
+	a_place->script.on_login = refuse;
+	link_start(link_);
+	rig_settle();
+	assert_int_equal(link_reason(link_)->class, ERR_LOGIN);
+	char *words = str_format("; left to the agent: %s: permissions 0644 are too open", path);
+	assert_non_null(strstr(link_reason(link_)->text, words));
+	assert_int_equal(rig_log_count(words), 1);
+	free(words);
+	free(public);
+	free(path);
+}
+
 static void test_a_wrong_host_key_starts_slow(void **state)
 {
 	(void)state;
@@ -780,6 +802,7 @@ int main(void)
 	    TEST(test_a_held_client_waits_no_more_than_a_second_for_the_next_try),
 	    TEST(test_a_client_that_is_held_while_it_waits_shortens_the_wait),
 	    TEST(test_a_refused_login_starts_slow_and_nobody_hurries_it),
+	    TEST(test_why_a_key_file_was_of_no_use_is_in_the_reason),
 	    TEST(test_a_wrong_host_key_starts_slow),
 	    TEST(test_a_server_that_says_nothing_is_given_up_after_connect_timeout),
 	    TEST(test_a_login_that_is_never_answered_is_given_up_after_connect_timeout),

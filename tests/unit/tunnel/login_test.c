@@ -74,6 +74,21 @@ static void test_a_key_that_was_configured_and_is_not_there_is_an_error(void **s
 	assert_int_equal(options.auth.identity_count, 0);
 }
 
+static void expect_identity(size_t i, const char *file, uint8_t seed, bool from_agent)
+{
+	const struct auth_identity *identity = &options.auth.identities[i];
+	struct key *key = make_ed25519(seed);
+
+	assert_true(i < options.auth.identity_count);
+	assert_string_equal(strrchr(identity->name, '/') + 1, file);
+	assert_true(span_equal(key_blob(identity->key), key_blob(key)));
+	assert_int_equal(identity->from_agent, from_agent);
+	assert_int_equal(key_is_private(identity->key), !from_agent);
+	if (identity->cert)
+		assert_true(span_equal(key_blob(cert_key(identity->cert)), key_blob(key)));
+	key_free(key);
+}
+
 #define AGENT "agent = \"${DIR}/agent\";"
 #define PUBLIC_IDENTITY "identity = \"${DIR}/id.pub\";"
 
@@ -90,6 +105,32 @@ static void test_a_public_key_stands_for_that_of_the_agent(void **state)
 	assert_true(span_equal(key_blob(options.auth.identities[0].key), key_blob(key)));
 	key_free(key);
 	free(path);
+}
+
+static void test_why_files_are_left_to_the_agent_is_kept(void **state)
+{
+	char *open = str_format("%s/open", rig_folder()), *public = str_format("%s.pub", open);
+	char *gone = str_format("%s/gone.pub", rig_folder());
+	char *words = str_format("%s: permissions 0644 are too open: others can read it; chmod 600 "
+				 "%s; %s/gone: No such file or directory",
+	    open, open, rig_folder());
+
+	(void)state;
+	write_identity(open, 2);
+	assert_int_equal(chmod(open, 0644), 0);
+	write_public(public, 2);
+	write_public(gone, 3);
+	assert_int_equal(
+	    prepare(AGENT "identity = [\"${DIR}/id\", \"${DIR}/open\", \"${DIR}/gone\"];"), 0);
+	assert_int_equal(options.auth.identity_count, 3);
+	expect_identity(0, "id", 1, false);
+	expect_identity(1, "open", 2, true);
+	expect_identity(2, "gone", 3, true);
+	assert_string_equal(login.left_to_agent, words);
+	free(words);
+	free(open);
+	free(public);
+	free(gone);
 }
 
 static void test_a_public_key_without_an_agent_is_named(void **state)
@@ -152,21 +193,6 @@ static void write_two_certificates(uint8_t seed_1, uint64_t end_1, uint8_t seed_
 	write_certificate(second, seed_2, end_2);
 	free(first);
 	free(second);
-}
-
-static void expect_identity(size_t i, const char *file, uint8_t seed, bool from_agent)
-{
-	const struct auth_identity *identity = &options.auth.identities[i];
-	struct key *key = make_ed25519(seed);
-
-	assert_true(i < options.auth.identity_count);
-	assert_string_equal(strrchr(identity->name, '/') + 1, file);
-	assert_true(span_equal(key_blob(identity->key), key_blob(key)));
-	assert_int_equal(identity->from_agent, from_agent);
-	assert_int_equal(key_is_private(identity->key), !from_agent);
-	if (identity->cert)
-		assert_true(span_equal(key_blob(cert_key(identity->cert)), key_blob(key)));
-	key_free(key);
 }
 
 static void test_each_certificate_of_a_key_is_offered(void **state)
@@ -318,6 +344,7 @@ int main(void)
 	    TEST(test_a_key_that_was_configured_is_offered),
 	    TEST(test_a_key_that_was_configured_and_is_not_there_is_an_error),
 	    TEST(test_a_public_key_stands_for_that_of_the_agent),
+	    TEST(test_why_files_are_left_to_the_agent_is_kept),
 	    TEST(test_a_public_key_without_an_agent_is_named),
 	    TEST(test_a_host_without_any_way_to_log_in_is_an_error),
 	    TEST(test_a_certificate_beside_its_key_is_offered_with_it),
