@@ -48,6 +48,12 @@ static int read_all(int fd, const char *path, size_t max, struct wr *out, struct
 	return rc;
 }
 
+/* What is wrong with the file is for its owner to mend; want of descriptors or memory passes. */
+static enum error_class class_of(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ? ERR_LOCAL : ERR_CONFIG;
+}
+
 int file_read(const char *path, size_t max, struct wr *out, struct stat *ret_stat, struct err *e)
 {
 	struct stat st;
@@ -55,7 +61,7 @@ int file_read(const char *path, size_t max, struct wr *out, struct stat *ret_sta
 	int rc;
 
 	if (fd < 0)
-		return err_set_errno(e, ERR_CONFIG, errno, "%s", path);
+		return err_set_errno(e, class_of(errno), errno, "%s", path);
 	if (fstat(fd, &st) < 0)
 		rc = err_set_errno(e, ERR_CONFIG, errno, "%s", path);
 	else

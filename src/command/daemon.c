@@ -22,6 +22,7 @@
 #include "command/socket_path.h"
 #include "command/watcher.h"
 #include "net/change.h"
+#include "net/descriptors.h"
 #include "net/resolver.h"
 #include "tunnel/manager.h"
 
@@ -295,6 +296,7 @@ int daemon_run(const struct daemon_options *options)
 	int code = EXIT_DONE;
 
 	mem_tune_allocator();
+	descriptors_raise_limit();
 	daemon_init(&d, options);
 	/* A daemon that two would control is no daemon: another one on the same socket ends this one. */
 	if (open_control(&d, options->config, &e)) {

@@ -289,8 +289,11 @@ static struct listener *adopt_own(
 static struct listener *open_listener(struct forward *f, struct err *e)
 {
 	const struct config_forward *config = f->config;
-	const struct listener_options options = {
-	    .log = &f->log, .mode = config->mode, .owner = config->owner, .group = config->group};
+	const struct listener_options options = {.log = &f->log,
+	    .mode = config->mode,
+	    .owner = config->owner,
+	    .group = config->group,
+	    .leaves_reserve = true};
 	const struct endpoint at = {
 	    .host = config->listen.kind == CONFIG_TCP ? config->listen.host : NULL,
 	    .port = config->listen.port,

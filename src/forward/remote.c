@@ -2,6 +2,7 @@
  * Forwards that listen on the server (`remote`, `remote_socks`): the server is asked to listen, again and again until it does;
  * whom it accepts arrives as a channel (forward/service), and is connected from this side.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "forward/service.h"
 #include "forward/stream.h"
 #include "net/connector.h"
+#include "net/descriptors.h"
 #include "ssh/channel.h"
 
 enum {
@@ -72,6 +74,10 @@ static void connect_here(struct stream *s)
 	const struct connector_options options = {
 	    .resolver = s->forward->env.resolver, .timeout_ms = CONNECT_MS};
 
+	if (descriptors_are_short()) {
+		stream_fail(s, SOCKS_FAILED, strerror(EMFILE));
+		return;
+	}
 	stream_set_phase(s, STREAM_CONNECTING);
 	s->connector = connector_start(s->forward->env.loop, &to, &options, on_connected, s);
 }

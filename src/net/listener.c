@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/descriptors.h"
 #include "net/sockopt.h"
 
 enum { ACCEPTS_A_PASS = 64, EXHAUSTED_PAUSE_MS = 100, SAME_PORT_TRIES = 16, DEFAULT_MODE = 0600 };
@@ -34,6 +35,7 @@ struct listener {
 	struct timer retry; /* runs while descriptors are short, unless it ran out in a pause */
 	/* Said so, and not yet that it is over; nothing is watched while it waits. */
 	enum { SHORTAGE_NONE, SHORTAGE_WAITING, SHORTAGE_TRYING } shortage;
+	bool leaves_reserve;
 	bool paused;
 	bool freed;
 	/* The file of our own Unix socket; path NULL: there is none. */
@@ -99,6 +101,8 @@ static void on_retry(void *arg)
 		return; /* nothing can be tried; listener_resume() does */
 	if (l->shortage == SHORTAGE_TRYING)
 		shortage_is_over(l);
+	else if (l->leaves_reserve && descriptors_are_short())
+		timer_start(&l->retry, EXHAUSTED_PAUSE_MS);
 	else
 		try_again(l);
 }
@@ -141,8 +145,13 @@ static bool accept_one(struct watch *watch)
 			wait_for_descriptors(l, error);
 		return false;
 	}
+	bool is_last = l->leaves_reserve && descriptors_is_reserved(fd);
 	l->on_accept(l->arg, fd, &peer);
-	return !l->freed && !l->paused;
+	if (l->freed || l->paused)
+		return false;
+	if (is_last)
+		wait_for_descriptors(l, EMFILE);
+	return !is_last;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -442,6 +451,7 @@ static struct listener *listener_bare(struct loop *loop, const struct listener_o
 
 	l->loop = loop;
 	l->log = options->log;
+	l->leaves_reserve = options->leaves_reserve;
 	l->on_accept = on_accept;
 	l->arg = arg;
 	timer_init(&l->retry, loop, on_retry, l);

@@ -17,6 +17,8 @@ struct listener_options {
 	mode_t mode;                   /* Unix; 0: 0600 */
 	const char *owner, *group;     /* Unix: names or numbers; NULL: ours. Borrowed */
 	int backlog;                   /* 0: SOMAXCONN */
+	bool
+	    leaves_reserve; /* takes no more when only the last descriptors are left (net/descriptors.h) */
 };
 
 /* Takes fd (non-blocking, close-on-exec, TCP_NODELAY). Peer is borrowed. May pause and free the listener. */

@@ -70,7 +70,7 @@ static int add_file(struct known_hosts *k, const char *path, struct err *e)
 	int rc = file_read(path, KNOWN_HOSTS_BYTES_MAX, &text, NULL, &reason);
 
 	if (rc < 0 && errno != ENOENT && errno != ENOTDIR) {
-		err_set(e, ERR_CONFIG, "%s", reason.text);
+		err_set(e, reason.class, "%s", reason.text);
 	} else {
 		add_text(k, wr_span(&text), path);
 		rc = 0;

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "net/descriptors.h"
 #include "net/listener.h"
 #include "tcp_pair.h"
 
@@ -542,6 +543,46 @@ static void limit_descriptors(rlim_t count)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+/* What is left is for others: 32 descriptors, or a quarter of the limit. */
+static void test_who_leaves_a_reserve_pauses_before_the_last_descriptor(void **state)
+{
+	static const struct listener_options leaving = {.leaves_reserve = true};
+	const struct endpoint at = {.host = "127.0.0.1"};
+	struct fixture f;
+	struct rlimit old;
+	int clients[8];
+
+	(void)state;
+	begin(&f);
+	clock_fake_start(1000, 0);
+	f.listener = listener_new(f.loop, &at, &leaving, on_accept, &f, NULL);
+	assert_non_null(f.listener);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		clients[i] = connect_to(listener_addr(f.listener));
+	int next = dup(0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	/* Three more than those below go before the quarter begins. */
+	rlim_t limit = 4 * (rlim_t)(next + 3) / 3;
+	limit_descriptors(limit);
+	loop_fake_advance(f.loop, 0);
+	rlim_t reserved = limit / 4;
+	assert_true(reserved >= 3 && reserved <= DESCRIPTORS_RESERVED);
+	size_t taken = (size_t)(limit - reserved) - (size_t)next + 1;
+	assert_int_equal(f.count, taken);
+	/* Time alone does not bring them in. */
+	loop_fake_advance(f.loop, 1000);
+	assert_int_equal(f.count, taken);
+	assert_true(descriptors_are_short());
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_false(descriptors_are_short());
+	loop_fake_advance(f.loop, 100);
+	assert_int_equal(f.count, ARRAY_LEN(clients));
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
+	finish(&f);
+}
+
 /* Nobody can come while it is paused, so that nothing is to be tried. */
 static void test_a_pause_in_a_shortage_is_waited_out(void **state)
 {
@@ -773,6 +814,7 @@ int main(void)
 	    cmocka_unit_test(test_it_can_be_freed_in_the_callback),
 	    cmocka_unit_test(test_without_descriptors_it_waits_says_so_once_and_goes_on),
 	    cmocka_unit_test(test_a_shortage_that_goes_on_is_said_once),
+	    cmocka_unit_test(test_who_leaves_a_reserve_pauses_before_the_last_descriptor),
 	    cmocka_unit_test(test_a_pause_in_a_shortage_is_waited_out),
 	    cmocka_unit_test(test_more_clients_than_one_pass_takes),
 	    cmocka_unit_test(test_an_adopted_one_accepts),
