@@ -9,13 +9,12 @@
 
 enum { DRAIN_EXPIRING_MAX_MS = 600000 };
 
-/* A link and the snapshot that its configuration stands in. It wants the jump host for itself, so that what runs below an old link
+/* A link and its place in the host. It wants the jump host for itself, so that what runs below an old link
  * stays until that has ended. */
 struct slot {
 	struct list node; /* in old */
 	struct host *host;
 	struct link *link;
-	struct config *snapshot;
 	struct host *via;
 	struct host_user via_user;
 	/* Replaced: it serves until its successor is up, then it drains, and is never tried again. */
@@ -178,8 +177,8 @@ static struct slot *slot_new(struct host *host)
 
 	list_init(&slot->node);
 	slot->host = host;
-	slot->snapshot = config_ref(host->snapshot);
-	slot->link = link_new(&host->env, host->config, &host->log, &callbacks, slot);
+	slot->link =
+	    link_new(&host->env, host->snapshot, host->config, &host->log, &callbacks, slot);
 	slot->via = host->via;
 	slot->via_user = (struct host_user){.on_session_up = on_via_up,
 	    .on_session_down = on_via_down,
@@ -195,7 +194,6 @@ static void slot_free(struct slot *slot)
 	link_free(slot->link);
 	host_unwant(&slot->via_user, slot->host->drain_ms);
 	list_remove(&slot->node);
-	config_unref(slot->snapshot);
 	free(slot);
 }
 
@@ -356,15 +354,6 @@ void host_unwant(struct host_user *user, uint64_t drain_ms)
 	task_schedule(&host->sweep);
 }
 
-static void slot_set_config(struct slot *slot)
-{
-	struct config *before = slot->snapshot;
-
-	link_set_config(slot->link, slot->host->config);
-	slot->snapshot = config_ref(slot->host->snapshot);
-	config_unref(before);
-}
-
 void host_set_config(struct host *host, struct config *snapshot, const struct config_host *config,
     struct host *via, enum host_change change)
 {
@@ -379,7 +368,7 @@ void host_set_config(struct host *host, struct config *snapshot, const struct co
 		if (change == HOST_CHANGE_RECONNECTS)
 			replace(host->slots[i]);
 		else
-			slot_set_config(host->slots[i]);
+			link_set_config(host->slots[i]->link, snapshot, config);
 	}
 	set_slot_count(host, config->connections);
 	for (size_t i = count; i < host->slot_count && is_wanted(host); i++)

@@ -26,7 +26,11 @@ enum {
 
 struct link {
 	struct link_env env;
+	struct config *snapshot;
 	const struct config_host *config;
+	/* What the present connection began with: its parts point into it, whatever is configured meanwhile. NULL: none. */
+	struct config *used_snapshot;
+	const struct config_host *used;
 	const struct log_context *log;
 	struct link_callbacks callbacks;
 	void *arg;
@@ -156,6 +160,19 @@ static void announce_down(struct link *link)
 	link->callbacks.on_session_down(link->arg, link_session(link));
 }
 
+static void use_config(struct link *link)
+{
+	link->used_snapshot = config_ref(link->snapshot);
+	link->used = link->config;
+}
+
+static void release_used_config(struct link *link)
+{
+	config_unref(link->used_snapshot);
+	link->used_snapshot = NULL;
+	link->used = NULL;
+}
+
 /* Everything of the present try, or of the link that was up, goes. The callback in here may start or drain this very link: the state is
  * the new one already. */
 static void drop_connection(struct link *link)
@@ -171,6 +188,7 @@ static void drop_connection(struct link *link)
 	link->via = NULL;
 	login_discard_options(&link->options);
 	login_clear(&link->login);
+	release_used_config(link);
 	timer_stop(&link->expiry);
 }
 
@@ -451,7 +469,7 @@ static void start_reach(struct link *link)
 	    .on_connecting = on_connecting, .on_done = on_reached};
 
 	link->reach = reach_start(
-	    link->env.loop, link->env.resolver, link->config, link->via, &callbacks, link);
+	    link->env.loop, link->env.resolver, link->used, link->via, &callbacks, link);
 }
 
 /* True when there is nothing below us, or it is up; else it waits, until link_via_changed(). */
@@ -483,9 +501,10 @@ static void on_gate(void *arg)
 		gate_leave(&link->ticket, GATE_FAILED);
 		return;
 	}
+	use_config(link);
 	/* Before the server is bothered: it would count a connection without a login against us. */
 	if (login_prepare(
-		link->config, link->env.keyring, link->log, &link->login, &link->options, &e)) {
+		link->used, link->env.keyring, link->log, &link->login, &link->options, &e)) {
 		failed(link, &e);
 		return;
 	}
@@ -532,12 +551,14 @@ static void on_drain(void *arg)
 
 /* ---- from outside ---- */
 
-struct link *link_new(const struct link_env *env, const struct config_host *config,
-    const struct log_context *log, const struct link_callbacks *callbacks, void *arg)
+struct link *link_new(const struct link_env *env, struct config *snapshot,
+    const struct config_host *config, const struct log_context *log,
+    const struct link_callbacks *callbacks, void *arg)
 {
 	struct link *link = NEW(struct link);
 
 	link->env = *env;
+	link->snapshot = config_ref(snapshot);
 	link->config = config;
 	link->log = log;
 	link->callbacks = *callbacks;
@@ -566,6 +587,7 @@ void link_free(struct link *link)
 	link->announced = false;
 	give_up(link);
 	task_cancel(&link->tell);
+	config_unref(link->snapshot);
 	loop_bury(link->env.loop, free_link, link);
 }
 
@@ -678,11 +700,15 @@ void link_check(struct link *link, uint64_t deadline_ms)
 	}
 }
 
-void link_set_config(struct link *link, const struct config_host *config)
+void link_set_config(struct link *link, struct config *snapshot, const struct config_host *config)
 {
+	struct config *before = link->snapshot;
+
+	link->snapshot = config_ref(snapshot);
 	link->config = config;
 	link->backoff.min_ms = config->reconnect_min_ms;
 	link->backoff.max_ms = config->reconnect_max_ms;
+	config_unref(before);
 }
 
 /* ---- what one can see ---- */

@@ -64,9 +64,10 @@ struct link_callbacks {
 	bool (*is_client_held)(void *arg);
 };
 
-/* config is kept (its snapshot is counted by the caller). log is the host's context. Begins idle. */
-struct link *link_new(const struct link_env *env, const struct config_host *config,
-    const struct log_context *log, const struct link_callbacks *callbacks, void *arg);
+/* snapshot is counted; config stands in it. log, the host's context, is kept. Begins idle. */
+struct link *link_new(const struct link_env *env, struct config *snapshot,
+    const struct config_host *config, const struct log_context *log,
+    const struct link_callbacks *callbacks, void *arg);
 void link_free(struct link *link); /* at once; no callback. NULL is legal */
 
 void link_start(struct link *link);     /* wants it; connects now if it is idle or stopped */
@@ -80,8 +81,8 @@ void link_hurry(struct link *link);
 void link_drain(struct link *link, uint64_t drain_ms, enum link_state end);
 /* Something about the network changed: is it still there? Reconnects if no answer comes in time. */
 void link_check(struct link *link, uint64_t deadline_ms);
-/* What may change without a new connection (back-off, time-outs) changes. */
-void link_set_config(struct link *link, const struct config_host *config);
+/* As link_new() takes them. Back-off changes now; a connection, or a try that is on its way, goes on with what it began with. */
+void link_set_config(struct link *link, struct config *snapshot, const struct config_host *config);
 
 enum link_state link_state(const struct link *link);
 struct session *link_session(const struct link *link); /* NULL unless up or draining */

@@ -73,6 +73,27 @@ static bool is_client_held(void *arg)
 	return client_is_held;
 }
 
+static struct config *config_with(const char *keys)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+	    "hosts: { a: { port = ${A}; %s }; }; tunnels: { x: { via = \"a\"; socks = \"1\"; }; "
+	    "};",
+	    keys);
+	return rig_config(text);
+}
+
+/* As a reload does it. */
+static void set_config(const char *keys)
+{
+	struct config *before = config;
+
+	config = config_with(keys);
+	link_set_config(link_, config, &config->hosts[0]);
+	config_unref(before);
+}
+
 static void make(const char *keys)
 {
 	static const struct link_callbacks callbacks = {.on_change = on_change,
@@ -82,14 +103,9 @@ static void make(const char *keys)
 	    .on_expiring = on_expiring,
 	    .is_client_held = is_client_held};
 	struct link_env env = rig_link_env();
-	char text[1024];
 
-	snprintf(text, sizeof(text),
-	    "hosts: { a: { port = ${A}; %s }; }; tunnels: { x: { via = \"a\"; socks = \"1\"; }; "
-	    "};",
-	    keys);
-	config = rig_config(text);
-	link_ = link_new(&env, &config->hosts[0], &log_host, &callbacks, NULL);
+	config = config_with(keys);
+	link_ = link_new(&env, config, &config->hosts[0], &log_host, &callbacks, NULL);
 }
 
 static void make_up(const char *keys)
@@ -356,6 +372,31 @@ static void test_a_connect_of_before_the_network_changed_is_begun_anew(void **st
 	link_check(link_, 3000);
 	rig_settle();
 	assert_state(LINK_UP);
+}
+
+/* A reload comes while it connects, and nobody else counts the snapshot of before. */
+static void test_a_try_goes_on_with_the_snapshot_that_it_began_with(void **state)
+{
+	int filler;
+
+	(void)state;
+	make("connect_timeout = 4.0;");
+	struct config *first = config_ref(config);
+	int mute = fall_mute(&filler);
+	link_start(link_);
+	rig_advance(1000);
+	assert_state(LINK_CONNECTING);
+	set_config("connect_timeout = 8.0;");
+	assert_int_equal(first->references, 2);
+	rig_advance(3100);
+	assert_non_null(strstr(link_reason(link_)->text, "within 4 s"));
+	assert_int_equal(first->references, 1);
+	close(filler);
+	close(mute);
+	place_open(a_place);
+	rig_advance(10000);
+	assert_state(LINK_UP);
+	config_unref(first);
 }
 
 static void test_a_name_is_resolved_again_at_every_try(void **state)
@@ -808,6 +849,7 @@ int main(void)
 	    TEST(test_a_login_that_is_never_answered_is_given_up_after_connect_timeout),
 	    TEST(test_an_address_that_never_answers_is_given_up_after_connect_timeout),
 	    TEST(test_a_connect_of_before_the_network_changed_is_begun_anew),
+	    TEST(test_a_try_goes_on_with_the_snapshot_that_it_began_with),
 	    TEST(test_a_name_is_resolved_again_at_every_try),
 	    TEST(test_a_link_for_forwards_gives_up_the_right_to_commands),
 	    TEST(test_it_comes_from_its_bind_address),
