@@ -42,6 +42,7 @@ struct tunnel {
 	struct log_repeat repeat;
 
 	struct timer idle, listen_retry;
+	uint64_t listen_wait_ms;
 	struct task look; /* the state is looked at once a pass */
 };
 

@@ -5,10 +5,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/minmax.h"
+#include "config/endpoint.h"
+#include "config/keys.h"
 #include "tunnel/probe.h"
 #include "tunnel/tunnel_private.h"
 
-enum { LISTEN_RETRY_MS = 5000 /* for a listener that could not be opened */ };
+/* Between the tries to open a listener: the place may be taken by our own old one, which is about to go (another tunnel's, or one
+ * that systemd still keeps for us), or by somebody who stays. */
+enum { LISTEN_RETRY_MIN_MS = 100, LISTEN_RETRY_MAX_MS = 5000 };
 
 /* ---- what forwards say ---- */
 
@@ -131,7 +136,7 @@ static void slot_open(struct slot *slot)
 			log_error(&tunnel->log, "listen-failed", "listen=%s reason=%s",
 			    slot->config->listen.text, e.text);
 		slot->open_error = e;
-		timer_start(&tunnel->listen_retry, LISTEN_RETRY_MS);
+		timer_start(&tunnel->listen_retry, tunnel->listen_wait_ms);
 		tunnel_changed(tunnel);
 		return;
 	}
@@ -147,6 +152,22 @@ static void slot_open(struct slot *slot)
 static bool same_place(const struct config_forward *a, const struct config_forward *b)
 {
 	return strcmp(a->listen.text, b->listen.text) == 0;
+}
+
+static bool overlap(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	struct config_endpoint normal_a = endpoint_normal(a), normal_b = endpoint_normal(b);
+	bool is = endpoint_overlap(&normal_a, &normal_b);
+
+	endpoint_clear(&normal_a);
+	endpoint_clear(&normal_b);
+	return is;
+}
+
+static bool in_the_way(const struct config_forward *old, const struct config_forward *new)
+{
+	return same_place(old, new) || (forward_is_near(old) && forward_is_near(new) &&
+					   overlap(&old->listen, &new->listen));
 }
 
 static bool comes_after(const struct slot *slot, const struct slot *before)
@@ -253,16 +274,25 @@ static struct slot *slot_new(struct tunnel *tunnel, const struct config_forward 
 
 /* ---- all of a tunnel ---- */
 
-void slots_open_closed(struct tunnel *tunnel)
+static void open_closed(struct tunnel *tunnel)
 {
 	for (size_t i = 0; i < tunnel->slot_count && tunnel->running; i++)
 		if (!tunnel->slots[i]->forward)
 			slot_open(tunnel->slots[i]);
 }
 
+void slots_open_closed(struct tunnel *tunnel)
+{
+	tunnel->listen_wait_ms = LISTEN_RETRY_MIN_MS;
+	open_closed(tunnel);
+}
+
 static void on_listen_retry(void *arg)
 {
-	slots_open_closed(arg);
+	struct tunnel *tunnel = arg;
+
+	tunnel->listen_wait_ms = min(2 * tunnel->listen_wait_ms, LISTEN_RETRY_MAX_MS);
+	open_closed(tunnel);
 }
 
 static void make_slots(struct tunnel *tunnel)
@@ -415,10 +445,10 @@ void slots_set_config(struct tunnel *tunnel, uint64_t drain_ms)
 		if (slot)
 			slot_set_config(slot, &config->forwards[i]);
 	}
-	/* Two cannot listen at one place: there the old one goes first. */
+	/* Two cannot listen at one place, nor at one and at all: there the old one goes first. */
 	for (size_t i = 0; i < before_count; i++) {
 		for (size_t k = 0; before[i] && k < tunnel->slot_count; k++) {
-			if (same_place(before[i]->config, tunnel->slots[k]->config)) {
+			if (in_the_way(before[i]->config, tunnel->slots[k]->config)) {
 				slot_retire(before[i], drain_ms);
 				before[i] = NULL;
 			}

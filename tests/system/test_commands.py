@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from lib.adit import Adit
-from lib.process import DEADLINE, Process, free_port, listens, need, wait_until
+from lib.process import DEADLINE, free_port, listens, need, wait_until
 from lib.targets import echo, recv_exactly, reset
 
 

@@ -11,8 +11,12 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
 
 #define A (&rig_places[0])
 #define B (&rig_places[1])
@@ -337,6 +341,39 @@ static void test_a_port_in_use_is_said_and_tried_again(void **state)
 	close(client);
 }
 
+static void test_a_port_that_is_free_again_in_a_moment_is_taken_soon(void **state)
+{
+	struct listener *other;
+	struct endpoint at = {.host = "127.0.0.1", .port = rig_ports[0]};
+
+	(void)state;
+	other = listener_new(rig_loop, &at, NULL, NULL, NULL, NULL);
+	rig_apply(ONE(""));
+	listener_free(other);
+	rig_advance(100);
+	assert_tunnel("x", TUNNEL_UP);
+}
+
+static void test_a_listener_that_is_widened_or_narrowed_is_not_missed(void **state)
+{
+	static const char *const places[] = {
+	    "*:${P}", "localhost:${P}", "127.0.0.1:${P}", "[::]:${P}"};
+
+	(void)state;
+	rig_apply(ONE(""));
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		char *text =
+		    str_format("hosts: { a: { port = ${A}; }; }; tunnels: { x: { via = \"a\"; "
+			       "local = \"%s\"; to = \"db:5432\"; }; };",
+			places[i]);
+
+		rig_apply(text);
+		assert_tunnel("x", TUNNEL_UP);
+		free(text);
+	}
+	assert_false(rig_log_has("listen-failed"));
+}
+
 static void test_stopped_it_refuses_and_started_it_accepts(void **state)
 {
 	(void)state;
@@ -546,6 +583,8 @@ int main(void)
 	    TEST(test_nothing_is_known_of_a_target_after_the_link_was_lost),
 	    TEST(test_a_link_that_is_back_is_not_enough_while_the_target_has_not_answered),
 	    TEST(test_a_port_in_use_is_said_and_tried_again),
+	    TEST(test_a_port_that_is_free_again_in_a_moment_is_taken_soon),
+	    TEST(test_a_listener_that_is_widened_or_narrowed_is_not_missed),
 	    TEST(test_stopped_it_refuses_and_started_it_accepts),
 	    TEST(test_what_drains_is_shown_and_what_was_carried_stays_counted),
 	    TEST(test_a_listener_that_moved_begins_anew_and_its_tunnel_does_not),
