@@ -33,8 +33,8 @@ typedef void agent_signature_callback(void *arg, struct span signature, const st
 void agent_sign(struct agent *agent, struct span key_blob, struct span algorithm, struct span data,
     uint64_t timeout_ms, agent_signature_callback *done, void *arg);
 
-/* session-bind@openssh.com: tells the agent to which host what it signs goes. Before the first signature, between requests; no
- * answer is needed (an old agent refuses, which changes nothing). */
+/* session-bind@openssh.com: tells the agent to which host what it signs goes. Before it is asked for its keys, since it
+ * names only those that may go there; between requests; no answer is needed (an old agent refuses, which changes nothing). */
 void agent_bind_session(
     struct agent *agent, struct span host_key, struct span session_id, struct span signature);
 

@@ -2,8 +2,11 @@
  * One request at a time is with the server; auth_advance() decides on the next one whenever something changed: the transport became
  * ready, the agent gave its list or a signature, the server accepted the service or refused a request.
  *
- * Round trips: the agent is asked while the key exchange runs. A server that sent its EXT_INFO with its NEWKEYS (OpenSSH,
- * dropbear) gets SERVICE_REQUEST and the first request, signed, in one go; a key of ours is signed with at once, as a refused
+ * The agent is asked for its keys when it can be told to which server they go: those that are constrained to others it leaves
+ * out then, and they do not use up the tries that a server allows.
+ *
+ * Round trips: a server that sent its EXT_INFO with its NEWKEYS (OpenSSH, dropbear) gets SERVICE_REQUEST and the first request,
+ * signed, without its answer between; a key of ours is signed with at once, as a refused
  * signature costs no more than a refused question. Only an agent is not made to sign in vain when there are several keys: a
  * person may have to touch something.
  */
@@ -189,10 +192,8 @@ static bool may_request(const struct auth *auth)
 
 void auth_advance(struct auth *auth)
 {
-	if (auth->is_over || !transport_is_ready(auth->transport))
+	if (auth->is_over)
 		return;
-	if (auth->service == SERVICE_NOT_ASKED)
-		send_service_request(auth);
 	/* A key that fails to sign leaves no request behind: then the next one's turn is at once. */
 	while (auth->request == REQUEST_NO && auth->agent_state != AGENT_LISTING &&
 	       auth->agent_state != AGENT_SIGNING && may_request(auth)) {
@@ -201,11 +202,6 @@ void auth_advance(struct auth *auth)
 			return;
 		}
 	}
-}
-
-void auth_transport_ready(struct auth *auth)
-{
-	auth_advance(auth);
 }
 
 /* ---- messages ---- */
@@ -480,16 +476,32 @@ static void start_agent(struct auth *auth, const char *path)
 	struct err e = ERR_INIT;
 
 	auth->agent = path ? agent_new(auth->loop, path, &e) : NULL;
-	if (auth->agent) {
-		auth->agent_state = AGENT_LISTING;
-		agent_list(auth->agent, auth->agent_timeout_ms, on_agent_list, auth);
+	if (auth->agent)
 		return;
-	}
 	make_keys(auth, NULL, 0);
 	if (path) {
 		log_info(auth->log, "no-agent", "reason=%s", e.text);
 		auth_keys_leave_out(&auth->keys, "agent", e.text);
 	}
+}
+
+/* Both in one go: the agent answers in order. */
+static void list_agent(struct auth *auth)
+{
+	const struct transport *t = auth->transport;
+
+	agent_bind_session(auth->agent, transport_host_key(t), transport_session_id(t),
+	    transport_host_key_signature(t));
+	auth->agent_state = AGENT_LISTING;
+	agent_list(auth->agent, auth->agent_timeout_ms, on_agent_list, auth);
+}
+
+void auth_transport_ready(struct auth *auth)
+{
+	send_service_request(auth);
+	if (auth->agent)
+		list_agent(auth);
+	auth_advance(auth);
 }
 
 struct auth *auth_start(struct loop *loop, struct transport *t, const struct auth_options *options,
@@ -512,7 +524,8 @@ struct auth *auth_start(struct loop *loop, struct transport *t, const struct aut
 	auth->agent_timeout_ms =
 	    options->agent_timeout_ms ? options->agent_timeout_ms : AGENT_TIMEOUT_DEFAULT_MS;
 	start_agent(auth, options->agent_path);
-	auth_advance(auth);
+	if (transport_is_ready(t))
+		auth_transport_ready(auth);
 	return auth;
 }
 

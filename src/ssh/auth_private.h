@@ -26,7 +26,7 @@ enum auth_request {
 enum auth_service { SERVICE_NOT_ASKED, SERVICE_ASKED, SERVICE_ACCEPTED };
 
 enum auth_agent_state {
-	AGENT_NONE,
+	AGENT_NONE,    /* or not asked yet, as the transport is not ready */
 	AGENT_LISTING, /* its keys are not known: no request before they are */
 	AGENT_READY,
 	AGENT_SIGNING /* for the current key */
@@ -49,7 +49,6 @@ struct auth {
 	uint64_t agent_timeout_ms;
 	struct agent *agent; /* NULL: none */
 	enum auth_agent_state agent_state;
-	bool agent_is_bound;
 
 	enum auth_service service;
 	enum auth_request request;

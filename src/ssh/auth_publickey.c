@@ -68,16 +68,6 @@ static void on_agent_signature(void *arg, struct span signature, const struct er
 	auth_advance(auth);
 }
 
-/* Once, before the first signature: the agent may have rules of where its keys are used. */
-static void bind_agent(struct auth *auth)
-{
-	if (auth->agent_is_bound)
-		return;
-	auth->agent_is_bound = true;
-	agent_bind_session(auth->agent, transport_host_key(auth->transport),
-	    transport_session_id(auth->transport), transport_host_key_signature(auth->transport));
-}
-
 static void sign_here(struct auth *auth)
 {
 	struct wr signature = WR_INIT;
@@ -93,7 +83,6 @@ static void sign_here(struct auth *auth)
 
 static void sign_by_agent(struct auth *auth)
 {
-	bind_agent(auth);
 	auth->agent_state = AGENT_SIGNING;
 	agent_sign(auth->agent, auth->current->agent_blob, span_of(auth->algorithm),
 	    wr_span(&auth->signed_data), auth->agent_timeout_ms, on_agent_signature, auth);

@@ -105,6 +105,17 @@ def test_a_key_that_is_for_one_host_alone(host_key, accepted, agent, sshd, serve
         assert "Accepted publickey" not in server.process.log()
 
 
+def test_keys_that_are_for_another_host_use_up_no_tries(agent, sshd, serve, one_tunnel, adit, keys, folder):
+    path, add = agent
+    hosts = folder / "hosts"
+    hosts.write_text(f"there {keys.blob('host_ed25519')}\nelsewhere {keys.blob('host_rsa')}\n", encoding="ascii")
+    for name in ("id_rsa", "id_ecdsa256", "id_ecdsa384", "id_ecdsa521"):
+        add("-H", hosts, "-h", "elsewhere", keys.path(name))
+    add("-H", hosts, "-h", "there", keys.path("id_ed25519"))
+    server = sshd("MaxAuthTries 2", authorized_keys=keys.path("id_ed25519.pub"))
+    there_and_back(adit, one_tunnel(server, serve(echo).port, agent=str(path), identity=None))
+
+
 def test_the_second_identity_is_tried(sshd, serve, one_tunnel, adit, keys, folder):
     authorized = folder / "authorized"
     authorized.write_text(keys.public("id_rsa"), encoding="ascii")

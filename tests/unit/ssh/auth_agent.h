@@ -20,6 +20,8 @@ struct fake_agent {
 	int listener, peer;               /* peer: -1 before somebody connected */
 	struct key *keys[AGENT_KEYS_MAX]; /* owned */
 	size_t key_count;
+	size_t
+	    elsewhere; /* the first so many are for another host: who is bound does not see them */
 	struct wr certs[2]; /* of keys[0]; listed as identities of their own */
 	size_t cert_count;
 	enum { AGENT_SIGNS, AGENT_REFUSES, AGENT_LIES, AGENT_DIES, AGENT_THINKS } manner;
@@ -76,14 +78,15 @@ static inline void fake_agent_write(struct fake_agent *a, const struct wr *body)
 static inline void fake_agent_list(struct fake_agent *a)
 {
 	struct wr w = WR_INIT;
+	size_t first = a->bound.n ? a->elsewhere : 0;
 
 	wr_u8(&w, 12);
-	wr_u32(&w, (uint32_t)(a->key_count + a->cert_count));
+	wr_u32(&w, (uint32_t)(a->key_count - first + a->cert_count));
 	for (size_t i = 0; i < a->cert_count; i++) {
 		wr_string(&w, wr_span(&a->certs[i]));
 		wr_cstring(&w, "certified");
 	}
-	for (size_t i = 0; i < a->key_count; i++) {
+	for (size_t i = first; i < a->key_count; i++) {
 		char *comment = str_format("key %zu", i);
 
 		wr_string(&w, key_blob(a->keys[i]));

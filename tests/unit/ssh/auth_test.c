@@ -999,7 +999,7 @@ static void test_the_only_key_of_an_agent_signs_at_once(void **state)
 	add_agent_keys(&l, 1);
 	start(&l);
 	assert_in(&l, "publickey!");
-	assert_string_equal(strbuf_text(&l.agent.seen), "11 27 13");
+	assert_string_equal(strbuf_text(&l.agent.seen), "27 11 13");
 	assert_says(auth_method(l.auth), "agent: key 0 (ED25519");
 	stop(&l);
 }
@@ -1013,7 +1013,7 @@ static void test_one_of_several_signs_when_the_server_wants_it(void **state)
 	VERDICTS(&l, SERVER_REFUSE);
 	start(&l);
 	assert_in(&l, "publickey? publickey? publickey!");
-	assert_string_equal(strbuf_text(&l.agent.seen), "11 27 13");
+	assert_string_equal(strbuf_text(&l.agent.seen), "27 11 13");
 	stop(&l);
 }
 
@@ -1031,6 +1031,20 @@ static void test_the_agent_is_told_to_which_host_it_signs(void **state)
 	assert_true(span_equal(rd_string(&r), key_blob(server_host_key())));
 	assert_true(span_equal(rd_string(&r), transport_session_id(l.rig.t)));
 	assert_true(span_equal(rd_string(&r), transport_host_key_signature(l.rig.t)));
+	stop(&l);
+}
+
+static void test_keys_that_are_for_other_hosts_use_up_no_tries(void **state)
+{
+	(void)state;
+	struct login l = {0};
+
+	add_agent_keys(&l, 7);
+	l.agent.elsewhere = 6;
+	VERDICTS(&l, SERVER_ACCEPT);
+	start(&l);
+	assert_in(&l, "publickey!");
+	assert_says(auth_method(l.auth), "agent: key 6");
 	stop(&l);
 }
 
@@ -1269,6 +1283,7 @@ int main(void)
 	    cmocka_unit_test(test_the_only_key_of_an_agent_signs_at_once),
 	    cmocka_unit_test(test_one_of_several_signs_when_the_server_wants_it),
 	    cmocka_unit_test(test_the_agent_is_told_to_which_host_it_signs),
+	    cmocka_unit_test(test_keys_that_are_for_other_hosts_use_up_no_tries),
 	    cmocka_unit_test(test_an_rsa_key_of_an_agent_signs_with_sha_2),
 	    cmocka_unit_test(test_a_certificate_of_an_agent_is_offered),
 	    cmocka_unit_test(test_only_configured_keys_of_the_agent_are_offered_if_so_wished),
