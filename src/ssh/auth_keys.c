@@ -208,15 +208,6 @@ void auth_keys_clear(struct auth_keys *keys)
 	*keys = (struct auth_keys){0};
 }
 
-size_t auth_keys_left(const struct auth_keys *keys)
-{
-	size_t left = 0;
-
-	for (size_t i = 0; i < keys->count; i++)
-		left += !keys->list[i].spent;
-	return left;
-}
-
 /* ---- signature algorithms ---- */
 
 /* Best first. SHA-1 is not among them. */

@@ -48,7 +48,6 @@ void auth_keys_make(struct auth_keys *keys, const struct auth_keys_options *opti
 void auth_keys_clear(struct auth_keys *keys);
 /* Says why something is not offered. */
 void auth_keys_leave_out(struct auth_keys *keys, const char *name, const char *why);
-size_t auth_keys_left(const struct auth_keys *keys); /* how many are not spent */
 
 enum auth_algorithm {
 	AUTH_ALGORITHM_NONE,    /* the server takes none that we make */
