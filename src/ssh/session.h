@@ -139,6 +139,8 @@ void session_send_message(struct session *s, struct span payload);
 /* A probe now, with a deadline of its own: after a change of the network. If nothing at all comes from the server until then the
  * session ends (ERR_TIMEOUT), as it does after keepalive_count unanswered probes. */
 void session_probe(struct session *s, uint64_t deadline_ms);
+/* Other values of the options of that name, from now on. Probes that are unanswered so far do not count against new values. */
+void session_set_keepalive(struct session *s, uint64_t interval_ms, unsigned count);
 
 /* ---- descriptors and turns ---- */
 

@@ -290,6 +290,21 @@ void keepalive_init(struct session *s)
 	}
 }
 
+void session_set_keepalive(struct session *s, uint64_t interval_ms, unsigned count)
+{
+	struct keepalive *k = &s->keepalive;
+	struct session_options *o = &s->options;
+
+	if (interval_ms == o->keepalive_interval_ms && count == o->keepalive_count)
+		return;
+	o->keepalive_interval_ms = interval_ms;
+	o->keepalive_count = count;
+	k->unanswered = 0;
+	timer_stop(&k->silence);
+	if (interval_ms && s->state != SESSION_CLOSED)
+		timer_start(&k->silence, 0);
+}
+
 void keepalive_stop(struct session *s)
 {
 	struct keepalive *k = &s->keepalive;

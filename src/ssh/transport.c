@@ -535,6 +535,11 @@ bool transport_is_ready(const struct transport *t)
 	return t->state == STATE_OPEN && !t->ready_is_owed;
 }
 
+struct bufferevent *transport_bev(const struct transport *t)
+{
+	return t->bev;
+}
+
 bool transport_closed_by_peer(const struct transport *t)
 {
 	return t->closed_by_peer;

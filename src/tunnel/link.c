@@ -406,6 +406,20 @@ static void on_expiry(void *arg)
 		watch_expiry(link);
 }
 
+static void set_keepalive(struct link *link)
+{
+	const struct config_host *config = link->config;
+	struct session *s = link_session(link);
+	struct bufferevent *bev;
+
+	if (!s)
+		return;
+	session_set_keepalive(s, config->keepalive_interval_ms, config->keepalive_count);
+	bev = transport_bev(client_transport(link->client));
+	if (bev)
+		reach_set_keepalive(bev, config);
+}
+
 static void came_up(struct link *link)
 {
 	struct transport_info info;
@@ -423,6 +437,7 @@ static void came_up(struct link *link)
 	    link->peer_address, info.kex, info.cipher_out, link->host_key,
 	    client_auth_method(link->client));
 	watch_expiry(link);
+	set_keepalive(link); /* it may have changed since login_prepare() */
 	if (link->env.use == LINK_FOR_FORWARDS)
 		session_no_more_sessions(link_session(link));
 	set_state(link, LINK_UP);
@@ -708,6 +723,7 @@ void link_set_config(struct link *link, struct config *snapshot, const struct co
 	link->config = config;
 	link->backoff.min_ms = config->reconnect_min_ms;
 	link->backoff.max_ms = config->reconnect_max_ms;
+	set_keepalive(link);
 	config_unref(before);
 }
 

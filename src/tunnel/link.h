@@ -81,7 +81,8 @@ void link_hurry(struct link *link);
 void link_drain(struct link *link, uint64_t drain_ms, enum link_state end);
 /* Something about the network changed: is it still there? Reconnects if no answer comes in time. */
 void link_check(struct link *link, uint64_t deadline_ms);
-/* As link_new() takes them. Back-off changes now; a connection, or a try that is on its way, goes on with what it began with. */
+/* As link_new() takes them. Back-off and keepalive change now; for the rest, a connection or a try that is on its way goes on with
+ * what it began with. */
 void link_set_config(struct link *link, struct config *snapshot, const struct config_host *config);
 
 enum link_state link_state(const struct link *link);

@@ -52,14 +52,13 @@ static void fail(struct reach *reach, const struct err *e)
 /* ---- by TCP ---- */
 
 /* The kernel gives up on unacknowledged data no later than our own probes do. */
-static void set_socket_options(const struct config_host *config, int fd)
+void reach_set_keepalive(struct bufferevent *bev, const struct config_host *config)
 {
 	uint64_t ms = config->keepalive_interval_ms * (config->keepalive_count + 1u);
 	unsigned user_timeout = ms < INT32_MAX ? (unsigned)ms : 0;
-	int on = 1;
+	int fd = bev_socket_fd(bev);
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	if (user_timeout)
+	if (fd >= 0)
 		(void)setsockopt(
 		    fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof(user_timeout));
 }
@@ -67,15 +66,19 @@ static void set_socket_options(const struct config_host *config, int fd)
 static void on_connected(void *arg, int fd, const struct addr *peer, const struct err *e)
 {
 	struct reach *reach = arg;
+	struct bufferevent *bev;
 	char address[ADDR_TEXT_MAX];
+	int on = 1;
 
 	reach->connector = NULL;
 	if (fd < 0) {
 		fail(reach, e);
 		return;
 	}
-	set_socket_options(reach->config, fd);
-	done(reach, bev_socket_new(reach->loop, fd), addr_text(peer, address), NULL);
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	bev = bev_socket_new(reach->loop, fd);
+	reach_set_keepalive(bev, reach->config);
+	done(reach, bev, addr_text(peer, address), NULL);
 }
 
 static void on_resolved(void *arg)

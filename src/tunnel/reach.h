@@ -27,5 +27,7 @@ struct reach *reach_start(struct loop *loop, struct resolver *resolver,
 /* No callback comes. NULL is legal. Not needed (and not legal) after on_done. */
 void reach_cancel(struct reach *reach);
 uint64_t reach_age_ms(const struct reach *reach);
+/* Fits the socket's own time-out to keepalive_interval and keepalive_count. bev: what on_done gave; other kinds have none. */
+void reach_set_keepalive(struct bufferevent *bev, const struct config_host *config);
 
 #endif

@@ -441,6 +441,79 @@ static void test_the_earlier_of_two_deadlines_counts(void **state)
 	rig_free(rig);
 }
 
+static void test_a_shorter_interval_counts_the_silence_so_far(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	loop_fake_advance(rig->loop, 2000);
+	session_set_keepalive(rig->session, 5000, 2);
+	loop_fake_advance(rig->loop, 2999);
+	rig_expect_nothing(rig);
+	loop_fake_advance(rig->loop, 1);
+	assert_true(is_keepalive(rig));
+	loop_fake_advance(rig->loop, 9999);
+	assert_int_equal(rig->closed, 0);
+	loop_fake_advance(rig->loop, 1);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
+static void test_probes_before_a_change_do_not_count_after_it(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	loop_fake_advance(rig->loop, 3 * INTERVAL_MS);
+	session_set_keepalive(rig->session, 1000, 2);
+	loop_fake_advance(rig->loop, 1999);
+	assert_int_equal(rig->closed, 0);
+	loop_fake_advance(rig->loop, 1);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
+static void test_setting_what_is_set_already_gives_no_new_time(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(rig->closed, 0);
+		loop_fake_advance(rig->loop, INTERVAL_MS);
+		session_set_keepalive(rig->session, INTERVAL_MS, 3);
+	}
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
+static void test_probes_can_be_ended_and_begun(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	session_set_keepalive(rig->session, 0, 3);
+	loop_fake_advance(rig->loop, 100 * INTERVAL_MS);
+	rig_expect_nothing(rig);
+	session_set_keepalive(rig->session, INTERVAL_MS, 3);
+	loop_fake_advance(rig->loop, 0);
+	assert_true(is_keepalive(rig));
+	rig_free(rig);
+}
+
+static void test_a_session_that_has_ended_takes_new_values_in_silence(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	loop_fake_advance(rig->loop, 4 * INTERVAL_MS);
+	assert_int_equal(rig->closed, 1);
+	session_set_keepalive(rig->session, 1000, 1);
+	loop_fake_advance(rig->loop, 100000);
+	assert_int_equal(rig->closed, 1);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,6 +546,11 @@ int main(void)
 	    cmocka_unit_test(test_any_packet_answers_a_probe),
 	    cmocka_unit_test(test_a_deadline_runs_anew_after_a_key_exchange_below),
 	    cmocka_unit_test(test_the_earlier_of_two_deadlines_counts),
+	    cmocka_unit_test(test_a_shorter_interval_counts_the_silence_so_far),
+	    cmocka_unit_test(test_probes_before_a_change_do_not_count_after_it),
+	    cmocka_unit_test(test_setting_what_is_set_already_gives_no_new_time),
+	    cmocka_unit_test(test_probes_can_be_ended_and_begun),
+	    cmocka_unit_test(test_a_session_that_has_ended_takes_new_values_in_silence),
 	};
 
 	return cmocka_run_group_tests_name("ssh/session_keepalive", tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -513,6 +515,49 @@ static void test_silence_of_the_server_ends_the_link_in_time(void **state)
 	assert_int_equal(a_place->accepted, 2);
 }
 
+static unsigned user_timeout_ms(void)
+{
+	unsigned ms = 0;
+	socklen_t length = sizeof(ms);
+	int fd = bev_socket_fd(transport_bev(client_transport(link_client(link_))));
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &length), 0);
+	return ms;
+}
+
+static void test_a_living_link_takes_another_keepalive(void **state)
+{
+	(void)state;
+	make_up("keepalive_interval = 60;");
+	assert_int_equal(user_timeout_ms(), 240000);
+	set_config("keepalive_interval = 5; keepalive_count = 2;");
+	assert_int_equal(user_timeout_ms(), 15000);
+	place_fall_silent(a_place);
+	rig_advance(14000);
+	assert_state(LINK_UP);
+	rig_advance(1100);
+	assert_int_equal(downs, 1);
+	assert_true(rig_log_has("no answer to keepalives"));
+}
+
+static void test_keepalive_that_changes_before_the_link_is_up_counts(void **state)
+{
+	(void)state;
+	make("keepalive_interval = 60;");
+	a_place->script.on_login = say_nothing;
+	link_start(link_);
+	rig_settle();
+	assert_state(LINK_LOGIN);
+	set_config("keepalive_interval = 0;");
+	server_send_message(place_last(a_place), SSH_MSG_USERAUTH_SUCCESS);
+	rig_settle();
+	assert_state(LINK_UP);
+	assert_int_equal(user_timeout_ms(), 0);
+	place_fall_silent(a_place);
+	rig_advance(600000);
+	assert_int_equal(downs, 0);
+}
+
 static void test_a_changed_network_finds_a_dead_link_by_its_own_deadline(void **state)
 {
 	(void)state;
@@ -856,6 +901,8 @@ int main(void)
 	    TEST(test_the_first_try_after_a_link_that_lived_is_at_once),
 	    TEST(test_a_server_that_throws_us_out_at_once_is_not_hammered),
 	    TEST(test_silence_of_the_server_ends_the_link_in_time),
+	    TEST(test_a_living_link_takes_another_keepalive),
+	    TEST(test_keepalive_that_changes_before_the_link_is_up_counts),
 	    TEST(test_a_changed_network_finds_a_dead_link_by_its_own_deadline),
 	    TEST(test_a_changed_network_leaves_a_living_link_alone),
 	    TEST(test_a_changed_network_is_reason_to_try_now),
