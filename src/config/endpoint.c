@@ -90,6 +90,14 @@ bool endpoint_equal(const struct config_endpoint *a, const struct config_endpoin
 	return strcmp(a->text, b->text) == 0; /* canonical: it says all */
 }
 
+int endpoint_check_socket_path(const char *path, struct err *e)
+{
+	if (strlen(path) > PATH_LIMIT)
+		return err_set(e, ERR_CONFIG,
+		    "`unix:%s`: longer than the %zu bytes of a socket's path", path, PATH_LIMIT);
+	return ERR_OK;
+}
+
 static int parse_unix(const char *text, enum endpoint_role role, const char *dir,
     struct config_endpoint *ret_endpoint, struct err *e)
 {
@@ -102,9 +110,7 @@ static int parse_unix(const char *text, enum endpoint_role role, const char *dir
 		return err_set(
 		    e, ERR_CONFIG, "`unix:%s`: a path on the server must be absolute", text);
 	}
-	if (strlen(path) > PATH_LIMIT) {
-		err_set(e, ERR_CONFIG, "`unix:%s`: longer than the %zu bytes of a socket's path",
-		    path, PATH_LIMIT);
+	if (endpoint_check_socket_path(path, e) < 0) {
 		free(path);
 		return ERR_CONFIG;
 	}

@@ -20,6 +20,9 @@ enum endpoint_role {
 int endpoint_parse(const char *text, enum endpoint_role role, const char *dir,
     struct config_endpoint *ret_endpoint, struct err *e) MUST_CHECK;
 
+/* Whether a socket can have that path. */
+int endpoint_check_socket_path(const char *path, struct err *e) MUST_CHECK;
+
 /* An endpoint from its parts; host without brackets. */
 struct config_endpoint endpoint_tcp(const char *host, uint16_t port);
 struct config_endpoint endpoint_unix(const char *path);

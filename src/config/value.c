@@ -197,32 +197,22 @@ char *value_expand_path(
 	return path;
 }
 
-static void read_path(
-    const struct reading *r, const struct setting *s, const struct key *key, void *object)
-{
-	const char *text = value_need_string(r, s, key);
-	char *path = text ? value_expand_path(r, s, key, text) : NULL;
-
-	if (path)
-		value_store_text(key, object, path);
-}
-
 static void read_control_socket(
     const struct reading *r, const struct setting *s, const struct key *key, void *object)
 {
+	struct err e = ERR_INIT;
+
 	if (s->type == SETTING_STRING && *s->string == '\0') {
 		value_store_text(key, object, mem_strdup(""));
 		return;
 	}
-	read_path(r, s, key, object);
-	struct config_endpoint endpoint = {0};
-	const char *path = *text_of(key, object);
-	char *text = path ? str_format("unix:%s", path) : NULL;
-	struct err e = ERR_INIT;
-	if (text && endpoint_parse(text, ENDPOINT_LISTEN_FAR, "/", &endpoint, &e) < 0)
+	const char *text = value_need_string(r, s, key);
+	char *path = text ? value_expand_path(r, s, key, text) : NULL;
+	if (!path)
+		return;
+	if (endpoint_check_socket_path(path, &e) < 0)
 		reading_error(r, s, "`%s`: %s", key->name, e.text);
-	endpoint_clear(&endpoint);
-	free(text);
+	value_store_text(key, object, path);
 }
 
 static bool is_number(const char *text)
@@ -275,7 +265,6 @@ const struct value_type value_ip = TEXT_TYPE(read_ip, value_write_text);
 const struct value_type value_name = TEXT_TYPE(read_name, value_write_text);
 const struct value_type value_user = TEXT_TYPE(read_user, value_write_text);
 const struct value_type value_group = TEXT_TYPE(read_group, value_write_text);
-const struct value_type value_path = TEXT_TYPE(read_path, value_write_path);
 const struct value_type value_control_socket = TEXT_TYPE(read_control_socket, value_write_path);
 
 /* ---- what needs no freeing: one triple of functions a C type ---- */

@@ -42,7 +42,6 @@ extern const struct value_type value_host;   /* char *, a name or an address */
 extern const struct value_type value_ip;     /* char *, an address */
 extern const struct value_type
     value_name; /* char *, the name of a host of the configuration; "" is none */
-extern const struct value_type value_path;    /* char * */
 extern const struct value_type value_user;    /* char *, a user of this machine, or a number */
 extern const struct value_type value_group;   /* char * */
 extern const struct value_type value_bool;    /* bool */
@@ -67,7 +66,7 @@ extern const struct value_type value_groups;
 
 extern const struct value_type value_secret;         /* struct config_secret */
 extern const struct value_type value_agent;          /* agent and agent_path of a host */
-extern const struct value_type value_control_socket; /* like value_path, but "" may be */
+extern const struct value_type value_control_socket; /* char *, a path or "" */
 extern const struct value_type value_http_listen;    /* struct config_endpoint */
 extern const struct value_type value_listen; /* kind (it is min), listen and place of a forward */
 extern const struct value_type value_to;     /* struct config_endpoint; read after the listener */

@@ -304,6 +304,20 @@ static void test_paths_are_expanded_and_dollars_can_be_written(void **state)
 	config_unref(config);
 }
 
+static void test_the_path_of_the_control_socket_is_expanded_once(void **state)
+{
+	setenv("ADIT_TEST", "$${ADIT_TEST}", 1);
+	struct config *config = read_good("control_socket = \"/tmp/$${x}/${ADIT_TEST}\";");
+
+	(void)state;
+	assert_string_equal(config->control_socket, "/tmp/${x}/$${ADIT_TEST}");
+	config_unref(config);
+	setenv("HOME", "/home/me", 1);
+	config = read_good("control_socket = \"~/~/c.sock\";");
+	assert_string_equal(config->control_socket, "/home/me/~/c.sock");
+	config_unref(config);
+}
+
 static void test_credentials_are_files_of_the_credentials_directory(void **state)
 {
 	const char *text = "hosts: { b: { user = \"u\"; password = \"credential:pw\"; }; };";
@@ -390,6 +404,8 @@ static void test_a_snapshot_lives_until_its_last_user_is_gone(void **state)
 #define TWO(key, first, second) \
 	HOST "tunnels: { t: { via = \"b\"; " key " = \"" first "\"; to = \"h:1\"; };\n" \
 	     " u: { via = \"b\"; " key " = \"" second "\"; to = \"h:1\"; }; };"
+#define TEN "1234567890"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 #define TUNNEL(keys) HOST "\ntunnels: { t: { via = \"b\";\n" keys "\n}; };"
 #define FAULTY_HOST(keys) "hosts: { b: { user = \"u\";\n" keys "\n}; };"
 
@@ -424,6 +440,8 @@ static const struct broken {
     {"drain_timeout = \"3\";", 1, "number of seconds without quotes"},
     {"control_mode = 0660;", 1, "string of octal digits"},
     {"control_mode = \"0999\";", 1, "is no mode"},
+    {"control_socket = \"/" HUNDRED "12345678\";", 1, "longer than the 107 bytes"},
+    {"control_socket = 3;", 1, "must be a string"},
     {"http_listen = \"unix:/x\";", 1, "is for TCP"},
     {"http_listen = \"localhost:http\";", 1, "`http` is no port number"},
     {"ready = true;", 1, "must be a string"},
@@ -960,6 +978,7 @@ int main(void)
 	    cmocka_unit_test(test_every_key_is_read),
 	    cmocka_unit_test(test_defaults_of_the_file_reach_every_host_and_tunnel_where_they_fit),
 	    cmocka_unit_test(test_paths_are_expanded_and_dollars_can_be_written),
+	    cmocka_unit_test(test_the_path_of_the_control_socket_is_expanded_once),
 	    cmocka_unit_test(test_credentials_are_files_of_the_credentials_directory),
 	    cmocka_unit_test(test_an_open_listener_without_allow_is_a_warning),
 	    cmocka_unit_test(test_the_same_remote_listener_on_two_hosts_is_fine),
