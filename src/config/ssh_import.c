@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -128,11 +129,17 @@ void ssh_import_clear(struct ssh_import *import)
 	free(import->dir);
 }
 
+/* libconfig reads `true` and `false`, in whatever case, as values. */
+static bool can_be_name(const char *text)
+{
+	return isalpha((unsigned char)*text) && strcasecmp(text, "true") != 0 &&
+	       strcasecmp(text, "false") != 0;
+}
+
 /* A name that libconfig takes, and that no other host has; gives. */
 static char *make_name(const struct config *config, const char *wanted)
 {
-	char *base =
-	    isalpha((unsigned char)*wanted) ? mem_strdup(wanted) : str_format("host-%s", wanted);
+	char *base = can_be_name(wanted) ? mem_strdup(wanted) : str_format("host-%s", wanted);
 	char *name = mem_strdup(base);
 
 	for (char *p = base; *p; p++)

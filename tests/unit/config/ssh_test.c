@@ -210,6 +210,27 @@ static struct parsed parse_good(const char *line)
 	return p;
 }
 
+static void assert_round_trip(const struct config *config, const char *name)
+{
+	struct strbuf text = {0};
+	struct config_errors errors = {0};
+
+	config_write_text(config, &text);
+	struct config *again = config_read_text(strbuf_text(&text), name, &errors);
+	if (!again)
+		fail_msg("%d: %s\n%s", errors.v[0].line, errors.v[0].text, strbuf_text(&text));
+	struct config_plan *plan = config_diff(config, again);
+	struct config_strings lines = {0};
+	config_plan_lines(plan, &lines);
+	if (plan->n > 0)
+		fail_msg("%s\n%s", lines.v[0], strbuf_text(&text));
+	assert_int_equal(plan->unchanged, config->tunnel_count);
+	config_lines_clear(&lines);
+	config_plan_free(plan);
+	config_unref(again);
+	strbuf_clear(&text);
+}
+
 static void test_a_command_line_is_a_host_and_a_tunnel(void **state)
 {
 	struct parsed p = parse_good(
@@ -264,6 +285,24 @@ static void test_the_same_host_twice_gets_two_names(void **state)
 	assert_string_equal(p.config->hosts[2].name, "h-3");
 	assert_string_equal(p.config->hosts[2].via, "h-2");
 	parsed_clear(&p);
+}
+
+static void test_a_host_named_like_a_value_reads_back(void **state)
+{
+	static const char *const names[] = {"true", "false", "TRUE", "False"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char *line = str_format("-D 1 %s", names[i]);
+		char *wanted = str_format("host-%s", names[i]);
+		struct parsed p = parse_good(line);
+		assert_string_equal(p.config->hosts[0].name, wanted);
+		assert_string_equal(p.config->hosts[0].address, names[i]);
+		assert_round_trip(p.config, "/elsewhere/z");
+		parsed_clear(&p);
+		free(wanted);
+		free(line);
+	}
 }
 
 static void test_options_become_keys(void **state)
@@ -695,27 +734,6 @@ static void test_a_jump_that_ssh_does_not_know_is_an_error(void **state)
 
 /* ---- the writer ---- */
 
-static void assert_round_trip(const struct config *config, const char *name)
-{
-	struct strbuf text = {0};
-	struct config_errors errors = {0};
-
-	config_write_text(config, &text);
-	struct config *again = config_read_text(strbuf_text(&text), name, &errors);
-	if (!again)
-		fail_msg("%d: %s\n%s", errors.v[0].line, errors.v[0].text, strbuf_text(&text));
-	struct config_plan *plan = config_diff(config, again);
-	struct config_strings lines = {0};
-	config_plan_lines(plan, &lines);
-	if (plan->n > 0)
-		fail_msg("%s\n%s", lines.v[0], strbuf_text(&text));
-	assert_int_equal(plan->unchanged, config->tunnel_count);
-	config_lines_clear(&lines);
-	config_plan_free(plan);
-	config_unref(again);
-	strbuf_clear(&text);
-}
-
 static void test_what_is_written_reads_back_the_same(void **state)
 {
 	static const char text[] =
@@ -770,6 +788,7 @@ int main(void)
 	    cmocka_unit_test(test_a_command_line_is_a_host_and_a_tunnel),
 	    cmocka_unit_test(test_jumps_become_hosts_in_a_chain),
 	    cmocka_unit_test(test_the_same_host_twice_gets_two_names),
+	    cmocka_unit_test(test_a_host_named_like_a_value_reads_back),
 	    cmocka_unit_test(test_options_become_keys),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
