@@ -77,19 +77,43 @@ unknown:
 	return NULL;
 }
 
+/* "~user/": ssh goes to that user's home directory, our files name it. Gives what expand_path() takes, or NULL. */
+static char *expand_other_home(const char *text)
+{
+	size_t n = strcspn(text, "/");
+
+	if (*text != '~' || n == 1)
+		return mem_strdup(text);
+	char *name = mem_strndup(text + 1, n - 1);
+	struct passwd *pw = getpwnam(name);
+	free(name);
+	if (!pw || !pw->pw_dir || !*pw->pw_dir)
+		return NULL;
+	char *home = expand_quote(pw->pw_dir);
+	char *path = str_format("%s%s", home, text + n);
+	free(home);
+	return path;
+}
+
 char *ssh_option_path(struct ssh_import *import, const char *keyword, const char *value)
 {
 	struct err e = ERR_INIT;
-	char *text = expand_tokens(import, value), *path;
+	char *text = expand_tokens(import, value);
 
 	if (!text) {
 		ssh_option_note(import, keyword, value, "a token that is not known here");
 		return NULL;
 	}
-	path = expand_path(text, import->dir, &e);
+	char *homed = expand_other_home(text);
+	free(text);
+	if (!homed) {
+		ssh_option_note(import, keyword, value, "there is no such user here");
+		return NULL;
+	}
+	char *path = expand_path(homed, import->dir, &e);
 	if (!path)
 		ssh_option_fail(import, keyword, value, e.text);
-	free(text);
+	free(homed);
 	return path;
 }
 

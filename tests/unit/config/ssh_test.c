@@ -358,6 +358,34 @@ static void test_options_become_keys(void **state)
 	parsed_clear(&p);
 }
 
+static void test_the_home_of_another_user_is_named_in_full(void **state)
+{
+	const struct passwd *pw = getpwuid(0);
+	struct config_errors errors = {0}, notes = {0};
+	char *tilde = str_format("-i~%s/.ssh/key", pw->pw_name);
+	char *wanted = str_format("%s/.ssh/key", pw->pw_dir);
+	char *arguments[] = {tilde, (char[]){"h"}};
+	struct config *config =
+	    config_from_ssh_arguments(ARRAY_LEN(arguments), arguments, NULL, &errors, &notes);
+
+	(void)state;
+	assert_non_null(config);
+	assert_int_equal(notes.n, 0);
+	assert_string_equal(config->hosts[0].identity.v[0], wanted);
+	config_unref(config);
+
+	arguments[0] = (char[]){"-i~no-such-user-here/key"};
+	config = config_from_ssh_arguments(ARRAY_LEN(arguments), arguments, NULL, &errors, &notes);
+	assert_non_null(config);
+	assert_true(config->hosts[0].identity_is_default);
+	assert_int_equal(notes.n, 1);
+	assert_non_null(strstr(notes.v[0].text, "no such user"));
+	config_unref(config);
+	config_errors_clear(&notes);
+	free(tilde);
+	free(wanted);
+}
+
 static void test_what_cannot_be_carried_over_is_named(void **state)
 {
 	static const char *const lines[] = {"-o ProxyCommand=nc", "-C", "-X", "-4", "-F file",
@@ -790,6 +818,7 @@ int main(void)
 	    cmocka_unit_test(test_the_same_host_twice_gets_two_names),
 	    cmocka_unit_test(test_a_host_named_like_a_value_reads_back),
 	    cmocka_unit_test(test_options_become_keys),
+	    cmocka_unit_test(test_the_home_of_another_user_is_named_in_full),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
