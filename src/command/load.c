@@ -104,7 +104,7 @@ struct config *load_config(const char *option, char **ret_path)
 int load_config_if_any(const char *option, struct config **ret_config)
 {
 	char *path = config_default_path(option);
-	bool is_there = option || getenv("ADIT_CONFIG") || access(path, F_OK) == 0;
+	bool is_there = config_named_path(option) || access(path, F_OK) == 0;
 
 	*ret_config = is_there ? load_config(option, NULL) : NULL;
 	free(path);

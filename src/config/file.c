@@ -43,14 +43,23 @@ char *config_file_read(const char *path, size_t *ret_size, struct err *e)
 	return text;
 }
 
+const char *config_named_path(const char *option)
+{
+	const char *environment = getenv("ADIT_CONFIG");
+
+	if (option)
+		return option;
+	return environment && *environment ? environment : NULL;
+}
+
 char *config_default_path(const char *option)
 {
 	static const char system_wide[] = "/etc/adit/adit.conf";
-	const char *named = option ? option : getenv("ADIT_CONFIG");
+	const char *named = config_named_path(option);
 	const char *xdg = getenv("XDG_CONFIG_HOME");
 	char *home, *path;
 
-	if (named && *named)
+	if (named)
 		return mem_strdup(named);
 	home = expand_home();
 	if (geteuid() == 0 || !home) {

@@ -23,6 +23,9 @@ struct config *config_read_text(const char *text, const char *name, struct confi
  * it, or nothing that can be read. The errors are those of the whole file. */
 char *config_read_control_socket(const char *path, struct config_errors *errors);
 
+/* The file that is named, which must exist then: by option (from -c, or NULL) or $ADIT_CONFIG, which is not set when it is
+ * empty. Borrowed; NULL: none is. */
+const char *config_named_path(const char *option);
 /* The file that a command reads: option (from -c, or NULL), $ADIT_CONFIG,
  * $XDG_CONFIG_HOME/adit/adit.conf,
  * ~/.config/adit/adit.conf, /etc/adit/adit.conf (the last one alone for root). Gives a path,

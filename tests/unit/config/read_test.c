@@ -913,7 +913,17 @@ static void test_the_file_that_a_command_reads(void **state)
 	path = config_default_path(NULL);
 	assert_string_equal(path, "/from/environment");
 	free(path);
+	assert_string_equal(config_named_path(NULL), "/from/environment");
+	assert_string_equal(config_named_path("given"), "given");
+	setenv("ADIT_CONFIG", "", 1);
+	assert_null(config_named_path(NULL));
+	if (geteuid() == 0) {
+		path = config_default_path(NULL);
+		assert_string_equal(path, "/etc/adit/adit.conf");
+		free(path);
+	}
 	unsetenv("ADIT_CONFIG");
+	assert_null(config_named_path(NULL));
 	if (geteuid() == 0) {
 		path = config_default_path(NULL);
 		assert_string_equal(path, "/etc/adit/adit.conf");
