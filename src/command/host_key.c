@@ -92,6 +92,7 @@ static void finish(struct fetch *f, const struct err *e)
 	else if (e->class != ERR_PEER || !f->transport ||
 		 *transport_peer_ident(f->transport) == '\0')
 		err_set(&f->problem, e->class, "%s", e->text);
+	timer_stop(&f->deadline);
 	f->index++;
 	task_schedule(&f->next);
 }
@@ -124,7 +125,11 @@ static void on_deadline(void *arg)
 	struct fetch *f = arg;
 	struct err e = ERR_INIT;
 
-	err_set(&e, ERR_TIMEOUT, "the server did not finish a key exchange in time");
+	if (f->channel)
+		err_set(&e, ERR_TIMEOUT, "jump host %s did not connect to %s:%u in time",
+		    f->via->name, f->address, f->port);
+	else
+		err_set(&e, ERR_TIMEOUT, "the server did not finish a key exchange in time");
 	finish(f, &e);
 }
 
@@ -218,7 +223,9 @@ static void connect_through_jump(struct fetch *f)
 	f->channel =
 	    session_open_channel(f->jump, "direct-tcpip", wr_span(&extra), &callbacks, f, &e);
 	wr_clear(&extra);
-	if (!f->channel)
+	if (f->channel)
+		timer_start(&f->deadline, f->timeout_ms);
+	else
 		finish(f, &e);
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -179,6 +180,17 @@ def test_a_host_of_the_configuration_is_reached_through_its_jumps(adit, sshd, tu
     assert done.returncode == 0, done.stderr
     assert f"the-inner {keys.blob('host_ed25519')}\n" in done.stdout
     assert "direct-tcpip" in outer.process.log()
+
+
+def test_a_channel_that_does_not_open_ends_in_time(adit, sshd, tunnels):
+    """Its queue is full: the jump host's connection to it is neither taken nor refused."""
+    outer = sshd()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+        adit.configure(hosts={"outer": tunnels.host(outer),
+                              "inner": {"address": "127.0.0.1", "port": full.getsockname()[1], "via": "outer",
+                                        "connect_timeout": 0.2}}, tunnels={})
+        done = adit.run("host-key", "-c", adit.config_path, "inner")
+    assert done.returncode == 75 and "jump host outer did not connect" in done.stderr, done.stderr
 
 
 def test_a_host_that_is_not_there_is_69(adit):
