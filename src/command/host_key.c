@@ -13,6 +13,7 @@
 #include "command/command.h"
 #include "command/load.h"
 #include "config/read.h"
+#include "config/ssh_spec.h"
 #include "net/bev.h"
 #include "net/connector.h"
 #include "ssh/channel.h"
@@ -297,28 +298,24 @@ static int fetch_all(struct fetch *f)
 
 /* ---- the command line ---- */
 
-/* "host", "host:port", "[::1]:port", "::1"; host is given. False when the port is none. */
-static bool split(const char *text, char **ret_host, uint16_t *ret_port)
+/* A hop of ssh's, but nobody logs in. */
+static bool aim_at_address(struct fetch *f, const char *target)
 {
-	const char *end = *text == '[' ? strchr(text, ']') : NULL;
-	const char *colon = strrchr(text, ':');
-	uint64_t port = 22;
+	struct ssh_destination to = {0};
+	struct err e = ERR_INIT;
 
-	if (end) {
-		*ret_host = mem_strndup(text + 1, (size_t)(end - text) - 1);
-		colon = end[1] == ':' ? end + 1 : NULL;
-		if (end[1] && !colon)
-			return false;
-	} else if (colon && strchr(text, ':') != colon) {
-		*ret_host = mem_strdup(text); /* an IPv6 address without brackets */
-		colon = NULL;
-	} else {
-		*ret_host = mem_strndup(text, colon ? (size_t)(colon - text) : strlen(text));
-	}
-	if (colon && !str_to_u64(colon + 1, 1, 65535, &port))
+	if (ssh_jump_parse(target, &to, &e) < 0)
 		return false;
-	*ret_port = (uint16_t)port;
-	return **ret_host != '\0';
+	if (to.user) {
+		ssh_destination_clear(&to);
+		return false;
+	}
+	f->address = to.host;
+	f->port = to.port ? to.port : 22;
+	f->name = f->address;
+	f->name_port = f->port;
+	f->timeout_ms = 10000;
+	return true;
 }
 
 /* A host of the configuration by its name, with its jumps; else an address. */
@@ -326,14 +323,8 @@ static bool aim(struct fetch *f, const char *target)
 {
 	const struct config_host *host = f->config ? config_find_host(f->config, target) : NULL;
 
-	if (!host) {
-		f->timeout_ms = 10000;
-		if (!split(target, &f->address, &f->port))
-			return false;
-		f->name = f->address;
-		f->name_port = f->port;
-		return true;
-	}
+	if (!host)
+		return aim_at_address(f, target);
 	f->address = mem_strdup(host->address);
 	f->port = host->port;
 	f->name = host->host_key_alias ? host->host_key_alias : f->address;

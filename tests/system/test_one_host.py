@@ -197,7 +197,9 @@ def test_a_host_that_is_not_there_is_69(adit):
     done = adit.run("host-key", f"127.0.0.1:{free_port()}")
     assert done.returncode == 69 and not done.stdout and "refused" in done.stderr.lower()
     assert adit.run("host-key").returncode == 64
-    assert adit.run("host-key", "a:0").returncode == 64
+    for wrong in "a:0", "a b", "user@a", "a:22:", "":
+        done = adit.run("host-key", wrong)
+        assert done.returncode == 64 and f'"{wrong}" is no HOST[:PORT]' in done.stderr, done.stderr
     adit.env["ADIT_CONFIG"] = ""  # names no file: none has to be there
     assert adit.run("host-key", f"127.0.0.1:{free_port()}").returncode == 69
 
