@@ -6,43 +6,54 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "config/endpoint.h"
 #include "config/keys.h"
 
+struct checker {
+	const struct config *config;
+	struct map *hosts; /* by name */
+	struct config_errors *errors;
+};
+
 /* ---- names of hosts ---- */
 
-static void report_undefined(const struct config *config, const char *name,
-    const struct config_place *at, struct config_errors *errors)
+static const char *nearest_host(const struct checker *c, const char *name)
 {
-	const char **names = mem_array(config->host_count, sizeof(*names));
+	const char **names = mem_array(c->config->host_count, sizeof(*names));
 	const char *nearest;
 
-	for (size_t i = 0; i < config->host_count; i++)
-		names[i] = config->hosts[i].name;
-	nearest = str_nearest(name, names, config->host_count);
+	for (size_t i = 0; i < c->config->host_count; i++)
+		names[i] = c->config->hosts[i].name;
+	nearest = str_nearest(name, names, c->config->host_count);
 	free(names);
-	if (nearest)
-		config_errors_add(errors, at->file, at->line,
-		    "`via`: there is no host `%s`; did you mean `%s`?", name, nearest);
-	else
-		config_errors_add(errors, at->file, at->line, "`via`: there is no host `%s`", name);
+	return nearest;
 }
 
-static void check_names(const struct config *config, struct config_errors *errors)
+static void check_name(const struct checker *c, const char *name, const struct config_place *at)
 {
-	for (size_t i = 0; i < config->host_count; i++) {
-		const struct config_host *host = &config->hosts[i];
-		if (host->via && !config_find_host(config, host->via))
-			report_undefined(config, host->via, &host->via_place, errors);
+	if (map_get(c->hosts, name))
+		return;
+	const char *nearest = config_errors_want_hints(c->errors) ? nearest_host(c, name) : NULL;
+	config_errors_add(c->errors, at->file, at->line,
+	    nearest ? "`via`: there is no host `%s`; did you mean `%s`?"
+		    : "`via`: there is no host `%s`",
+	    name, nearest);
+}
+
+static void check_names(const struct checker *c)
+{
+	for (size_t i = 0; i < c->config->host_count; i++) {
+		const struct config_host *host = &c->config->hosts[i];
+		if (host->via)
+			check_name(c, host->via, &host->via_place);
 	}
-	for (size_t i = 0; i < config->tunnel_count; i++) {
-		const struct config_tunnel *tunnel = &config->tunnels[i];
+	for (size_t i = 0; i < c->config->tunnel_count; i++) {
+		const struct config_tunnel *tunnel = &c->config->tunnels[i];
 		for (size_t j = 0; j < tunnel->via.n; j++)
-			if (!config_find_host(config, tunnel->via.v[j]))
-				report_undefined(
-				    config, tunnel->via.v[j], &tunnel->via_place, errors);
+			check_name(c, tunnel->via.v[j], &tunnel->via_place);
 	}
 }
 
@@ -50,39 +61,44 @@ static void check_names(const struct config *config, struct config_errors *error
 
 enum mark { UNSEEN, ON_THIS_WALK, DONE };
 
-static void report_loop(
-    const struct config *config, const struct config_host *first, struct config_errors *errors)
+static const struct config_host *jump_of(const struct checker *c, const struct config_host *host)
+{
+	return host->via ? map_get(c->hosts, host->via) : NULL;
+}
+
+static void report_loop(const struct checker *c, const struct config_host *first)
 {
 	const struct config_host *host = first;
 	struct strbuf loop = {0};
 
 	do {
 		strbuf_addf(&loop, "%s via ", host->name);
-		host = config_find_host(config, host->via);
+		host = jump_of(c, host);
 	} while (host != first);
 	strbuf_add(&loop, first->name);
-	config_errors_add(errors, first->via_place.file, first->via_place.line,
+	config_errors_add(c->errors, first->via_place.file, first->via_place.line,
 	    "a loop of jumps: %s", strbuf_text(&loop));
 	strbuf_clear(&loop);
 }
 
 /* Walks each host's jumps until one that another walk has seen; one of the same walk closes a loop.
  */
-static void check_loops(const struct config *config, struct config_errors *errors)
+static void check_loops(const struct checker *c)
 {
-	enum mark *marks = mem_array(config->host_count, sizeof(*marks));
+	const struct config_host *hosts = c->config->hosts;
+	enum mark *marks = mem_array(c->config->host_count, sizeof(*marks));
 
-	for (size_t i = 0; i < config->host_count; i++) {
-		const struct config_host *host = &config->hosts[i];
-		while (host && marks[host - config->hosts] == UNSEEN) {
-			marks[host - config->hosts] = ON_THIS_WALK;
-			host = host->via ? config_find_host(config, host->via) : NULL;
+	for (size_t i = 0; i < c->config->host_count; i++) {
+		const struct config_host *host = &hosts[i];
+		while (host && marks[host - hosts] == UNSEEN) {
+			marks[host - hosts] = ON_THIS_WALK;
+			host = jump_of(c, host);
 		}
-		if (host && marks[host - config->hosts] == ON_THIS_WALK)
-			report_loop(config, host, errors);
-		for (host = &config->hosts[i]; host && marks[host - config->hosts] == ON_THIS_WALK;
-		     host = host->via ? config_find_host(config, host->via) : NULL)
-			marks[host - config->hosts] = DONE;
+		if (host && marks[host - hosts] == ON_THIS_WALK)
+			report_loop(c, host);
+		for (host = &hosts[i]; host && marks[host - hosts] == ON_THIS_WALK;
+		     host = jump_of(c, host))
+			marks[host - hosts] = DONE;
 	}
 	free(marks);
 }
@@ -95,45 +111,38 @@ struct listener_use {
 	const struct config_place *place;
 	const struct config_tunnel *tunnel; /* NULL: adit's own */
 	const char *key;
-	bool near;
-	size_t order;
+	const char *server; /* where it is; NULL: on this machine */
+	size_t order;       /* of the listener: it has a use on each of its servers */
 };
 
-static bool vias_meet(const struct config_strings *a, const struct config_strings *b)
+/* What can collide stands together after this: one port, or one path, of one machine; and in it the uses of one address, in
+ * their order. */
+static int compare_places(const struct listener_use *x, const struct listener_use *y)
 {
-	for (size_t i = 0; i < a->n; i++)
-		if (config_strings_has(b, a->v[i]))
-			return true;
-	return false;
+	int difference = strcmp(x->server ? x->server : "", y->server ? y->server : "");
+
+	if (difference)
+		return difference;
+	if (x->at->kind != y->at->kind)
+		return x->at->kind < y->at->kind ? -1 : 1;
+	if (x->at->kind == CONFIG_TCP)
+		return (x->at->port > y->at->port) - (x->at->port < y->at->port);
+	return strcmp(x->normal.path, y->normal.path);
 }
 
-/* Far listeners meet only on one server. */
-static bool uses_collide(const struct listener_use *a, const struct listener_use *b)
+static int compare_hosts(const struct listener_use *x, const struct listener_use *y)
 {
-	return a->near == b->near && endpoint_overlap(&a->normal, &b->normal) &&
-	       (a->near || vias_meet(&a->tunnel->via, &b->tunnel->via));
+	return x->at->kind == CONFIG_TCP ? strcmp(x->normal.host, y->normal.host) : 0;
 }
 
 static int compare_uses(const void *a, const void *b)
 {
 	const struct listener_use *x = a, *y = b;
+	int difference = compare_places(x, y);
 
-	if (x->at->kind != y->at->kind)
-		return x->at->kind < y->at->kind ? -1 : 1;
-	if (x->at->kind == CONFIG_TCP && x->at->port != y->at->port)
-		return x->at->port < y->at->port ? -1 : 1;
-	if (x->at->kind != CONFIG_TCP && strcmp(x->normal.path, y->normal.path) != 0)
-		return strcmp(x->normal.path, y->normal.path);
-	return x->order < y->order ? -1 : x->order > y->order;
-}
-
-/* Uses of one port, or of one path, stand together: only they can collide. */
-static bool may_collide(const struct listener_use *a, const struct listener_use *b)
-{
-	if (a->at->kind != b->at->kind)
-		return false;
-	return a->at->kind == CONFIG_TCP ? a->at->port == b->at->port
-					 : strcmp(a->normal.path, b->normal.path) == 0;
+	if (!difference)
+		difference = compare_hosts(x, y);
+	return difference ? difference : (x->order > y->order) - (x->order < y->order);
 }
 
 static void report_collision(const struct listener_use *later, const struct listener_use *earlier,
@@ -154,70 +163,115 @@ static void report_collision(const struct listener_use *later, const struct list
 		    earlier->place->line);
 }
 
-static void add_use(struct listener_use *uses, size_t *n, struct listener_use use)
+struct uses {
+	struct listener_use *v;
+	size_t n;
+	size_t listeners;
+	bool *reported; /* by order */
+};
+
+static void add_use(struct uses *uses, struct listener_use use)
 {
-	use.order = *n;
+	use.order = uses->listeners;
 	use.normal = endpoint_normal(use.at);
-	uses[(*n)++] = use;
+	uses->v = mem_grow(uses->v, uses->n + 1, sizeof(*uses->v));
+	uses->v[uses->n++] = use;
 }
 
-/* uses has room for all; control is filled where there is a control socket, for the caller to
- * clear. */
-static size_t collect_uses(
-    const struct config *config, struct listener_use *uses, struct config_endpoint *control)
+static void add_forward_uses(
+    struct uses *uses, const struct config_tunnel *tunnel, const struct config_forward *forward)
+{
+	struct listener_use use = {.at = &forward->listen,
+	    .place = &forward->place,
+	    .tunnel = tunnel,
+	    .key = config_forward_kind_name(forward->kind)};
+
+	if (forward_is_near(forward))
+		add_use(uses, use);
+	for (size_t i = 0; i < tunnel->via.n && !forward_is_near(forward); i++) {
+		use.server = tunnel->via.v[i];
+		add_use(uses, use);
+	}
+	uses->listeners++;
+}
+
+/* control is filled where there is a control socket, for the caller to clear. */
+static void collect_uses(
+    const struct config *config, struct uses *uses, struct config_endpoint *control)
 {
 	static const struct config_place nowhere;
-	struct listener_use own = {.place = &nowhere, .near = true};
-	size_t n = 0;
+	struct listener_use own = {.place = &nowhere};
 
 	if (config->http_listen.text) {
 		own.at = &config->http_listen;
 		own.key = "http_listen";
-		add_use(uses, &n, own);
+		add_use(uses, own);
+		uses->listeners++;
 	}
 	if (config->control_socket && *config->control_socket) {
 		*control = endpoint_unix(config->control_socket);
 		own.at = control;
 		own.key = "control_socket";
-		add_use(uses, &n, own);
+		add_use(uses, own);
+		uses->listeners++;
 	}
 	for (size_t i = 0; i < config->tunnel_count; i++) {
 		const struct config_tunnel *tunnel = &config->tunnels[i];
-		for (size_t j = 0; j < tunnel->forward_count; j++) {
-			const struct config_forward *forward = &tunnel->forwards[j];
-			struct listener_use use = {.at = &forward->listen,
-			    .place = &forward->place,
-			    .tunnel = tunnel,
-			    .key = config_forward_kind_name(forward->kind),
-			    .near = forward_is_near(forward)};
-			if (forward->listen.text)
-				add_use(uses, &n, use);
-		}
+		for (size_t j = 0; j < tunnel->forward_count; j++)
+			if (tunnel->forwards[j].listen.text)
+				add_forward_uses(uses, tunnel, &tunnel->forwards[j]);
 	}
-	return n;
 }
 
-static void check_listeners(const struct config *config, struct config_errors *errors)
+static void check_pair(struct uses *uses, const struct listener_use *a,
+    const struct listener_use *b, struct config_errors *errors)
+{
+	const struct listener_use *later = a->order > b->order ? a : b;
+
+	if (a == b || uses->reported[later->order] || !endpoint_overlap(&a->normal, &b->normal))
+		return;
+	report_collision(later, later == a ? b : a, errors);
+	uses->reported[later->order] = true;
+}
+
+/* Uses of one place, sorted. Who listens on one address alone can collide with the same one, or with the few that stand for
+ * several: not every pair is looked at. */
+static void check_place(struct uses *uses, size_t begin, size_t end, struct config_errors *errors)
+{
+	const struct listener_use *v = uses->v, *wide[ENDPOINT_WIDE_MAX];
+	size_t wide_count = 0;
+
+	for (size_t i = begin; i < end; i++) {
+		bool is_first = i == begin || compare_hosts(&v[i - 1], &v[i]) != 0;
+		if (!is_first)
+			check_pair(uses, &v[i - 1], &v[i], errors);
+		else if (endpoint_is_wide(&v[i].normal))
+			wide[wide_count++] = &v[i];
+	}
+	for (size_t i = begin; i < end; i++)
+		for (size_t j = 0; j < wide_count; j++)
+			check_pair(uses, &v[i], wide[j], errors);
+}
+
+static void check_listeners(const struct checker *c)
 {
 	struct config_endpoint control = {0};
-	size_t count = 2;
+	struct uses uses = {0};
 
-	for (size_t i = 0; i < config->tunnel_count; i++)
-		count += config->tunnels[i].forward_count;
-	struct listener_use *uses = mem_array(count, sizeof(*uses));
-	count = collect_uses(config, uses, &control);
-	qsort(uses, count, sizeof(*uses), compare_uses);
-	for (size_t i = 1; i < count; i++) {
-		for (size_t j = i; j-- > 0 && may_collide(&uses[i], &uses[j]);) {
-			if (uses_collide(&uses[i], &uses[j])) {
-				report_collision(&uses[i], &uses[j], errors);
+	collect_uses(c->config, &uses, &control);
+	uses.reported = mem_array(uses.listeners, sizeof(*uses.reported));
+	if (uses.n > 0)
+		qsort(uses.v, uses.n, sizeof(*uses.v), compare_uses);
+	for (size_t begin = 0, end; begin < uses.n; begin = end) {
+		for (end = begin + 1; end < uses.n; end++)
+			if (compare_places(&uses.v[begin], &uses.v[end]) != 0)
 				break;
-			}
-		}
+		check_place(&uses, begin, end, c->errors);
 	}
-	for (size_t i = 0; i < count; i++)
-		endpoint_clear(&uses[i].normal);
-	free(uses);
+	for (size_t i = 0; i < uses.n; i++)
+		endpoint_clear(&uses.v[i].normal);
+	free(uses.v);
+	free(uses.reported);
 	endpoint_clear(&control);
 }
 
@@ -241,9 +295,14 @@ static void warn_of_open_listeners(struct config *config)
 
 void check_config(struct config *config, struct config_errors *errors)
 {
-	check_names(config, errors);
-	check_loops(config, errors);
-	check_listeners(config, errors);
+	struct checker c = {.config = config, .hosts = map_new(), .errors = errors};
+
+	for (size_t i = 0; i < config->host_count; i++)
+		map_put(c.hosts, config->hosts[i].name, &config->hosts[i]);
+	check_names(&c);
+	check_loops(&c);
+	check_listeners(&c);
+	map_free(c.hosts);
 	warn_of_open_listeners(config);
 }
 
@@ -257,7 +316,9 @@ static void check_algorithm_list(const struct config_host *host, const char *key
 		const char *name = names->v[i];
 		if (algorithms->known(key, name))
 			continue;
-		const char *nearest = algorithms->nearest ? algorithms->nearest(key, name) : NULL;
+		const char *nearest = algorithms->nearest && config_errors_want_hints(errors)
+					  ? algorithms->nearest(key, name)
+					  : NULL;
 		config_errors_add(errors, at->file, at->line,
 		    nearest ? "host `%s`, `%s`: unknown algorithm `%s`; did you mean `%s`?"
 			    : "host `%s`, `%s`: unknown algorithm `%s`",

@@ -300,6 +300,16 @@ bool endpoint_is_loopback(const struct config_endpoint *endpoint)
 	return is;
 }
 
+bool endpoint_is_wide(const struct config_endpoint *endpoint)
+{
+	static const char *const wide[ENDPOINT_WIDE_MAX] = {"*", "0.0.0.0", "::", "localhost"};
+
+	for (size_t i = 0; i < ENDPOINT_WIDE_MAX && endpoint->kind == CONFIG_TCP; i++)
+		if (strcmp(endpoint->host, wide[i]) == 0)
+			return true;
+	return false;
+}
+
 /* "*" is all addresses, "localhost" both loopback ones; "0.0.0.0" and "::" are all of one family alone: our listeners are
  * IPV6_V6ONLY, and so are those of OpenSSH's server. */
 static bool host_covers(const char *wide, const char *host)

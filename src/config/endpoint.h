@@ -38,6 +38,9 @@ bool endpoint_is_loopback(const struct config_endpoint *endpoint);
 /* A copy in the one spelling of all that mean the same: addresses as inet_ntop() has them, names in lower
  * case, paths without "//" and "."; ".." stays, since behind a link it leads elsewhere. */
 struct config_endpoint endpoint_normal(const struct config_endpoint *endpoint);
+/* "*", "0.0.0.0", "::", "localhost": addresses that stand for several, of a normal one; only those overlap with another. */
+enum { ENDPOINT_WIDE_MAX = 4 };
+bool endpoint_is_wide(const struct config_endpoint *endpoint);
 /* Whether both, which are normal, cannot be listened on at once, by one machine. Port 0 never collides. */
 bool endpoint_overlap(const struct config_endpoint *a, const struct config_endpoint *b);
 

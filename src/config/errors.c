@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+enum { HINTS_MAX = 20 };
+
 void config_errors_add(
     struct config_errors *errors, const char *file, int line, const char *format, ...)
 {
@@ -25,6 +27,11 @@ void config_errors_add(
 	    (struct config_error){.file = mem_strdup(file), .line = line, .text = mem_strdup(text)};
 }
 
+bool config_errors_want_hints(const struct config_errors *errors)
+{
+	return errors->n < HINTS_MAX;
+}
+
 static size_t rank(const char *file, const char *const *files, size_t count)
 {
 	size_t i = 0;
@@ -34,24 +41,36 @@ static size_t rank(const char *file, const char *const *files, size_t count)
 	return i;
 }
 
-/* Insertion sort: it is stable, and what comes in is nearly in order already. */
+struct sorted {
+	struct config_error error;
+	size_t rank, index;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct sorted *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	if (x->error.line != y->error.line)
+		return x->error.line < y->error.line ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
 void config_errors_sort(
     struct config_errors *errors, size_t from, const char *const *files, size_t count)
 {
-	for (size_t i = from + 1; i < errors->n; i++) {
-		struct config_error moved = errors->v[i];
-		size_t moved_rank = rank(moved.file, files, count);
-		size_t j = i;
+	size_t n = errors->n - from;
+	struct sorted *all = mem_array(n, sizeof(*all));
 
-		for (; j > from; j--) {
-			size_t r = rank(errors->v[j - 1].file, files, count);
-			if (r < moved_rank ||
-			    (r == moved_rank && errors->v[j - 1].line <= moved.line))
-				break;
-			errors->v[j] = errors->v[j - 1];
-		}
-		errors->v[j] = moved;
-	}
+	for (size_t i = 0; i < n; i++)
+		all[i] = (struct sorted){.error = errors->v[from + i],
+		    .rank = rank(errors->v[from + i].file, files, count),
+		    .index = i};
+	qsort(all, n, sizeof(*all), compare);
+	for (size_t i = 0; i < n; i++)
+		errors->v[from + i] = all[i].error;
+	free(all);
 }
 
 void config_errors_clear(struct config_errors *errors)

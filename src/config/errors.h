@@ -4,6 +4,7 @@
 #ifndef ADIT_CONFIG_ERRORS_H
 #define ADIT_CONFIG_ERRORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -25,6 +26,9 @@ struct config_errors {
 
 void config_errors_add(struct config_errors *errors, const char *file, int line, const char *format,
     ...) PRINTF_LIKE(4, 5);
+/* Whether the next one may say "did you mean": looking for the nearest of thousands of names takes its time, and nobody reads it
+ * a hundred times. */
+bool config_errors_want_hints(const struct config_errors *errors);
 /* Brings what was added from index from on into the order of files[0..count) and of the lines in
  * each. */
 void config_errors_sort(

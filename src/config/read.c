@@ -71,7 +71,8 @@ static void report_unknown(const struct reading *r, const struct setting *s, con
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; j < sections[i].table->count && n < ARRAY_LEN(names); j++)
 			names[n++] = sections[i].table->keys[j].name;
-	const char *nearest = str_nearest(s->name, names, n);
+	const char *nearest =
+	    config_errors_want_hints(r->errors) ? str_nearest(s->name, names, n) : NULL;
 	if (nearest)
 		reading_error(
 		    r, s, "%s has no key `%s`; did you mean `%s`?", what, s->name, nearest);

@@ -623,6 +623,47 @@ static void test_one_fault_is_one_error(void **state)
 	assert_int_equal(failures, 0);
 }
 
+/* A listener of several servers is refused once, by whichever of them it is taken on. */
+static void test_listeners_on_several_servers_are_told_once_each(void **state)
+{
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_null(config_read_text(
+	    "hosts: { a: { user = \"u\"; }; b: { user = \"u\"; }; c: { user = \"u\"; }; };\n"
+	    "tunnels: { t: { via = [\"a\", \"b\"]; remote = \"80\"; to = \"h:1\"; };\n"
+	    "u: { via = [\"b\", \"a\"]; remote = \"*:80\"; to = \"h:1\"; };\n"
+	    "v: { via = [\"c\", \"b\"]; remote = \"127.0.0.1:80\"; to = \"h:1\"; };\n"
+	    "w: { via = \"c\"; remote = \"[::1]:80\"; to = \"h:1\"; };\n"
+	    "x: { via = \"c\"; remote = \"localhost:80\"; to = \"h:1\"; }; };",
+	    "f", &errors));
+	assert_int_equal(errors.n, 3);
+	assert_int_equal(errors.v[0].line, 3);
+	assert_string_equal(errors.v[0].text,
+	    "`remote` listens on *:80, which is taken by tunnel `t` (localhost:80 at f:2)");
+	assert_int_equal(errors.v[1].line, 4);
+	assert_int_equal(errors.v[2].line, 6);
+	config_errors_clear(&errors);
+}
+
+static void test_the_first_errors_alone_have_hints(void **state)
+{
+	struct config_errors errors = {0};
+	struct strbuf text = {0};
+
+	(void)state;
+	strbuf_add(&text, "hosts: { bastion: { user = \"u\"; }; };\ntunnels: {\n");
+	for (int i = 0; i < 30; i++)
+		strbuf_addf(&text, "t%d: { via = \"basion\"; socks = \"%d\"; };\n", i, 1000 + i);
+	strbuf_add(&text, "};");
+	assert_null(config_read_text(strbuf_text(&text), "f", &errors));
+	assert_int_equal(errors.n, 30);
+	assert_non_null(strstr(errors.v[19].text, "did you mean `bastion`?"));
+	assert_string_equal(errors.v[20].text, "`via`: there is no host `basion`");
+	config_errors_clear(&errors);
+	strbuf_clear(&text);
+}
+
 static void test_all_errors_come_in_the_order_of_the_lines(void **state)
 {
 	struct config_errors errors = {0};
@@ -997,6 +1038,8 @@ int main(void)
 	    cmocka_unit_test(test_a_snapshot_lives_until_its_last_user_is_gone),
 	    cmocka_unit_test(test_every_fault_is_named_with_its_line),
 	    cmocka_unit_test(test_one_fault_is_one_error),
+	    cmocka_unit_test(test_listeners_on_several_servers_are_told_once_each),
+	    cmocka_unit_test(test_the_first_errors_alone_have_hints),
 	    cmocka_unit_test(test_all_errors_come_in_the_order_of_the_lines),
 	    cmocka_unit_test(test_a_secret_in_the_wrong_place_is_not_repeated),
 	    cmocka_unit_test(test_included_files_add_hosts_and_tunnels),
