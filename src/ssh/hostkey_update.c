@@ -17,18 +17,26 @@ struct announced {
 /* What is to be done. The vanished keys are views into known. */
 struct plan {
 	struct known_hosts *known;
+	bool is_known[HOSTKEY_ANNOUNCED_MAX]; /* of each announced key: on a line of the host */
 	struct span new_keys[HOSTKEY_ANNOUNCED_MAX];
 	size_t new_count;
 	struct span vanished[VANISHED_MAX];
 	size_t vanished_count;
 };
 
+/* Where in blobs it is; count: nowhere. */
+static size_t find(struct span blob, const struct span *blobs, size_t count)
+{
+	size_t i = 0;
+
+	while (i < count && !span_equal(blob, blobs[i]))
+		i++;
+	return i;
+}
+
 static bool is_among(struct span blob, const struct span *blobs, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (span_equal(blob, blobs[i]))
-			return true;
-	return false;
+	return find(blob, blobs, count) < count;
 }
 
 /* Types that we do not have, certificates and keys that we would not take are left out (and so never added, nor, since lines
@@ -56,7 +64,8 @@ static int read_announced(struct span message, struct announced *ret_announced)
 	return rd_end(&r);
 }
 
-/* Looks at the host's lines of the first file. False when one is there that must not be touched. */
+/* Looks at the host's lines of the first file. False when one is there that must not be touched. Once for all keys: a file may have
+ * thousands of lines with hashed names, and each has to be hashed to know whose it is. */
 static bool plan_removals(
     const struct hostkey_policy *policy, const struct announced *announced, struct plan *plan)
 {
@@ -69,25 +78,16 @@ static bool plan_removals(
 			return false;
 		if (span_equal(match.key_blob, wr_span(&policy->seen)))
 			verified_is_there = true;
-		if (is_among(match.key_blob, announced->keys, announced->count))
+		size_t i = find(match.key_blob, announced->keys, announced->count);
+		if (i < announced->count) {
+			plan->is_known[i] = true;
 			continue;
+		}
 		if (plan->vanished_count == VANISHED_MAX)
 			return false;
 		plan->vanished[plan->vanished_count++] = match.key_blob;
 	}
 	return verified_is_there;
-}
-
-static bool is_known(
-    const struct hostkey_policy *policy, const struct known_hosts *known, struct span blob)
-{
-	struct known_hosts_match match;
-
-	for (size_t cursor = 0;
-	     known_hosts_next(known, policy->name, policy->port, &cursor, &match);)
-		if (span_equal(match.key_blob, blob))
-			return true;
-	return false;
 }
 
 static bool plan_additions(
@@ -97,7 +97,7 @@ static bool plan_additions(
 		struct span blob = announced->keys[i];
 		if (known_hosts_has_elsewhere(plan->known, policy->name, policy->port, blob))
 			return false;
-		if (!is_known(policy, plan->known, blob))
+		if (!plan->is_known[i])
 			plan->new_keys[plan->new_count++] = blob;
 	}
 	return true;

@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "made_cert.h"
 #include "ssh/hostkey.h"
-#include "ssh/known_hosts.h"
+#include "ssh/known_hosts_line.h"
 #include "test_keys.h"
 
 #define ED25519 "ssh-ed25519 " TEST_ED25519_BLOB
@@ -732,6 +732,47 @@ static void expect_untouched(const struct setting *setting, const char *text, st
 	expect_user_file(text);
 }
 
+/* The linker puts this in the place of known_hosts_line_matches(), which hashes the name if the line's is hashed. */
+static size_t lines_matched;
+bool __real_known_hosts_line_matches(const struct known_hosts_line *line, const char *full_name);
+bool __wrap_known_hosts_line_matches(const struct known_hosts_line *line, const char *full_name);
+
+bool __wrap_known_hosts_line_matches(const struct known_hosts_line *line, const char *full_name)
+{
+	lines_matched++;
+	return __real_known_hosts_line_matches(line, full_name);
+}
+
+/* How often a line is matched for an announcement of the first count of keys, all but the first of which are new. */
+static size_t match_announced(const struct span *keys, size_t count)
+{
+	struct span new[HOSTKEY_ANNOUNCED_MAX];
+	struct hostkey_policy *policy = make_policy(&strict);
+	struct wr message = announcement(keys, count);
+
+	assert_int_equal(verify(policy, keys[0], NULL), 0);
+	lines_matched = 0;
+	assert_int_equal(hostkey_policy_announced(policy, wr_span(&message), new), count - 1);
+	wr_clear(&message);
+	hostkey_policy_free(policy);
+	return lines_matched;
+}
+
+/* A file can have thousands of lines, and a server can announce many keys. */
+static void test_lines_are_looked_through_once_for_all_keys(void **state)
+{
+	struct span keys[] = {wr_span(&ed25519), wr_span(&p256), key_blob(host), key_blob(ca)};
+
+	(void)state;
+	put(user_file, "db.example.com " ED25519 "\n"
+		       "|1|QXIUb8G/a65km3ORDsRQRHJVzC0=|TBHEHaqNDILA+TnGQl4OJX08DPk= " RSA "\n"
+		       "another " RSA "\n");
+	size_t for_one = match_announced(keys, 1);
+	assert_in_range(for_one, 3, 4);
+	assert_int_equal(match_announced(keys, 2), for_one);
+	assert_int_equal(match_announced(keys, 4), for_one);
+}
+
 static void test_lines_that_are_not_this_hosts_alone_are_not_touched(void **state)
 {
 	struct setting pinned = {.pins = {TEST_ED25519_FINGERPRINT}}, port = {.port = 2222};
@@ -851,6 +892,7 @@ int main(void)
 	    TEST(test_new_keys_are_added_and_vanished_ones_removed),
 	    TEST(test_only_what_was_proven_is_written),
 	    TEST(test_a_key_that_was_just_accepted_may_be_joined_by_others),
+	    TEST(test_lines_are_looked_through_once_for_all_keys),
 	    TEST(test_lines_that_are_not_this_hosts_alone_are_not_touched),
 	    TEST(test_a_key_verified_by_certificate_changes_nothing),
 	    TEST(test_only_the_first_announcement_counts),

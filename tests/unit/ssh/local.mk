@@ -20,6 +20,7 @@ tests_unit_ssh_revoked_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
 UNIT_TESTS_SSH += tests/unit/ssh/hostkey_test
 tests_unit_ssh_hostkey_test_SOURCES = tests/unit/ssh/hostkey_test.c tests/unit/ssh/made_cert.h tests/unit/ssh/test_keys.h
 tests_unit_ssh_hostkey_test_LDADD = $(UP_TO_SSH) $(UNIT_LIBS)
+tests_unit_ssh_hostkey_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=known_hosts_line_matches
 
 UNIT_TESTS_SSH += tests/unit/ssh/agent_test
 tests_unit_ssh_agent_test_SOURCES = tests/unit/ssh/agent_test.c
