@@ -265,6 +265,27 @@ static void test_base64_is_that_of_the_rfc(void **state)
 	expect_base64(SPAN_LITERAL("\xfb\xff\0"), "+/8A", "+/8A");
 }
 
+static void test_each_byte_is_a_digit_of_base64_or_none(void **state)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		uint8_t text[4] = {'A', (uint8_t)c, 'A', 'A'};
+		const char *at = c ? strchr(digits, c) : NULL;
+		struct wr out = WR_INIT;
+		bool good = str_base64_decode(SPAN(text, 4), &out);
+		if (good != (at != NULL))
+			fail_msg("byte %d", c);
+		if (good) { /* six bits from the sixth on */
+			assert_int_equal(out.n, 3);
+			assert_int_equal((out.p[0] << 4 | out.p[1] >> 4) & 0x3f, at - digits);
+		}
+		wr_clear(&out);
+	}
+}
+
 static void test_what_is_not_base64_is_refused(void **state)
 {
 	static const char *const bad[] = {"Z", "Zg=", "Zg===", "=",
@@ -308,6 +329,7 @@ int main(void)
 	    cmocka_unit_test(test_a_far_word_means_nothing_we_know),
 	    cmocka_unit_test(test_numbers_are_digits_within_limits),
 	    cmocka_unit_test(test_base64_is_that_of_the_rfc),
+	    cmocka_unit_test(test_each_byte_is_a_digit_of_base64_or_none),
 	    cmocka_unit_test(test_what_is_not_base64_is_refused),
 	    cmocka_unit_test(test_hex_is_lower_case),
 	};
