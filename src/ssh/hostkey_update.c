@@ -10,6 +10,7 @@
 #define VANISHED_MAX 64
 
 struct announced {
+	struct span message;
 	struct span keys[HOSTKEY_ANNOUNCED_MAX];
 	size_t count;
 };
@@ -39,11 +40,11 @@ static bool is_among(struct span blob, const struct span *blobs, size_t count)
 	return find(blob, blobs, count) < count;
 }
 
-/* Types that we do not have, certificates and keys that we would not take are left out (and so never added, nor, since lines
- * of unknown types are not read, removed). The same key twice is an error, as OpenSSH has it. */
+/* Types that we do not have, certificates and keys that we would not take (RSA of 1,024 bits) are left out, and so never added.
+ * The same key twice is an error, as OpenSSH has it. */
 static int read_announced(struct span message, struct announced *ret_announced)
 {
-	struct announced announced = {.count = 0};
+	struct announced announced = {.message = message};
 	struct rd r;
 
 	rd_init(&r, message);
@@ -62,6 +63,18 @@ static int read_announced(struct span message, struct announced *ret_announced)
 	}
 	*ret_announced = announced;
 	return rd_end(&r);
+}
+
+/* A line with it is not ours to use, but other programs read the file too, and the server has the key. */
+static bool is_left_out(const struct announced *announced, struct span blob)
+{
+	struct rd r;
+
+	rd_init(&r, announced->message);
+	while (rd_left(&r))
+		if (span_equal(rd_string(&r), blob))
+			return true;
+	return false;
 }
 
 /* Looks at the host's lines of the first file. False when one is there that must not be touched. Once for all keys: a file may have
@@ -83,6 +96,8 @@ static bool plan_removals(
 			plan->is_known[i] = true;
 			continue;
 		}
+		if (is_left_out(announced, match.key_blob))
+			continue;
 		if (plan->vanished_count == VANISHED_MAX)
 			return false;
 		plan->vanished[plan->vanished_count++] = match.key_blob;

@@ -680,6 +680,29 @@ static void test_new_keys_are_added_and_vanished_ones_removed(void **state)
 	wr_clear(&message);
 }
 
+/* ssh takes RSA keys of 1,024 bits, and reads the same file. */
+static void test_a_key_that_we_would_not_take_stays_as_long_as_it_is_announced(void **state)
+{
+	uint8_t modulus[128] = {0xc0, [127] = 1};
+	struct wr small = WR_INIT;
+
+	(void)state;
+	wr_cstring(&small, "ssh-rsa");
+	wr_mpint(&small, SPAN("\1\0\1", 3));
+	wr_mpint(&small, SPAN(modulus, sizeof(modulus)));
+	struct span keys[] = {wr_span(&ed25519), wr_span(&small)}, new[HOSTKEY_ANNOUNCED_MAX];
+	char *line = known_hosts_line("db.example.com", 22, wr_span(&small));
+	char *text = str_format("db.example.com " ED25519 "\n%s\n", line);
+	put(user_file, text);
+	assert_int_equal(announce(&strict, keys[0], keys, 2, new), 0);
+	expect_user_file(text);
+	assert_int_equal(announce(&strict, keys[0], keys, 1, new), 0);
+	expect_user_file("db.example.com " ED25519 "\n");
+	free(text);
+	free(line);
+	wr_clear(&small);
+}
+
 /* ssh-keygen -R, or another client, while the proof is on its way. */
 static void test_only_what_was_proven_is_written(void **state)
 {
@@ -890,6 +913,7 @@ int main(void)
 	    TEST(test_what_is_no_key_is_the_peers_fault),
 	    TEST(test_what_is_known_of_the_host_is_asked_for_first),
 	    TEST(test_new_keys_are_added_and_vanished_ones_removed),
+	    TEST(test_a_key_that_we_would_not_take_stays_as_long_as_it_is_announced),
 	    TEST(test_only_what_was_proven_is_written),
 	    TEST(test_a_key_that_was_just_accepted_may_be_joined_by_others),
 	    TEST(test_lines_are_looked_through_once_for_all_keys),
