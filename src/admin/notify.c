@@ -212,6 +212,23 @@ static void read_listen_fds(struct notify *n)
 	}
 }
 
+static bool is_stored(const char *name)
+{
+	return strncmp(name, STORED_PREFIX, sizeof(STORED_PREFIX) - 1) == 0;
+}
+
+/* A unit's socket is there as long as the unit is: a listener that is stopped and started gets it again. What was stored is for
+ * who comes first. */
+static int take_one(struct inherited *one)
+{
+	int fd = one->fd;
+
+	if (!is_stored(one->name))
+		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	one->fd = -1;
+	return fd;
+}
+
 static size_t take_named(struct notify *n, const char *name, int fds[], size_t max)
 {
 	size_t count = 0;
@@ -221,8 +238,8 @@ static size_t take_named(struct notify *n, const char *name, int fds[], size_t m
 
 		if (one->fd < 0 || strcmp(one->name, name) != 0)
 			continue;
-		fds[count++] = one->fd;
-		one->fd = -1;
+		fds[count] = take_one(one);
+		count += fds[count] >= 0;
 	}
 	return count;
 }
@@ -243,8 +260,7 @@ void notify_drop_leftovers(struct notify *n)
 	for (size_t i = 0; i < n->inherited_count; i++) {
 		struct inherited *one = &n->inherited[i];
 
-		if (one->fd < 0 ||
-		    strncmp(one->name, STORED_PREFIX, sizeof(STORED_PREFIX) - 1) != 0)
+		if (one->fd < 0 || !is_stored(one->name))
 			continue;
 		close(one->fd);
 		one->fd = -1;

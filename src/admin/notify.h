@@ -28,8 +28,8 @@ void notify_stopping(struct notify *n);
 /* EXTEND_TIMEOUT_USEC: we need this long to end in order. */
 void notify_extend_timeout(struct notify *n, uint64_t ms);
 
-/* The inherited sockets of that name, a unit's or one that was stored: fds[0..n), taken (close-on-exec); 0 when there are none (any
- * more). */
+/* The inherited sockets of that name: fds[0..n) (gives; close-on-exec), 0 when there are none. Of a unit's they are copies, so that
+ * one can ask again; what was stored is given once. */
 size_t notify_take_fds(struct notify *n, const char *name, int fds[], size_t max);
 /* Closes what was stored by the process before and nobody took, here and there: the configuration has it no more. */
 void notify_drop_leftovers(struct notify *n);

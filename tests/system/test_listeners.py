@@ -31,6 +31,10 @@ def test_sockets_are_taken_by_their_names(sshd, serve, adit, tunnels, folder):
                                 f"both=tcp6:{both}", f"unused=tcp:{free_port()}"))
     adit.wait_log("tunnel-up", count=4)
     there_and_back(adit, web)
+    for command in "stop", "start":
+        assert adit.run(command, "web", "-c", adit.config_path).returncode == 0
+    adit.wait_log("tunnel-up.*tunnel=web", count=2)
+    there_and_back(adit, web)
     for address in "127.0.0.1", "::1":
         with socket.create_connection((address, both)) as client:
             assert speaks_echo(client)

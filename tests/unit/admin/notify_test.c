@@ -270,7 +270,7 @@ static void inherit_end(int saved)
 	close(saved);
 }
 
-static void test_sockets_are_taken_by_name_and_once(void **state)
+static void test_a_unit_s_sockets_are_given_by_name_and_again(void **state)
 {
 	int fds[2], saved = inherit_begin("web");
 	struct notify *n = notify_new(loop);
@@ -279,10 +279,13 @@ static void test_sockets_are_taken_by_name_and_once(void **state)
 	assert_int_equal(notify_take_fds(n, "db", fds, 2), 0);
 	notify_drop_leftovers(n); /* a unit's socket is none */
 	assert_int_equal(notify_take_fds(n, "web", fds, 2), 1);
-	assert_int_equal(fds[0], 3);
 	assert_true(fcntl(3, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(notify_take_fds(n, "web", fds, 2), 0);
+	assert_true(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
+	close(fds[0]); /* its forward was stopped */
+	assert_int_equal(notify_take_fds(n, "web", fds, 2), 1);
+	close(fds[0]);
 	notify_free(n);
+	assert_int_equal(fcntl(3, F_GETFD), -1);
 	inherit_end(saved);
 }
 
@@ -295,6 +298,7 @@ static void test_what_was_stored_is_taken_by_the_listeners_text(void **state)
 	assert_int_equal(notify_take_fds(n, "127.0.0.1:543", fds, 2), 0);
 	assert_int_equal(notify_take_fds(n, "127.0.0.1:5432", fds, 2), 1);
 	assert_int_equal(fds[0], 3);
+	assert_int_equal(notify_take_fds(n, "127.0.0.1:5432", fds, 2), 0);
 	notify_drop_leftovers(n);
 	assert_string_equal(heard(NULL), "");
 	notify_free(n);
@@ -353,7 +357,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		test_a_listener_goes_to_the_store_under_its_name, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
-		test_sockets_are_taken_by_name_and_once, setup, teardown),
+		test_a_unit_s_sockets_are_given_by_name_and_again, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_without_systemd_nothing_happens, setup, teardown),
 	};
 
