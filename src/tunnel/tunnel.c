@@ -10,6 +10,7 @@
 static const char not_enabled[] = "not enabled in the configuration";
 
 static void look_at_routes(struct tunnel *tunnel);
+static void close_old_route(struct tunnel *tunnel, uint64_t drain_ms);
 
 /* Says a change of state once, with the reason; a flapping link is counted, not repeated. */
 static void look(void *arg)
@@ -69,6 +70,7 @@ static void on_idle(void *arg)
 
 	if (tunnel_stream_count(tunnel) > 0 || needs_link_always(tunnel))
 		return;
+	close_old_route(tunnel, 0); /* it carries on nothing any more */
 	route_close(tunnel->route, 0);
 	tunnel_changed(tunnel);
 }

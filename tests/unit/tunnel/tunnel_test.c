@@ -150,6 +150,31 @@ static void test_on_demand_a_new_client_within_the_idle_time_starts_it_anew(void
 	assert_int_equal(A->accepted, 1);
 }
 
+static void test_on_demand_a_route_that_was_replaced_goes_when_it_is_idle(void **state)
+{
+#define LEADS_BY(host) \
+	"hosts: { a: { port = ${A}; }; b: { port = ${B}; }; }; tunnels: { x: { " LOCAL( \
+	    "\"" host "\"") " connect = \"on-demand\"; link_idle_timeout = 5; }; };"
+
+	(void)state;
+	place_close(B);
+	rig_apply(LEADS_BY("a"));
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "by a");
+	rig_apply(LEADS_BY("b"));
+	assert_echo(client, "still by a");
+	close(client);
+	rig_advance(60000);
+	assert_int_equal(place_live_count(A), 0);
+	client = rig_client(rig_ports[0]);
+	rig_advance(1000);
+	assert_int_equal(place_live_count(A), 0);
+	place_open(B);
+	rig_advance(1000);
+	assert_echo(client, "by b");
+	close(client);
+}
+
 static void test_a_remote_forward_keeps_its_link_even_on_demand(void **state)
 {
 	(void)state;
@@ -573,6 +598,7 @@ int main(void)
 	    TEST(test_a_lost_link_resets_its_streams_and_keeps_the_listener),
 	    TEST(test_on_demand_the_first_client_makes_the_link_and_idleness_ends_it),
 	    TEST(test_on_demand_a_new_client_within_the_idle_time_starts_it_anew),
+	    TEST(test_on_demand_a_route_that_was_replaced_goes_when_it_is_idle),
 	    TEST(test_a_remote_forward_keeps_its_link_even_on_demand),
 	    TEST(test_socks_on_the_server_keeps_its_link_even_on_demand),
 	    TEST(test_a_probed_tunnel_is_up_once_the_target_accepts),
