@@ -271,8 +271,18 @@ static void daemon_init(struct daemon *d, const struct daemon_options *options)
 	watch_signals(d);
 }
 
+/* libevent gives their old meaning back to signals that it watches no more: one that comes now would be an end by a signal. */
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 static void daemon_clear(struct daemon *d)
 {
+	block_signals();
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
 		if (d->signals[i])
 			event_free(d->signals[i]);
