@@ -184,11 +184,19 @@ static bool is_up(const struct manager *m, const struct status_filter *filter)
 	return true;
 }
 
-static void answer_wait(struct evhttp_request *request, const char *unknown)
+static bool has_answer(const struct manager *m, const struct status_filter *filter)
+{
+	return manager_is_shutting_down(m) || status_filter_unknown(filter, m) || is_up(m, filter);
+}
+
+static void answer_wait(
+    struct evhttp_request *request, const struct manager *m, const char *unknown)
 {
 	/* The connection has the limits of one that waits. */
 	http_add_header(request, "Connection", "close");
-	if (unknown)
+	if (manager_is_shutting_down(m))
+		http_answer_error(request, HTTP_SERVUNAVAIL, "adit ends");
+	else if (unknown)
 		http_answer_unknown(request, unknown);
 	else
 		http_answer(request, HTTP_NOCONTENT, NULL, "");
@@ -197,10 +205,8 @@ static void answer_wait(struct evhttp_request *request, const char *unknown)
 void waiters_wait(
     struct waiters *w, struct evhttp_request *request, const struct status_filter *filter)
 {
-	const char *unknown = status_filter_unknown(filter, w->manager);
-
-	if (unknown || is_up(w->manager, filter)) {
-		answer_wait(request, unknown);
+	if (has_answer(w->manager, filter)) {
+		answer_wait(request, w->manager, status_filter_unknown(filter, w->manager));
 		return;
 	}
 	struct waiter *waiter = waiter_new(w, request, &w->waiting);
@@ -222,12 +228,12 @@ static void look_at_waiting(void *arg)
 		struct evhttp_request *request = waiter->request;
 		struct status_filter filter = {
 		    .names = (const char *const *)waiter->names, .count = waiter->name_count};
-		char *unknown = mem_strdup(status_filter_unknown(&filter, w->manager));
 
-		if (unknown || is_up(w->manager, &filter)) {
-			waiter_free(waiter);
-			answer_wait(request, unknown);
-		}
+		if (!has_answer(w->manager, &filter))
+			continue;
+		char *unknown = mem_strdup(status_filter_unknown(&filter, w->manager));
+		waiter_free(waiter);
+		answer_wait(request, w->manager, unknown);
 		free(unknown);
 	}
 }

@@ -230,7 +230,7 @@ int ask_refused(const struct ask_answer *answer)
 	} else {
 		fprintf(stderr, "adit: the daemon answered %d\n%s", answer->code, text);
 	}
-	return EXIT_OTHER;
+	return answer->code == 503 ? EXIT_UNAVAILABLE : EXIT_OTHER;
 }
 
 /* ---- paths ---- */

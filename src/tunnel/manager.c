@@ -101,12 +101,20 @@ static size_t live_links(const struct manager *m)
 	return count;
 }
 
+static bool has_drained(const struct manager *m)
+{
+	for (size_t i = 0; i < m->tunnel_count; i++)
+		if (!tunnel_has_ended(m->tunnels[i]))
+			return false;
+	return m->going_count == 0;
+}
+
 static void on_sweep(void *arg)
 {
 	struct manager *m = arg;
 
 	sweep_hosts(m);
-	if (!m->shutting_down || m->going_count || live_links(m))
+	if (!m->shutting_down || !has_drained(m) || live_links(m))
 		return;
 	m->shutting_down = false;
 	m->options.on_shut_down(m->options.arg);
@@ -196,8 +204,7 @@ static void let_go(struct manager *m, struct tunnel *tunnel, uint64_t drain_ms)
 	map_remove(m->tunnels_by_name, tunnel_name(tunnel));
 	m->going = mem_grow(m->going, m->going_count + 1, sizeof(*m->going));
 	m->going[m->going_count++] = tunnel;
-	tunnel_remove(
-	    tunnel, drain_ms, m->shutting_down ? "adit ends" : "removed from the configuration");
+	tunnel_remove(tunnel, drain_ms, "removed from the configuration");
 }
 
 /* ---- plans ---- */
@@ -395,9 +402,13 @@ void manager_shutdown(struct manager *m, uint64_t drain_ms)
 	}
 	m->shutting_down = true;
 	for (size_t i = 0; i < m->tunnel_count; i++)
-		let_go(m, m->tunnels[i], drain_ms);
-	m->tunnel_count = 0;
+		tunnel_remove(m->tunnels[i], drain_ms, "adit ends");
 	task_schedule(&m->sweep);
+}
+
+bool manager_is_shutting_down(const struct manager *m)
+{
+	return m->shutting_down;
 }
 
 /* ---- what one can see ---- */

@@ -33,8 +33,9 @@ struct config *manager_config(const struct manager *m); /* borrowed; NULL before
 void manager_retry_now(struct manager *m); /* SIGUSR1: what is down is tried now */
 /* An address or a route changed, or the machine slept: are the links still there? */
 void manager_check_links(struct manager *m);
-/* Accepts nothing more; streams get drain_ms; then on_shut_down. Called again with 0: at once. */
+/* Accepts nothing more; streams get drain_ms; then on_shut_down. Called again with 0: at once. All can still be looked at. */
 void manager_shutdown(struct manager *m, uint64_t drain_ms);
+bool manager_is_shutting_down(const struct manager *m);
 
 struct tunnel *manager_find_tunnel(const struct manager *m, const char *name);
 size_t manager_tunnel_count(const struct manager *m); /* in the order of the configuration */

@@ -39,7 +39,7 @@ static void look(void *arg)
 	slots_sweep(tunnel);
 	tunnel_watch_idle(tunnel);
 	tunnel->env.on_change(tunnel->env.arg, tunnel);
-	if (tunnel->removed && list_empty(&tunnel->going))
+	if (tunnel_has_ended(tunnel))
 		tunnel->env.on_removed(tunnel->env.arg, tunnel);
 }
 
@@ -257,6 +257,11 @@ void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms, const char *why)
 	stop(tunnel, drain_ms, why);
 	tunnel->removed = true;
 	tunnel_changed(tunnel);
+}
+
+bool tunnel_has_ended(const struct tunnel *tunnel)
+{
+	return tunnel->removed && list_empty(&tunnel->going);
 }
 
 void tunnel_retry_now(struct tunnel *tunnel)

@@ -27,7 +27,7 @@ struct tunnel_env {
 	struct handover *handover; /* keeps; asked before inherit */
 	/* The state, a reason, a stream count: something that one can see. May come often. */
 	void (*on_change)(void *arg, struct tunnel *tunnel);
-	/* After tunnel_remove(): everything has ended; it may be freed. */
+	/* After tunnel_remove(): everything has ended; it may be freed. May come again if it is not. */
 	void (*on_removed)(void *arg, struct tunnel *tunnel);
 	void *arg;
 };
@@ -45,6 +45,7 @@ void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms);
 void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms);
 /* The same as stop, for good: on_removed comes when the last stream has ended. why: for the log; kept, not copied. */
 void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms, const char *why);
+bool tunnel_has_ended(const struct tunnel *tunnel); /* so that on_removed came, or is about to */
 /* Touches what changed: forwards keep their listener and streams when kind and listener stay. hosts as in tunnel_new();
  * a route that changed carries new streams until the new one is up. What goes gets the snapshot's drain_timeout. */
 void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,

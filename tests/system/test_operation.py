@@ -635,6 +635,27 @@ def test_events_and_streams_show_what_happens(adit, two):
     adit.stop()
 
 
+def test_while_it_drains_at_its_end_it_says_so(adit, sshd, serve, tunnels):
+    server, port = sshd(), free_port()
+    adit.configure(hosts={"server": tunnels.host(server), "away": tunnels.host(server, port=free_port())},
+                   tunnels={"one": tunnels.local(port, serve(echo).port), "two": tunnels.local(free_port(), 1, via="away")})
+    adit.start()
+    wait_up(adit, "one")
+    with adit.connect(port) as client, subprocess.Popen(adit.command("wait", "-s", adit.folder / "control.sock"),
+                                                        stderr=subprocess.PIPE, env=adit.env, text=True) as waiting:
+        exchange_some(client)
+        adit.process.signal(signal.SIGTERM)
+        wait_until(lambda: tunnel(adit, "one")["state"] == "stopped", "the drain")
+        assert [one["reason"] for one in status(adit)["tunnels"]] == ["adit ends", "adit ends"]
+        assert "one" in ask(adit, "streams").stdout
+        assert get(adit, "/readyz")[0] == 503
+        # Who waits is told, also who comes late.
+        assert waiting.communicate()[1] == "adit: adit ends\n" and waiting.returncode == 69
+        late = ask(adit, "wait", "one")
+        assert (late.returncode, late.stderr) == (69, "adit: adit ends\n")
+    adit.stop()
+
+
 def test_http_serves_reading_to_hosts_that_are_its_own(adit, sshd, serve, tunnels):
     port = free_port()
     adit.configure(http_listen=f"127.0.0.1:{port}", hosts={"server": tunnels.host(sshd())},
