@@ -184,6 +184,18 @@ static bool try_next(struct auth *auth)
 	return false;
 }
 
+static bool agent_is_busy(const struct auth *auth)
+{
+	return auth->agent_state == AGENT_LISTING || auth->agent_state == AGENT_SIGNING;
+}
+
+void auth_set_agent_state(struct auth *auth, enum auth_agent_state state)
+{
+	auth->agent_ms = auth_agent_ms(auth);
+	auth->agent_state = state;
+	auth->agent_busy_since_ms = clock_now_ms();
+}
+
 /* Servers of the days before EXT_INFO may not like a request before they accepted the service. */
 static bool may_request(const struct auth *auth)
 {
@@ -195,8 +207,7 @@ void auth_advance(struct auth *auth)
 	if (auth->is_over)
 		return;
 	/* A key that fails to sign leaves no request behind: then the next one's turn is at once. */
-	while (auth->request == REQUEST_NO && auth->agent_state != AGENT_LISTING &&
-	       auth->agent_state != AGENT_SIGNING && may_request(auth)) {
+	while (auth->request == REQUEST_NO && !agent_is_busy(auth) && may_request(auth)) {
 		if (!try_next(auth)) {
 			give_up(auth);
 			return;
@@ -460,7 +471,7 @@ static void on_agent_list(
 {
 	struct auth *auth = arg;
 
-	auth->agent_state = AGENT_READY;
+	auth_set_agent_state(auth, AGENT_READY);
 	if (auth->is_over)
 		return;
 	make_keys(auth, identities, count);
@@ -492,7 +503,7 @@ static void list_agent(struct auth *auth)
 
 	agent_bind_session(auth->agent, transport_host_key(t), transport_session_id(t),
 	    transport_host_key_signature(t));
-	auth->agent_state = AGENT_LISTING;
+	auth_set_agent_state(auth, AGENT_LISTING);
 	agent_list(auth->agent, auth->agent_timeout_ms, on_agent_list, auth);
 }
 
@@ -529,10 +540,11 @@ struct auth *auth_start(struct loop *loop, struct transport *t, const struct aut
 	return auth;
 }
 
-bool auth_waits_for_agent(const struct auth *auth)
+uint64_t auth_agent_ms(const struct auth *auth)
 {
-	return !auth->is_over &&
-	       (auth->agent_state == AGENT_LISTING || auth->agent_state == AGENT_SIGNING);
+	uint64_t now_ms = agent_is_busy(auth) ? clock_now_ms() - auth->agent_busy_since_ms : 0;
+
+	return auth->agent_ms + now_ms;
 }
 
 const char *auth_method(const struct auth *auth)

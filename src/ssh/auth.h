@@ -56,8 +56,9 @@ void auth_transport_ready(struct auth *auth);
  * it was the server that ended a login it had refused before ("Too many authentication failures"). done is not called. */
 void auth_transport_closed(struct auth *auth, struct err *e);
 void auth_free(struct auth *auth); /* no callback any more. NULL is legal; wipes */
-/* A person may have to touch a key: the agent has a deadline of its own, and the login's should not run meanwhile. */
-bool auth_waits_for_agent(const struct auth *auth);
+/* How long the agent was waited for until now, and is, all together. A person may have to touch a key: each request to it has a
+ * deadline of its own, and the login's should not run meanwhile. */
+uint64_t auth_agent_ms(const struct auth *auth);
 /* Which method and identity let us in, for the log; "" before. */
 const char *auth_method(const struct auth *auth);
 

@@ -49,6 +49,8 @@ struct auth {
 	uint64_t agent_timeout_ms;
 	struct agent *agent; /* NULL: none */
 	enum auth_agent_state agent_state;
+	uint64_t agent_ms;            /* it was busy that long, */
+	uint64_t agent_busy_since_ms; /* and, if it is now, since then */
 
 	enum auth_service service;
 	enum auth_request request;
@@ -72,6 +74,7 @@ struct auth {
 
 /* The next request's turn, if it is anybody's. The last thing its callers do. */
 void auth_advance(struct auth *auth);
+void auth_set_agent_state(struct auth *auth, enum auth_agent_state state);
 /* The fields that every request begins with. */
 void auth_begin_request(const struct auth *auth, struct wr *w, const char *method);
 /* Sends it and clears w. */

@@ -58,7 +58,7 @@ static void on_agent_signature(void *arg, struct span signature, const struct er
 {
 	struct auth *auth = arg;
 
-	auth->agent_state = AGENT_READY;
+	auth_set_agent_state(auth, AGENT_READY);
 	if (auth->is_over)
 		return;
 	if (e && err_is_set(e))
@@ -83,7 +83,7 @@ static void sign_here(struct auth *auth)
 
 static void sign_by_agent(struct auth *auth)
 {
-	auth->agent_state = AGENT_SIGNING;
+	auth_set_agent_state(auth, AGENT_SIGNING);
 	agent_sign(auth->agent, auth->current->agent_blob, span_of(auth->algorithm),
 	    wr_span(&auth->signed_data), auth->agent_timeout_ms, on_agent_signature, auth);
 }

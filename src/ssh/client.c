@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "ssh/messages.h"
 #include "ssh/session_hostkeys.h"
@@ -19,6 +20,7 @@ struct client {
 	struct hostkey_policy
 	    *learns_from; /* NULL: the server's announcement of keys is not heard */
 	uint64_t login_timeout_ms;
+	uint64_t started_ms;
 	struct timer login_deadline;
 	struct task cancel; /* client_close() before CLIENT_UP */
 };
@@ -56,14 +58,16 @@ static void leave(struct client *c, const struct err *e)
 	closed(c, e);
 }
 
+/* The time is the server's: what a person needs to touch a key does not count, for which the agent has its own deadline. */
 static void on_login_deadline(void *arg)
 {
 	struct client *c = arg;
 	struct err e = ERR_INIT;
+	uint64_t passed_ms = clock_now_ms() - c->started_ms;
+	uint64_t allowed_ms = c->login_timeout_ms + auth_agent_ms(c->auth);
 
-	/* A person may have to touch a key; the agent has its own deadline. */
-	if (c->state == CLIENT_LOGIN && auth_waits_for_agent(c->auth)) {
-		timer_start(&c->login_deadline, 1000);
+	if (passed_ms < allowed_ms) {
+		timer_start(&c->login_deadline, allowed_ms - passed_ms);
 		return;
 	}
 	err_set(&e, ERR_TIMEOUT, "the %s was not done within %.3g s", state_in_words(c),
@@ -185,6 +189,7 @@ struct client *client_new(struct loop *loop, struct bufferevent *bev,
 	c->login_timeout_ms = options->login_timeout_ms;
 	if (options->update_host_keys)
 		c->learns_from = options->transport.hostkey;
+	c->started_ms = clock_now_ms();
 	timer_init(&c->login_deadline, loop, on_login_deadline, c);
 	task_init(&c->cancel, loop, on_cancel, c);
 	if (c->login_timeout_ms)

@@ -28,6 +28,7 @@ struct fake_agent {
 	struct wr in;
 	struct strbuf seen; /* types of the requests */
 	struct wr bound;    /* the session-bind request */
+	struct wr thinks;   /* the sign request, until fake_agent_touch() */
 };
 
 static inline void fake_agent_start(struct fake_agent *a)
@@ -62,6 +63,7 @@ static inline void fake_agent_stop(struct fake_agent *a)
 	free(a->folder);
 	wr_clear(&a->in);
 	wr_clear(&a->bound);
+	wr_clear(&a->thinks);
 	strbuf_clear(&a->seen);
 }
 
@@ -138,6 +140,16 @@ static inline void fake_agent_sign(struct fake_agent *a, struct rd *r)
 	wr_clear(&signature);
 }
 
+/* One that thinks has the person's consent. */
+static inline void fake_agent_touch(struct fake_agent *a)
+{
+	struct rd r;
+
+	rd_init(&r, wr_span(&a->thinks));
+	rd_u8(&r);
+	fake_agent_sign(a, &r);
+}
+
 static inline void fake_agent_handle(struct fake_agent *a, struct span message)
 {
 	struct wr failure = WR_INIT;
@@ -151,7 +163,10 @@ static inline void fake_agent_handle(struct fake_agent *a, struct span message)
 	} else if (type == 13 && a->manner == AGENT_DIES) {
 		close(a->peer);
 		a->peer = -1;
-	} else if (type == 13 && a->manner != AGENT_THINKS) {
+	} else if (type == 13 && a->manner == AGENT_THINKS) {
+		wr_reset(&a->thinks);
+		wr_span_bytes(&a->thinks, message);
+	} else if (type == 13) {
 		fake_agent_sign(a, &r);
 	} else if (type == 27) {
 		wr_reset(&a->bound);

@@ -1158,13 +1158,15 @@ static void test_an_agent_that_nobody_touches_has_its_own_deadline(void **state)
 	l.agent.manner = AGENT_THINKS;
 	VERDICTS(&l, SERVER_REFUSE);
 	start(&l);
-	assert_true(auth_waits_for_agent(l.auth));
 	loop_fake_advance(l.rig.loop, 29999);
 	assert_int_equal(l.done, 0);
+	assert_int_equal(auth_agent_ms(l.auth), 29999);
 	loop_fake_advance(l.rig.loop, 2);
 	run(&l);
 	assert_refused(&l, "none");
-	assert_false(auth_waits_for_agent(l.auth));
+	/* From then on it is not waited for. */
+	loop_fake_advance(l.rig.loop, 1000);
+	assert_int_equal(auth_agent_ms(l.auth), 30000);
 	stop(&l);
 }
 

@@ -200,15 +200,27 @@ static void test_the_deadline_is_over_when_it_is_up(void **state)
 	stop(&f);
 }
 
+static void use_thinking_agent(struct fixture *f, uint8_t keys)
+{
+	fake_agent_start(&f->agent);
+	f->agent.manner = AGENT_THINKS;
+	for (uint8_t i = 0; i < keys; i++)
+		f->agent.keys[f->agent.key_count++] = server_make_key((uint8_t)(7 + i));
+	f->options.auth.agent_path = f->agent.path;
+}
+
+static void touch(struct fixture *f)
+{
+	fake_agent_touch(&f->agent);
+	settle(f);
+}
+
 static void test_the_deadline_waits_while_a_person_must_touch_a_key(void **state)
 {
 	(void)state;
 	struct fixture f = {.options.login_timeout_ms = 10000};
 
-	fake_agent_start(&f.agent);
-	f.agent.manner = AGENT_THINKS;
-	f.agent.keys[f.agent.key_count++] = server_make_key(7);
-	f.options.auth.agent_path = f.agent.path;
+	use_thinking_agent(&f, 1);
 	start(&f);
 	loop_fake_advance(f.loop, 20000);
 	assert_int_equal(f.closed, 0);
@@ -217,6 +229,46 @@ static void test_the_deadline_waits_while_a_person_must_touch_a_key(void **state
 	settle(&f);
 	assert_int_equal(f.closed, 0);
 	assert_up(&f); /* the server lets in who offers nothing */
+	stop(&f);
+}
+
+static void test_after_the_touch_the_server_has_its_whole_time(void **state)
+{
+	(void)state;
+	struct fixture f = {.script.on_login = say_nothing, .options.login_timeout_ms = 10000};
+
+	use_thinking_agent(&f, 1);
+	start(&f);
+	loop_fake_advance(f.loop, 25500);
+	touch(&f);
+	loop_fake_advance(f.loop, 9999);
+	assert_int_equal(f.closed, 0);
+	loop_fake_advance(f.loop, 2);
+	assert_closed(&f, ERR_TIMEOUT, "the login was not done within 10 s");
+	stop(&f);
+}
+
+static void test_the_servers_time_is_its_time_before_and_after_the_touch(void **state)
+{
+	(void)state;
+	struct fixture f = {.script.on_login = say_nothing, .options.login_timeout_ms = 10000};
+	struct wr pk_ok = WR_INIT;
+
+	use_thinking_agent(&f, 2);
+	start(&f);
+	loop_fake_advance(f.loop, 6000);
+	wr_u8(&pk_ok, SSH_MSG_USERAUTH_PK_OK);
+	wr_cstring(&pk_ok, "ssh-ed25519");
+	wr_string(&pk_ok, key_blob(f.agent.keys[0]));
+	server_send_now(f.server, wr_span(&pk_ok));
+	settle(&f);
+	loop_fake_advance(f.loop, 20000);
+	touch(&f);
+	loop_fake_advance(f.loop, 3999);
+	assert_int_equal(f.closed, 0);
+	loop_fake_advance(f.loop, 2);
+	assert_closed(&f, ERR_TIMEOUT, "the login was not done within 10 s");
+	wr_clear(&pk_ok);
 	stop(&f);
 }
 
@@ -580,6 +632,8 @@ int main(void)
 	    cmocka_unit_test(test_a_login_that_is_not_answered_ends_at_the_deadline),
 	    cmocka_unit_test(test_the_deadline_is_over_when_it_is_up),
 	    cmocka_unit_test(test_the_deadline_waits_while_a_person_must_touch_a_key),
+	    cmocka_unit_test(test_after_the_touch_the_server_has_its_whole_time),
+	    cmocka_unit_test(test_the_servers_time_is_its_time_before_and_after_the_touch),
 	    cmocka_unit_test(test_a_refused_login_is_told_to_the_server),
 	    cmocka_unit_test(test_a_lost_connection_is_told_once),
 	    cmocka_unit_test(test_close_says_goodbye_and_then_that_it_is_closed),
