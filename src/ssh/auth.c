@@ -59,10 +59,30 @@ static void note(struct strbuf *list, const char *what)
 	strbuf_add(list, what);
 }
 
+/* What follows the login may last for months: no connection to the agent and no secret is kept for so long. */
+static void release_means(struct auth *auth)
+{
+	agent_free(auth->agent);
+	auth->agent = NULL;
+	auth_keys_clear(&auth->keys);
+	auth->current = NULL;
+	for (size_t i = 0; i < auth->identity_count; i++) {
+		free(auth->identities[i].name);
+		key_free(auth->identities[i].key);
+		cert_free(auth->identities[i].cert);
+	}
+	free(auth->identities);
+	auth->identities = NULL;
+	auth->identity_count = 0;
+	wr_clear(&auth->signed_data);
+	secret_clear(&auth->password);
+}
+
 /* The last thing its callers do. */
 static void finish(struct auth *auth, const struct err *e)
 {
 	auth->is_over = true;
+	release_means(auth);
 	auth->done(auth->arg, e);
 }
 
@@ -556,15 +576,7 @@ static void destroy(void *object)
 {
 	struct auth *auth = object;
 
-	auth_keys_clear(&auth->keys);
-	for (size_t i = 0; i < auth->identity_count; i++) {
-		free(auth->identities[i].name);
-		key_free(auth->identities[i].key);
-		cert_free(auth->identities[i].cert);
-	}
-	free(auth->identities);
-	wr_clear(&auth->signed_data);
-	secret_clear(&auth->password);
+	release_means(auth);
 	strbuf_clear(&auth->refused);
 	strbuf_clear(&auth->accepted);
 	free(auth->methods);

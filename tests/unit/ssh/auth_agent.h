@@ -177,6 +177,14 @@ static inline void fake_agent_handle(struct fake_agent *a, struct span message)
 	wr_clear(&failure);
 }
 
+/* Whoever was connected has closed the connection. */
+static inline bool fake_agent_was_left(const struct fake_agent *a)
+{
+	uint8_t byte;
+
+	return a->peer >= 0 && recv(a->peer, &byte, 1, 0) == 0;
+}
+
 static inline void fake_agent_poll(struct fake_agent *a)
 {
 	uint8_t bytes[4096];

@@ -1185,6 +1185,25 @@ static void test_a_socket_without_agent_is_no_obstacle(void **state)
 
 /* ---- life ---- */
 
+static void test_who_is_in_or_refused_needs_no_agent_any_more(void **state)
+{
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		struct login l = {0};
+		VERDICTS(&l, SERVER_REFUSE);
+
+		l.verdict_count = refused ? 1 : 0;
+		add_agent_keys(&l, 1);
+		start(&l);
+		assert_int_equal(l.done, 1);
+		assert_int_equal(err_is_set(&l.e), refused);
+		assert_true(fake_agent_was_left(&l.agent));
+		if (!refused)
+			assert_says(auth_method(l.auth), "agent: key 0");
+		stop(&l);
+	}
+}
+
 static void test_everything_may_be_freed_when_it_is_done(void **state)
 {
 	(void)state;
@@ -1295,6 +1314,7 @@ int main(void)
 	    cmocka_unit_test(test_an_agent_that_fails_is_an_error_of_this_key_alone),
 	    cmocka_unit_test(test_an_agent_that_nobody_touches_has_its_own_deadline),
 	    cmocka_unit_test(test_a_socket_without_agent_is_no_obstacle),
+	    cmocka_unit_test(test_who_is_in_or_refused_needs_no_agent_any_more),
 	    cmocka_unit_test(test_everything_may_be_freed_when_it_is_done),
 	    cmocka_unit_test(test_a_login_goes_on_through_a_rekey),
 	    cmocka_unit_test(test_a_login_of_single_bytes_is_one_too),
