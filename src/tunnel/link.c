@@ -469,6 +469,8 @@ static void on_reached(void *arg, struct bufferevent *bev, const char *address, 
 	set_state(link, LINK_HANDSHAKE);
 	link->client = client_new(link->env.loop, bev, &link->options, &callbacks, link);
 	link->options = (struct client_options){0};
+	/* The client has a copy, and wipes it when the login is done. */
+	secret_clear(&link->login.password);
 }
 
 /* ---- tries ---- */

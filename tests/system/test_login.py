@@ -383,6 +383,13 @@ def test_a_first_step_alone_is_no_login(sshd, serve, one_tunnel, adit):
     adit.wait_log(r"host=server.*reason=.*id_ed25519.*the server takes: password")
 
 
+def test_a_link_that_is_up_has_neither_the_key_nor_the_password(sshd, serve, one_tunnel, adit, keys, password):
+    server = sshd("UsePAM yes", "PasswordAuthentication yes", "AuthenticationMethods publickey,password", password=PASSWORD)
+    there_and_back(adit, one_tunnel(server, serve(echo).port, identity="id_ed25519", password=password()))
+    assert not has_in_memory(adit.process, PASSWORD.encode())
+    assert not has_in_memory(adit.process, seed_of(keys.path("id_ed25519")))
+
+
 def test_a_wrong_password_is_refused_and_not_told(sshd, serve, one_tunnel, adit, password):
     server = sshd("PasswordAuthentication yes", password=PASSWORD)
     one_tunnel(server, serve(echo).port, identity=None, password=password("not this one"))
