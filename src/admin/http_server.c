@@ -99,6 +99,14 @@ static void accept_again(struct http_server *server)
 		evconnlistener_enable(evhttp_bound_socket_get_listener(server->bound[i]));
 }
 
+static void tell_resumed(struct http_server *server)
+{
+	if (server->told)
+		log_info(NULL, "control-resumed", "connections=%zu",
+		    server->seat_count + server->arrival_count);
+	server->told = false;
+}
+
 static void make_room(void *arg)
 {
 	struct http_server *server = arg;
@@ -164,7 +172,7 @@ static struct bufferevent *on_arrival(struct event_base *base, void *arg)
 	if (server->seat_count + server->arrival_count == server->seats_max)
 		pause_accepting(server);
 	else
-		server->told = false;
+		tell_resumed(server);
 	return bev;
 }
 

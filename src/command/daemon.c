@@ -136,6 +136,7 @@ static void stop(struct daemon *d)
 	log_info(NULL, "stopping", "drain_ms=%lu", (unsigned long)drain_ms);
 	d->stopping = true;
 	notify_stopping(d->notify);
+	notify_status(d->notify, "stopping");
 	notify_extend_timeout(d->notify, drain_ms + EXTRA_STOP_MS);
 	fdstore_leave(d->fdstore);
 	manager_shutdown(d->manager, drain_ms);

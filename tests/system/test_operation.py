@@ -490,7 +490,7 @@ def test_ready_is_said_when_every_required_tunnel_is_up(adit, sshd, serve, tunne
     wait_until(lambda: "READY=1" in told(), "the end of the reload")
     assert told()[0] == "RELOADING=1" and re.match(r"MONOTONIC_USEC=\d+$", told()[1])
     adit.stop()
-    assert "STOPPING=1" in told() and "EXTEND_TIMEOUT_USEC=8000000" in told()
+    assert "STOPPING=1" in told() and "STATUS=stopping" in told() and "EXTEND_TIMEOUT_USEC=8000000" in told()
 
 
 def test_ready_started_is_said_at_once(adit, sshd, serve, tunnels, told):
