@@ -92,11 +92,7 @@ static double rtt_of(const struct host *host)
 
 static double reconnects_of(const struct host *host)
 {
-	double count = 0;
-
-	for (size_t i = 0; i < host_link_count(host); i++)
-		count += link_reconnects(host_link_at(host, i));
-	return count;
+	return (double)host_counts(host).reconnects;
 }
 
 static double post_quantum_of(const struct host *host)

@@ -13,16 +13,10 @@ static void add_host(struct json *j, const struct host *host)
 	const struct link *link = host_link(host);
 	struct session *s = link_session(link);
 	struct transport_info info = {.kex = "", .cipher_out = ""};
-	struct link_bytes bytes = {0};
+	struct host_counts counts = host_counts(host);
 
 	if (link_client(link))
 		transport_get_info(client_transport(link_client(link)), &info);
-	for (size_t i = 0; i < host_link_count(host); i++) {
-		struct link_bytes one = link_bytes(host_link_at(host, i));
-
-		bytes.in += one.in;
-		bytes.out += one.out;
-	}
 	json_open_object(j, NULL);
 	json_string(j, "name", host_name(host));
 	json_string(j, "state", link_state_name(link_state(link)));
@@ -37,13 +31,13 @@ static void add_host(struct json *j, const struct host *host)
 	json_string(j, "cipher", info.cipher_out);
 	json_string(j, "host_key", link_host_key(link));
 	json_bool(j, "post_quantum", info.post_quantum);
-	json_u64(j, "reconnects", link_reconnects(link));
+	json_u64(j, "reconnects", counts.reconnects);
 	if (link_state(link) == LINK_WAITING)
 		json_decimal(j, "next_try_s", (double)link_next_try_ms(link) / 1000.0);
 	else
 		json_null(j, "next_try_s");
-	json_u64(j, "bytes_in", bytes.in);
-	json_u64(j, "bytes_out", bytes.out);
+	json_u64(j, "bytes_in", counts.bytes.in);
+	json_u64(j, "bytes_out", counts.bytes.out);
 	json_close_object(j);
 }
 

@@ -51,15 +51,9 @@ static const char *name_of_host(const struct manager *m, size_t i)
 
 static uint64_t bytes_of_host(const struct manager *m, size_t i)
 {
-	const struct host *host = manager_host(m, i);
-	uint64_t sum = 0;
+	struct link_bytes bytes = host_counts(manager_host(m, i)).bytes;
 
-	for (size_t k = 0; k < host_link_count(host); k++) {
-		struct link_bytes bytes = link_bytes(host_link_at(host, k));
-
-		sum += bytes.in + bytes.out;
-	}
-	return sum;
+	return bytes.in + bytes.out;
 }
 
 static const struct kind {

@@ -31,9 +31,10 @@ struct host {
 	size_t slot_count;
 	struct list old;
 	struct host_users users;
-	struct host *via;  /* of new links */
-	uint64_t drain_ms; /* for old links */
-	struct task sweep; /* what has ended */
+	struct host *via;        /* of new links */
+	uint64_t drain_ms;       /* for old links */
+	struct task sweep;       /* what has ended */
+	struct host_counts past; /* of links that are gone */
 	void (*on_rest)(void *arg);
 	void *rest_arg;
 };
@@ -189,8 +190,18 @@ static struct slot *slot_new(struct host *host)
 	return slot;
 }
 
+static void add_counts(struct host_counts *sum, const struct slot *slot)
+{
+	struct link_bytes bytes = link_bytes(slot->link);
+
+	sum->reconnects += link_reconnects(slot->link);
+	sum->bytes.in += bytes.in;
+	sum->bytes.out += bytes.out;
+}
+
 static void slot_free(struct slot *slot)
 {
+	add_counts(&slot->host->past, slot);
 	link_free(slot->link);
 	host_unwant(&slot->via_user, slot->host->drain_ms);
 	list_remove(&slot->node);
@@ -515,12 +526,20 @@ const struct link *host_link(const struct host *host)
 	return best;
 }
 
-size_t host_link_count(const struct host *host)
-{
-	return host->slot_count;
-}
-
 const struct link *host_link_at(const struct host *host, size_t index)
 {
 	return host->slots[index]->link;
+}
+
+struct host_counts host_counts(const struct host *host)
+{
+	struct host_counts sum = host->past;
+
+	for (size_t i = 0; i < host->slot_count; i++)
+		add_counts(&sum, host->slots[i]);
+	LIST_FOREACH(node, &host->old)
+	{
+		add_counts(&sum, CONTAINER_OF(node, struct slot, node));
+	}
+	return sum;
 }

@@ -56,7 +56,12 @@ const char *host_name(const struct host *host);
 const struct config_host *host_config(const struct host *host);
 /* The link that speaks for the host: the best of the present ones. For the status. */
 const struct link *host_link(const struct host *host);
-size_t host_link_count(const struct host *host);
-const struct link *host_link_at(const struct host *host, size_t index);
+const struct link *host_link_at(const struct host *host, size_t index); /* of `connections` */
+/* Over all its links, also those that were replaced: they only rise. */
+struct host_counts {
+	uint64_t reconnects; /* how often a connection came up again */
+	struct link_bytes bytes;
+};
+struct host_counts host_counts(const struct host *host);
 
 #endif

@@ -693,3 +693,13 @@ def test_metrics_please_promtool(adit, two):
                           check=False)
     assert done.returncode == 0 and not done.stdout and not done.stderr, done.stdout + done.stderr
     adit.stop()
+
+
+def test_status_and_metrics_count_reconnects_of_all_connections(adit, sshd, one_tunnel):
+    server = sshd()
+    one_tunnel(server, 1, connections=2)
+    wait_until(lambda: adit.log().count("link-up") == 2, "both connections")
+    server.kill_sessions()
+    wait_until(lambda: adit.log().count("link-up") == 4, "both connections again")
+    assert status(adit)["hosts"][0]["reconnects"] == 2
+    assert '\nadit_link_reconnects_total{host="server"} 2\n' in get(adit, "/metrics")[1]

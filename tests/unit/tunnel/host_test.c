@@ -80,6 +80,35 @@ static void test_one_of_several_links_that_is_lost_takes_its_streams_alone(void 
 		close(clients[i]);
 }
 
+static void test_counts_are_of_all_connections_also_of_those_that_are_gone(void **state)
+{
+	(void)state;
+	rig_apply(ONE("connections = 2;"));
+	for (int i = 0; i < 3; i++) {
+		rig_advance(2000);
+		server_reset(place_last(A));
+		rig_settle();
+		rig_advance(2000);
+	}
+	struct host_counts before = host_counts(rig_host("a"));
+	assert_int_equal(before.reconnects, 3);
+	/* Both are replaced. */
+	rig_apply(ONE("connections = 2; rekey_interval = 1000;"));
+	rig_advance(5000);
+	assert_int_equal(place_live_count(A), 2);
+	struct host_counts after = host_counts(rig_host("a"));
+	assert_int_equal(after.reconnects, 3);
+	assert_true(after.bytes.in > before.bytes.in && after.bytes.out > before.bytes.out);
+	/* One goes. */
+	before = after;
+	rig_apply(ONE("connections = 1; rekey_interval = 1000;"));
+	rig_advance(5000);
+	assert_int_equal(place_live_count(A), 1);
+	after = host_counts(rig_host("a"));
+	assert_int_equal(after.reconnects, 3);
+	assert_true(after.bytes.in >= before.bytes.in && after.bytes.out > before.bytes.out);
+}
+
 static void test_fewer_connections_drain_the_rest(void **state)
 {
 	(void)state;
@@ -577,6 +606,7 @@ int main(void)
 	    TEST(test_streams_are_spread_over_connections),
 	    TEST(test_many_connections_come_up_one_after_the_other),
 	    TEST(test_one_of_several_links_that_is_lost_takes_its_streams_alone),
+	    TEST(test_counts_are_of_all_connections_also_of_those_that_are_gone),
 	    TEST(test_fewer_connections_drain_the_rest),
 	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
 	    TEST(test_all_connections_of_a_changed_host_are_there_before_the_old_ones_drain),
