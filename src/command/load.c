@@ -8,8 +8,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "ssh/algorithms.h"
+#include "ssh/hostkey.h"
 
-/* ---- the algorithms' names: config asks, ssh knows ---- */
+/* ---- names of algorithms, and keys: config asks, ssh knows ---- */
 
 static enum algorithm_kind kind_of_key(const char *key)
 {
@@ -46,8 +47,18 @@ static const char *algorithm_nearest(const char *key, const char *name)
 	return nearest ? found : NULL;
 }
 
+/* A policy of nothing but this pin: what a host makes of it when it is reached. */
+static int check_pin(const char *pin, struct err *e)
+{
+	const struct hostkey_options options = {.name = "", .pins = &pin, .pin_count = 1};
+	struct hostkey_policy *policy = hostkey_policy_new(&options, e);
+
+	hostkey_policy_free(policy);
+	return policy ? 0 : ERR_CONFIG;
+}
+
 const struct config_algorithms load_algorithms = {
-    .known = algorithm_known, .nearest = algorithm_nearest};
+    .known = algorithm_known, .nearest = algorithm_nearest, .check_pin = check_pin};
 
 /* ---- files ---- */
 

@@ -13,7 +13,7 @@
 struct config *load_config(const char *option, char **ret_path);
 /* The same, but no file at the default place is no error: 0 and NULL then. Negative when there were errors. */
 int load_config_if_any(const char *option, struct config **ret_config) MUST_CHECK;
-/* The algorithms' names: config asks, ssh knows. */
+/* The algorithms' names, and keys: config asks, ssh knows. */
 extern const struct config_algorithms load_algorithms;
 
 /* The same for a known path, with the errors given instead of printed. */

@@ -306,11 +306,30 @@ void check_config(struct config *config, struct config_errors *errors)
 	warn_of_open_listeners(config);
 }
 
+static const struct config_place *place_of(
+    const struct config_host *host, const struct config_strings *list)
+{
+	return list->place.file ? &list->place : &host->place;
+}
+
+static void check_pins(const struct config_host *host, const struct config_algorithms *algorithms,
+    struct config_errors *errors)
+{
+	const struct config_place *at = place_of(host, &host->host_key);
+
+	for (size_t i = 0; i < host->host_key.n && algorithms->check_pin; i++) {
+		struct err e = ERR_INIT;
+		if (algorithms->check_pin(host->host_key.v[i], &e) < 0)
+			config_errors_add(
+			    errors, at->file, at->line, "host `%s`: %s", host->name, e.text);
+	}
+}
+
 static void check_algorithm_list(const struct config_host *host, const char *key,
     const struct config_strings *names, const struct config_algorithms *algorithms,
     struct config_errors *errors)
 {
-	const struct config_place *at = names->place.file ? &names->place : &host->place;
+	const struct config_place *at = place_of(host, names);
 
 	for (size_t i = 0; i < names->n; i++) {
 		const char *name = names->v[i];
@@ -336,5 +355,6 @@ void config_check_algorithms(const struct config *config,
 		check_algorithm_list(host, "macs", &host->macs, algorithms, errors);
 		check_algorithm_list(
 		    host, "host_key_algorithms", &host->host_key_algorithms, algorithms, errors);
+		check_pins(host, algorithms, errors);
 	}
 }

@@ -10,13 +10,16 @@
 void check_config(struct config *config, struct config_errors *errors);
 
 /*
- * Which algorithms exist is known to the SSH layer, which stands above this one: the caller brings
+ * Which algorithms and keys exist is known to the SSH layer, which stands above this one: the caller brings
  * the answer. nearest may return NULL, and known is asked with the key's name: "kex", "ciphers",
- * "macs" or "host_key_algorithms".
+ * "macs" or "host_key_algorithms". check_pin is asked whether one of `host_key` can be read, and what is wrong
+ * with which.
+ * nearest and check_pin may be NULL.
  */
 struct config_algorithms {
 	bool (*known)(const char *key, const char *name);
 	const char *(*nearest)(const char *key, const char *name);
+	int (*check_pin)(const char *pin, struct err *e);
 };
 void config_check_algorithms(const struct config *config,
     const struct config_algorithms *algorithms, struct config_errors *errors);

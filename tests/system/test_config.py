@@ -46,6 +46,8 @@ BROKEN = {
     "unknown key exchange": (3, '    kex = ["rot13-sha1"];', 3, "rot13"),
     "unknown MAC": (3, '    macs = "none";', 3, "none"),
     "pin that is none": (3, '    host_key = "MD5:00";', 3, "host_key"),
+    "pin that ends early": (3, '    host_key = "ssh-ed25519 AAAA";', 3, "host_key"),
+    "pin of an unknown type": (3, '    host_key = ["ssh-rot13 AAAACXNzaC1yb3QxMw=="];', 3, "host_key.*rot13"),
     "fraction for a count": (3, "    keepalive_count = 1.5;", 3, "keepalive_count"),
     "negative seconds": (3, "    connect_timeout = -1.0;", 3, "connect_timeout"),
     "minimum above the maximum": (3, "    reconnect_min = 9; reconnect_max = 3;", 3, "reconnect_min.*reconnect_max"),

@@ -988,7 +988,7 @@ static const char *nearest_is_aes(const char *key, const char *name)
 
 static void test_unknown_algorithms_are_named_by_who_knows_them(void **state)
 {
-	const struct config_algorithms algorithms = {knows_aes, nearest_is_aes};
+	const struct config_algorithms algorithms = {knows_aes, nearest_is_aes, NULL};
 	struct config_errors errors = {0};
 	struct config *config =
 	    read_good(FAULTY_HOST("\n\nciphers = [\"aes128-ctr\", \"aes128-crt\"]; macs = \"x\";"));
@@ -999,6 +999,28 @@ static void test_unknown_algorithms_are_named_by_who_knows_them(void **state)
 	assert_int_equal(errors.v[0].line, 4);
 	assert_string_equal(errors.v[0].text,
 	    "host `b`, `ciphers`: unknown algorithm `aes128-crt`; did you mean `aes128-ctr`?");
+	config_errors_clear(&errors);
+	config_unref(config);
+}
+
+static int refuse_short(const char *pin, struct err *e)
+{
+	return strlen(pin) > 20 ? 0 : err_set(e, ERR_CONFIG, "host_key \"%s\": too short", pin);
+}
+
+static void test_pins_that_cannot_be_read_are_named_by_who_reads_them(void **state)
+{
+	const struct config_algorithms algorithms = {knows_aes, NULL, refuse_short};
+	struct config_errors errors = {0};
+	struct config *config =
+	    read_good(FAULTY_HOST("\nhost_key = [\"ssh-ed25519 AAAA\",\n"
+				  "\"SHA256:uNiVztksCsDhcc0u9e8BrUQXVUpKZIDTMczCvj3tD2s\"];"));
+
+	(void)state;
+	config_check_algorithms(config, &algorithms, &errors);
+	assert_int_equal(errors.n, 1);
+	assert_int_equal(errors.v[0].line, 3);
+	assert_string_equal(errors.v[0].text, "host `b`: host_key \"ssh-ed25519 AAAA\": too short");
 	config_errors_clear(&errors);
 	config_unref(config);
 }
@@ -1053,6 +1075,7 @@ int main(void)
 	    cmocka_unit_test(test_the_man_page_has_every_key),
 	    cmocka_unit_test(test_the_file_that_a_command_reads),
 	    cmocka_unit_test(test_unknown_algorithms_are_named_by_who_knows_them),
+	    cmocka_unit_test(test_pins_that_cannot_be_read_are_named_by_who_reads_them),
 	    cmocka_unit_test(test_every_prefix_is_read_or_refused),
 	};
 

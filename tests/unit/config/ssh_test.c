@@ -485,7 +485,7 @@ static bool knows_only_ctr(const char *key, const char *name)
 
 static void test_unknown_algorithms_are_dropped_and_named(void **state)
 {
-	const struct config_algorithms algorithms = {knows_only_ctr, NULL};
+	const struct config_algorithms algorithms = {.known = knows_only_ctr};
 	char *arguments[] = {(char[]){"-caes128-cbc,aes128-ctr"}, (char[]){"h"}};
 	struct parsed p = {0};
 
