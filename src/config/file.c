@@ -4,8 +4,11 @@
 #include "config/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -15,16 +18,45 @@
 
 #define FILE_MAX ((size_t)16 << 20)
 
-char *config_file_read(const char *path, size_t *ret_size, struct err *e)
+/* /dev/null among the included ones is a file that somebody masked. */
+static bool may_block(int fd)
 {
-	FILE *file = fopen(path, "re");
-	size_t size = 0, capacity = 0;
-	char *text = NULL;
+	struct stat st;
 
-	if (!file) {
+	return fstat(fd, &st) < 0 || !(S_ISREG(st.st_mode) || S_ISCHR(st.st_mode));
+}
+
+static FILE *open_file(const char *path, enum config_file_kind kind, struct err *e)
+{
+	int flags = O_RDONLY | O_CLOEXEC | (kind == CONFIG_FILE_INCLUDED ? O_NONBLOCK : 0);
+	int fd = open(path, flags);
+
+	if (fd < 0) {
 		err_set_errno(e, ERR_CONFIG, errno, "cannot be opened");
 		return NULL;
 	}
+	if (kind == CONFIG_FILE_INCLUDED && may_block(fd)) {
+		err_set(e, ERR_CONFIG, "not a regular file");
+		close(fd);
+		return NULL;
+	}
+	FILE *file = fdopen(fd, "r");
+	if (!file) {
+		err_set_errno(e, ERR_CONFIG, errno, "cannot be opened");
+		close(fd);
+	}
+	return file;
+}
+
+char *config_file_read(
+    const char *path, enum config_file_kind kind, size_t *ret_size, struct err *e)
+{
+	FILE *file = open_file(path, kind, e);
+	size_t size = 0, capacity = 0;
+	char *text = NULL;
+
+	if (!file)
+		return NULL;
 	do {
 		if (size == capacity)
 			text = mem_grow(text, capacity = capacity ? 2 * capacity : 16384, 1);

@@ -423,7 +423,7 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 		reading_error(&reader->sources[0].reading, at, "`include`: too many files");
 		return;
 	}
-	char *text = config_file_read(path, &size, &e);
+	char *text = config_file_read(path, CONFIG_FILE_INCLUDED, &size, &e);
 	if (!text) {
 		reading_error(&reader->sources[0].reading, at, "`include`: %s: %s", path, e.text);
 		reader->all_parsed = false;
@@ -601,7 +601,7 @@ static struct config *read_main(
 static char *read_file(const char *path, size_t *ret_size, struct config_errors *errors)
 {
 	struct err e = ERR_INIT;
-	char *text = config_file_read(path, ret_size, &e);
+	char *text = config_file_read(path, CONFIG_FILE_MAIN, ret_size, &e);
 
 	if (!text)
 		config_errors_add(errors, path, 0, "%s", e.text);

@@ -808,6 +808,48 @@ static void test_a_folder_of_a_pattern_that_cannot_be_read_is_an_error(void **st
 	remove_file(loop);
 }
 
+static void test_a_pipe_among_the_included_files_is_not_waited_for(void **state)
+{
+	char *pipe = str_format("%s/p.inc", folder);
+	char *null = str_format("%s/q.inc", folder);
+	char *main_path = write_file("main.conf", "\ninclude = \"*.inc\";");
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_int_equal(symlink("/dev/null", null), 0);
+	assert_null(config_read(main_path, &errors));
+	assert_int_equal(errors.n, 1);
+	assert_int_equal(errors.v[0].line, 2);
+	char *text = str_format("`include`: %s: not a regular file", pipe);
+	assert_string_equal(errors.v[0].text, text);
+	free(text);
+	config_errors_clear(&errors);
+	remove_file(main_path);
+	remove_file(pipe);
+	remove_file(null);
+}
+
+static void test_a_main_file_may_be_a_pipe(void **state)
+{
+	static const char text[] = HOST;
+	struct config_errors errors = {0};
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], text, strlen(text)), strlen(text));
+	close(ends[1]);
+	char *path = str_format("/dev/fd/%d", ends[0]);
+	struct config *config = config_read(path, &errors);
+	print_errors(&errors);
+	assert_non_null(config);
+	assert_int_equal(config->host_count, 1);
+	config_unref(config);
+	close(ends[0]);
+	free(path);
+}
+
 static void test_a_name_in_two_files_names_both_places(void **state)
 {
 	char *main_path =
@@ -1067,6 +1109,8 @@ int main(void)
 	    cmocka_unit_test(test_included_files_add_hosts_and_tunnels),
 	    cmocka_unit_test(test_wildcards_above_the_file_and_in_variables_are_none),
 	    cmocka_unit_test(test_a_folder_of_a_pattern_that_cannot_be_read_is_an_error),
+	    cmocka_unit_test(test_a_pipe_among_the_included_files_is_not_waited_for),
+	    cmocka_unit_test(test_a_main_file_may_be_a_pipe),
 	    cmocka_unit_test(test_a_name_in_two_files_names_both_places),
 	    cmocka_unit_test(test_a_file_that_cannot_be_read_is_named),
 	    cmocka_unit_test(test_a_zero_byte_is_an_error_with_its_line),
