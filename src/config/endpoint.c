@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/un.h>
 
 #include "base/mem.h"
@@ -169,6 +170,15 @@ static int split(const char *text, char **ret_host, const char **ret_port, struc
 	return ERR_OK;
 }
 
+/* What net/listener.h takes: names are not looked up, and short forms such as "127.1" are none of inet_pton(3)'s. */
+static bool can_listen_near(const char *host)
+{
+	struct in_addr v4;
+
+	return strcasecmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &v4) == 1 ||
+	       is_ipv6(host);
+}
+
 static int check_host(const char *text, const char *host, enum endpoint_role role, struct err *e)
 {
 	if (*host == '\0' && is_listener(role))
@@ -182,6 +192,10 @@ static int check_host(const char *text, const char *host, enum endpoint_role rol
 	if (!endpoint_host_is_valid(host))
 		return err_set(
 		    e, ERR_CONFIG, "`%s`: `%s` is neither a name nor an address", text, host);
+	if (role == ENDPOINT_LISTEN_NEAR && !can_listen_near(host))
+		return err_set(e, ERR_CONFIG,
+		    "`%s`: this machine listens on an IP address, `localhost` or `*`, not on `%s`",
+		    text, host);
 	return ERR_OK;
 }
 

@@ -375,6 +375,17 @@ static void test_all_addresses_of_one_family_leave_the_other_free(void **state)
 	(void)state;
 }
 
+/* What the server makes of a name is its own matter. */
+static void test_a_server_may_listen_on_names_and_short_forms(void **state)
+{
+	config_unref(
+	    read_good(HOST "tunnels: { t: { via = \"b\"; remote = \"127.1:80\"; to = \"h:1\"; };"
+			   "u: { via = \"b\"; remote_socks = \"web:80\"; };"
+			   "v: { via = \"b\"; local = \"LocalHost:81\"; to = \"127.1:80\"; };"
+			   "w: { via = \"b\"; local = \"[fe80::1%lo]:81\"; to = \"h:1\"; }; };"));
+	(void)state;
+}
+
 static void test_paths_that_only_look_alike_are_two_listeners(void **state)
 {
 	config_unref(read_good(HOST "tunnels: { t: { via = \"b\"; socks = \"unix:/a/b/../c\"; };"
@@ -443,6 +454,7 @@ static const struct broken {
     {"control_socket = \"/" HUNDRED "12345678\";", 1, "longer than the 107 bytes"},
     {"control_socket = 3;", 1, "must be a string"},
     {"http_listen = \"unix:/x\";", 1, "is for TCP"},
+    {"http_listen = \"web:80\";", 1, "not on `web`"},
     {"http_listen = \"localhost:http\";", 1, "`http` is no port number"},
     {"ready = true;", 1, "must be a string"},
     {"hosts = \"b\";", 1, "`hosts` must be a group"},
@@ -503,6 +515,9 @@ static const struct broken {
     {TUNNEL("local = \"1\";"), 3, "`to` is missing"},
     {TUNNEL("local = \"1\"; to = \"h:1\";\n remote = \"2\";"), 4, "`local` and `remote` at once"},
     {TUNNEL("socks = \"1\";\n to = \"h:1\";"), 4, "`to` goes not with socks"},
+    {TUNNEL("local = \"127.1:80\"; to = \"h:1\";"), 3, "not on `127.1`"},
+    {TUNNEL("local = \"127.0.0.01:80\"; to = \"h:1\";"), 3, "not on `127.0.0.01`"},
+    {TUNNEL("socks = \"web:80\";"), 3, "an IP address, `localhost` or `*`"},
     {TUNNEL("local = \"99999\"; to = \"h:1\";"), 3, "no port number"},
     {TUNNEL("local = \":80\"; to = \"h:1\";"), 3, "`*:80` is all addresses"},
     {TUNNEL("local = \"::1:80\"; to = \"h:1\";"), 3, "in brackets"},
@@ -1098,6 +1113,7 @@ int main(void)
 	    cmocka_unit_test(test_an_open_listener_without_allow_is_a_warning),
 	    cmocka_unit_test(test_the_same_remote_listener_on_two_hosts_is_fine),
 	    cmocka_unit_test(test_all_addresses_of_one_family_leave_the_other_free),
+	    cmocka_unit_test(test_a_server_may_listen_on_names_and_short_forms),
 	    cmocka_unit_test(test_paths_that_only_look_alike_are_two_listeners),
 	    cmocka_unit_test(test_a_snapshot_lives_until_its_last_user_is_gone),
 	    cmocka_unit_test(test_every_fault_is_named_with_its_line),
