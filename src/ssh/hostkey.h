@@ -59,8 +59,8 @@ struct span hostkey_policy_seen(const struct hostkey_policy *policy);
 /* hostkeys-00@openssh.com (protocol.md 35): may this host's lines be changed, and which of the announced keys are new (then
  * they must prove themselves)? message is what follows want_reply. Returns the count of new ones in ret_new (views into
  * message, room for HOSTKEY_ANNOUNCED_MAX), 0 if there is nothing to prove (call hostkey_policy_update() then too: it removes what
- * vanished), negative if the message is malformed. Only the first announcement of a connection counts. Blocks: reads the files
- * again.
+ * vanished), negative if the message is malformed. That only the first announcement of a connection counts is the caller's to
+ * see to. Blocks: reads the files again.
  *
  * Lines are changed when the key was verified by a plain line of the first known_hosts file, is among the announced ones, all of the
  * host's lines there are plain and have its name alone, and no other host has one of the keys. */

@@ -33,7 +33,6 @@ struct hostkey_policy {
 	    verified; /* as it was shown (plain or certificate) in the first exchange; empty before */
 	bool
 	    by_own_line; /* verified by a plain line of name and port, or one that was just written */
-	enum { ANNOUNCED_NOTHING, ANNOUNCED_ONCE, ANNOUNCED_AGAIN } announced;
 };
 
 #endif

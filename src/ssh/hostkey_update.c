@@ -121,7 +121,7 @@ static bool plan_additions(
 static bool make_plan(
     const struct hostkey_policy *policy, const struct announced *announced, struct plan *plan)
 {
-	if (!policy->by_own_line || policy->announced != ANNOUNCED_ONCE ||
+	if (!policy->by_own_line ||
 	    !is_among(wr_span(&policy->seen), announced->keys, announced->count))
 		return false;
 	plan->known = known_hosts_read((const char *const *)policy->known_hosts_paths, 1, NULL);
@@ -136,8 +136,6 @@ int hostkey_policy_announced(
 	struct plan plan = {0};
 	int rc = read_announced(message, &announced);
 
-	policy->announced =
-	    policy->announced == ANNOUNCED_NOTHING ? ANNOUNCED_ONCE : ANNOUNCED_AGAIN;
 	if (rc < 0)
 		return rc;
 	if (make_plan(policy, &announced, &plan)) {

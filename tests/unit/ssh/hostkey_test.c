@@ -835,24 +835,6 @@ static void test_a_key_verified_by_certificate_changes_nothing(void **state)
 	wr_clear(&cert);
 }
 
-static void test_only_the_first_announcement_counts(void **state)
-{
-	struct span keys[] = {wr_span(&ed25519), wr_span(&p256)}, new[HOSTKEY_ANNOUNCED_MAX];
-	struct wr message = announcement(keys, 2);
-	struct hostkey_policy *policy;
-
-	(void)state;
-	put(user_file, "db.example.com " ED25519 "\n");
-	policy = make_policy(&strict);
-	assert_int_equal(verify(policy, wr_span(&ed25519), NULL), 0);
-	assert_int_equal(hostkey_policy_announced(policy, wr_span(&message), new), 1);
-	assert_int_equal(hostkey_policy_announced(policy, wr_span(&message), new), 0);
-	assert_int_equal(hostkey_policy_update(policy, wr_span(&message), new, 1, NULL), 0);
-	expect_user_file("db.example.com " ED25519 "\n");
-	hostkey_policy_free(policy);
-	wr_clear(&message);
-}
-
 static void test_announcements_that_cannot_be_are_refused(void **state)
 {
 	struct span twice[] = {wr_span(&ed25519), wr_span(&ed25519)}, new[HOSTKEY_ANNOUNCED_MAX];
@@ -919,7 +901,6 @@ int main(void)
 	    TEST(test_lines_are_looked_through_once_for_all_keys),
 	    TEST(test_lines_that_are_not_this_hosts_alone_are_not_touched),
 	    TEST(test_a_key_verified_by_certificate_changes_nothing),
-	    TEST(test_only_the_first_announcement_counts),
 	    TEST(test_announcements_that_cannot_be_are_refused),
 	};
 
