@@ -26,6 +26,20 @@ char *span_strdup(struct span s)
 	return s.n ? mem_strndup((const char *)s.p, s.n) : mem_strdup("");
 }
 
+size_t span_find(struct span s, const struct span *list, size_t count)
+{
+	size_t i = 0;
+
+	while (i < count && !span_equal(s, list[i]))
+		i++;
+	return i;
+}
+
+bool span_is_among(struct span s, const struct span *list, size_t count)
+{
+	return span_find(s, list, count) < count;
+}
+
 bool span_is_text(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)

@@ -24,6 +24,9 @@ struct span {
 struct span span_of(const char *text);
 bool span_equal(struct span a, struct span b);
 bool span_is(struct span s, const char *text);
+/* Where in list it is; count: nowhere. */
+size_t span_find(struct span s, const struct span *list, size_t count);
+bool span_is_among(struct span s, const struct span *list, size_t count);
 char *span_strdup(
     struct span s); /* gives; stops at nothing: check span_is_text() first where a NUL matters */
 bool span_is_text(struct span s); /* no NUL and no other control byte */

@@ -29,10 +29,7 @@ struct known_types {
 
 static bool has_type(const struct known_types *known, struct span type)
 {
-	for (size_t i = 0; i < known->count; i++)
-		if (span_equal(known->types[i], type))
-			return true;
-	return false;
+	return span_is_among(type, known->types, known->count);
 }
 
 static struct known_types look_up(const struct hostkey_policy *policy, uint16_t port)

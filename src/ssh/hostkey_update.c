@@ -25,21 +25,6 @@ struct plan {
 	size_t vanished_count;
 };
 
-/* Where in blobs it is; count: nowhere. */
-static size_t find(struct span blob, const struct span *blobs, size_t count)
-{
-	size_t i = 0;
-
-	while (i < count && !span_equal(blob, blobs[i]))
-		i++;
-	return i;
-}
-
-static bool is_among(struct span blob, const struct span *blobs, size_t count)
-{
-	return find(blob, blobs, count) < count;
-}
-
 /* Types that we do not have, certificates and keys that we would not take (RSA of 1,024 bits) are left out, and so never added.
  * The same key twice is an error, as OpenSSH has it. */
 static int read_announced(struct span message, struct announced *ret_announced)
@@ -57,7 +42,7 @@ static int read_announced(struct span message, struct announced *ret_announced)
 		if (!key)
 			continue;
 		if (announced.count == HOSTKEY_ANNOUNCED_MAX ||
-		    is_among(blob, announced.keys, announced.count))
+		    span_is_among(blob, announced.keys, announced.count))
 			return ERR_PEER;
 		announced.keys[announced.count++] = blob;
 	}
@@ -91,7 +76,7 @@ static bool plan_removals(
 			return false;
 		if (span_equal(match.key_blob, wr_span(&policy->seen)))
 			verified_is_there = true;
-		size_t i = find(match.key_blob, announced->keys, announced->count);
+		size_t i = span_find(match.key_blob, announced->keys, announced->count);
 		if (i < announced->count) {
 			plan->is_known[i] = true;
 			continue;
@@ -122,7 +107,7 @@ static bool make_plan(
     const struct hostkey_policy *policy, const struct announced *announced, struct plan *plan)
 {
 	if (!policy->by_own_line ||
-	    !is_among(wr_span(&policy->seen), announced->keys, announced->count))
+	    !span_is_among(wr_span(&policy->seen), announced->keys, announced->count))
 		return false;
 	plan->known = known_hosts_read((const char *const *)policy->known_hosts_paths, 1, NULL);
 	return plan->known && plan_removals(policy, announced, plan) &&
@@ -178,7 +163,7 @@ int hostkey_policy_update(struct hostkey_policy *policy, struct span message,
 	bool may = make_plan(policy, &announced, &plan);
 	/* A line that was there at the announcement, and so needed no proof, may be gone now. */
 	for (size_t i = 0; may && i < plan.new_count && rc == 0; i++)
-		if (!is_among(plan.new_keys[i], proven, proven_count))
+		if (!span_is_among(plan.new_keys[i], proven, proven_count))
 			rc = err_set(e, ERR_LOCAL,
 			    "%s changed while the server proved its keys; the next connection "
 			    "looks again",

@@ -65,14 +65,6 @@ struct rewrite {
 	bool host_has_lines, last_is_hashed;
 };
 
-static bool is_among(struct span blob, const struct span *blobs, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (span_equal(blob, blobs[i]))
-			return true;
-	return false;
-}
-
 /* Looks at a line; false when it goes. */
 static bool keep_line(struct rewrite *rewrite, struct span text)
 {
@@ -90,7 +82,7 @@ static bool keep_line(struct rewrite *rewrite, struct span text)
 		rewrite->last_is_hashed = !line.patterns;
 	rewrite->host_has_lines = rewrite->host_has_lines || ours;
 	if (ours && known_hosts_line_has_one_name(&line) &&
-	    is_among(blob, change->remove, change->remove_count))
+	    span_is_among(blob, change->remove, change->remove_count))
 		keep = false;
 	for (size_t i = 0; ours && keep && i < change->add_count; i++)
 		if (span_equal(blob, change->add[i]))

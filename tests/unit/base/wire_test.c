@@ -290,6 +290,12 @@ static void test_spans_compare_by_content(void **state)
 	assert_true(span_equal(SPAN_LITERAL("a\0b"), SPAN_LITERAL("a\0b")));
 	assert_false(span_equal(SPAN_LITERAL("a\0b"), SPAN_LITERAL("a\0c")));
 	assert_false(span_equal(SPAN_LITERAL("ab"), SPAN_LITERAL("a")));
+	struct span list[] = {SPAN_LITERAL("a"), SPAN_LITERAL("ab"), SPAN_LITERAL("ab")};
+	assert_int_equal(span_find(SPAN_LITERAL("ab"), list, 3), 1);
+	assert_int_equal(span_find(SPAN_LITERAL("b"), list, 3), 3);
+	assert_int_equal(span_find(SPAN_LITERAL("a"), list, 0), 0);
+	assert_true(span_is_among(SPAN_LITERAL("ab"), list, 2));
+	assert_false(span_is_among(SPAN_LITERAL("ab"), list, 1));
 	assert_true(span_equal((struct span){NULL, 0}, SPAN_LITERAL("")));
 	assert_false(span_is(SPAN_LITERAL("a\0"), "a"));
 	assert_true(span_is_text(SPAN_LITERAL("plain \xc3\xa9")));
