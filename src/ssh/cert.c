@@ -76,6 +76,19 @@ const char *cert_algorithm_plain(struct span cert_algorithm)
 	return NULL;
 }
 
+const char *cert_type_for(struct span cert_algorithm)
+{
+	const char *plain = cert_algorithm_plain(cert_algorithm);
+
+	if (!plain)
+		return NULL;
+	const char *key_type = key_type_for(span_of(plain));
+	for (size_t i = 0; key_type && i < ARRAY_LEN(types); i++)
+		if (strcmp(key_type, types[i].plain_type) == 0)
+			return types[i].cert_type;
+	return NULL;
+}
+
 static bool find_type(struct span name, size_t *ret_type)
 {
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)

@@ -46,5 +46,8 @@ struct cert *cert_read(const char *path, struct err *e);
  * there is none. */
 const char *cert_algorithm_for(const char *plain_algorithm);
 const char *cert_algorithm_plain(struct span cert_algorithm);
+/* The type in the blob of such a certificate: "ssh-rsa-cert-v01@openssh.com" for the above. Static; NULL: it is no
+ * certificate's. */
+const char *cert_type_for(struct span cert_algorithm);
 
 #endif

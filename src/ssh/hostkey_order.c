@@ -52,11 +52,10 @@ static struct known_types look_up(const struct hostkey_policy *policy, uint16_t 
 static enum rank rank_of(
     const struct hostkey_policy *policy, const struct known_types *known, struct span algorithm)
 {
-	bool is_rsa = span_is(algorithm, "rsa-sha2-512") || span_is(algorithm, "rsa-sha2-256");
-	struct span type = is_rsa ? SPAN_LITERAL("ssh-rsa") : algorithm;
-
 	if (cert_algorithm_plain(algorithm))
 		return known->ca ? RANK_CERT_OF_KNOWN_CA : RANK_OTHER_CERT;
+	const char *name = key_type_for(algorithm);
+	struct span type = name ? span_of(name) : algorithm;
 	return has_type(known, type) || type_is_pinned(policy, type) ? RANK_KNOWN_TYPE : RANK_OTHER;
 }
 

@@ -1,27 +1,15 @@
 #include "ssh/kex_host_key.h"
 
-#include <string.h>
-
 #include "ssh/cert.h"
 #include "ssh/key.h"
 
-/* What the blob of a key for that algorithm begins with: its own name, but for RSA, where the digest stands in the signature's
- * algorithm alone (RFC 8332 §3, protocol.md 13). */
-static const char *blob_type(struct span algorithm)
-{
-	if (span_is(algorithm, "rsa-sha2-256") || span_is(algorithm, "rsa-sha2-512"))
-		return "ssh-rsa";
-	if (span_is(algorithm, "rsa-sha2-256-cert-v01@openssh.com") ||
-	    span_is(algorithm, "rsa-sha2-512-cert-v01@openssh.com"))
-		return "ssh-rsa-cert-v01@openssh.com";
-	return NULL;
-}
-
 static bool blob_fits(struct span blob, struct span algorithm)
 {
-	const char *type = blob_type(algorithm);
+	const char *type = cert_type_for(algorithm);
 
-	return span_equal(key_blob_type(blob), type ? span_of(type) : algorithm);
+	if (!type)
+		type = key_type_for(algorithm);
+	return type && span_is(key_blob_type(blob), type);
 }
 
 static int check_plain(

@@ -42,6 +42,24 @@ const char *key_signature_algorithms(enum key_type type)
 	return "";
 }
 
+static bool makes(const struct key_kind *kind, struct span algorithm)
+{
+	struct span list = span_of(kind->algorithms), one;
+
+	while (name_list_next(&list, &one))
+		if (span_equal(one, algorithm))
+			return true;
+	return false;
+}
+
+const char *key_type_for(struct span algorithm)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (makes(kinds[i], algorithm))
+			return kinds[i]->name;
+	return NULL;
+}
+
 /* ---- making ---- */
 
 struct key *key_new(const struct key_kind *kind)
@@ -286,16 +304,6 @@ struct span key_blob_type(struct span blob)
 
 /* ---- signatures ---- */
 
-static bool algorithm_is_of(const struct key *key, struct span algorithm)
-{
-	struct span list = span_of(key->kind->algorithms), one;
-
-	while (name_list_next(&list, &one))
-		if (span_equal(one, algorithm))
-			return true;
-	return false;
-}
-
 int key_verify(const struct key *key, struct span algorithm, struct span data,
     struct span signature, struct err *e)
 {
@@ -305,7 +313,7 @@ int key_verify(const struct key *key, struct span algorithm, struct span data,
 	struct span made_with = rd_string(&r);
 	if (!rd_ok(&r) || made_with.n > 64 || !span_is_text(made_with))
 		return err_set(e, ERR_PEER, "malformed signature");
-	if (!algorithm_is_of(key, algorithm))
+	if (!makes(key->kind, algorithm))
 		return err_set(e, ERR_PEER, "%.*s is no signature algorithm for an %s key",
 		    (int)algorithm.n, (const char *)algorithm.p, key->kind->name);
 	/* RFC 8332 §3: whoever negotiated SHA-512 does not accept SHA-256, let alone ssh-rsa's SHA-1. */
@@ -325,7 +333,7 @@ int key_sign(const struct key *key, struct span algorithm, struct span data, str
 	if (!key->is_private || !key->kind->sign)
 		return err_set(
 		    e, ERR_CONFIG, "the %s key has no private half here", key->kind->name);
-	if (!algorithm_is_of(key, algorithm))
+	if (!makes(key->kind, algorithm))
 		return err_set(e, ERR_CONFIG, "%.*s is no signature algorithm for an %s key",
 		    (int)algorithm.n, (const char *)algorithm.p, key->kind->name);
 	size_t before = signature->n;

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "ssh/cert.h"
 #include "ssh/key_line.h"
 #include "ssh/keyfile_format.h"
 
@@ -47,14 +48,6 @@ static const struct no_key {
 	"is a key in the format of ssh.com; ssh-keygen -i makes an OpenSSH key of it"},
 };
 
-static bool is_certificate(struct span type)
-{
-	static const char suffix[] = "-cert-v01@openssh.com";
-	size_t n = sizeof(suffix) - 1;
-
-	return type.n > n && memcmp(type.p + type.n - n, suffix, n) == 0;
-}
-
 static const struct no_key *find_no_key(struct span text)
 {
 	for (size_t i = 0; i < ARRAY_LEN(no_keys); i++)
@@ -74,7 +67,7 @@ static void set_no_key(struct span text, struct err *e)
 		err_set(e, ERR_CONFIG, "is empty");
 	} else if (key_line_parse_file(text, &line)) {
 		err_set(e, ERR_CONFIG, "%s",
-		    is_certificate(line.type)
+		    cert_blob_is_cert(wr_span(&line.blob))
 			? "is a certificate: name it as \"certificate\", and here its private key"
 			: "is a public key: name the file of its private key, or have an agent "
 			  "hold that (ssh-add)");

@@ -366,12 +366,30 @@ static void test_algorithms_are_translated(void **state)
 	    {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com"},
 	    {"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com"},
 	};
+	static const char *const types[][3] = {
+	    {"rsa-sha2-512-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", "ssh-rsa"},
+	    {"rsa-sha2-256-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", "ssh-rsa"},
+	    {"ecdsa-sha2-nistp384-cert-v01@openssh.com", "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+		"ecdsa-sha2-nistp384"},
+	    {"sk-ssh-ed25519-cert-v01@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com",
+		"sk-ssh-ed25519@openssh.com"},
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
 		assert_string_equal(cert_algorithm_for(pairs[i][0]), pairs[i][1]);
 		assert_string_equal(cert_algorithm_plain(span_of(pairs[i][1])), pairs[i][0]);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		struct span algorithm = span_of(types[i][0]);
+		assert_string_equal(cert_type_for(algorithm), types[i][1]);
+		assert_string_equal(
+		    key_type_for(span_of(cert_algorithm_plain(algorithm))), types[i][2]);
+		assert_null(key_type_for(algorithm));
+	}
+	assert_null(cert_type_for(SPAN_LITERAL("ssh-ed25519")));
+	assert_null(cert_type_for(SPAN_LITERAL("ssh-rsa-cert-v01@openssh.com")));
+	assert_null(key_type_for(SPAN_LITERAL("ssh-rsa"))); /* as an algorithm it is SHA-1 */
 	assert_null(cert_algorithm_for("ssh-rsa"));
 	assert_null(cert_algorithm_plain(SPAN_LITERAL("ssh-rsa-cert-v01@openssh.com")));
 	assert_null(cert_algorithm_plain(SPAN_LITERAL("ssh-ed25519")));
