@@ -17,6 +17,8 @@ struct slot {
 	struct link *link;
 	struct host *via;
 	struct host_user via_user;
+	unsigned made_by;     /* host->replacements when it was made, */
+	unsigned replaced_by; /* and when it became old */
 	/* Replaced: it serves until its successor is up, then it drains, and is never tried again. */
 	bool old;
 };
@@ -33,6 +35,7 @@ struct host {
 	struct host_users users;
 	struct host *via;        /* of new links */
 	uint64_t drain_ms;       /* for old links */
+	unsigned replacements;   /* reasons so far to replace links; one may be for several */
 	struct task sweep;       /* what has ended */
 	struct host_counts past; /* of links that are gone */
 	void (*on_rest)(void *arg);
@@ -46,23 +49,31 @@ static bool is_wanted(const struct host *host)
 
 /* ---- what links say ---- */
 
-static void on_link_change(void *arg, struct link *link)
+static bool all_present_tried(const struct host *host)
 {
-	struct slot *slot = arg;
-	struct host *host = slot->host;
-	enum link_state state = link_state(link);
+	for (size_t i = 0; i < host->slot_count; i++) {
+		const struct link *link = host->slots[i]->link;
 
-	if (slot->old || state == LINK_IDLE)
-		task_schedule(&host->sweep);
-	host_users_tell_change(&host->users);
+		if (!link_takes_streams(link) && !link_has_failed(link))
+			return false;
+	}
+	return true;
 }
 
-static bool all_present_up(const struct host *host)
+/* Is one up that came for the reason that made this one old, or later? One that is older proves nothing: it may have the same
+ * settings, or the same certificate. Where all are up none is missing. */
+static bool is_succeeded(const struct slot *old)
 {
-	for (size_t i = 0; i < host->slot_count; i++)
-		if (!link_takes_streams(host->slots[i]->link))
-			return false;
-	return true;
+	const struct host *host = old->host;
+	bool any = false, all = true;
+
+	for (size_t i = 0; i < host->slot_count; i++) {
+		bool up = link_takes_streams(host->slots[i]->link);
+
+		any = any || (up && host->slots[i]->made_by >= old->replaced_by);
+		all = all && up;
+	}
+	return any || all;
 }
 
 /* Streams of a link that makes room for a newer certificate may stay as long as the old one is good. */
@@ -76,15 +87,32 @@ static uint64_t old_drain_ms(const struct slot *slot)
 		   : slot->host->drain_ms;
 }
 
+/* Make before break: not before each of the present links is up or has failed. Those that failed are not waited for: a server that
+ * admits fewer of them may do so because of the old ones. */
 static void drain_old(struct host *host)
 {
+	if (list_empty(&host->old) || !all_present_tried(host))
+		return;
 	LIST_FOREACH(node, &host->old)
 	{
 		struct slot *slot = CONTAINER_OF(node, struct slot, node);
 
-		if (link_state(slot->link) == LINK_UP)
+		if (link_state(slot->link) == LINK_UP && is_succeeded(slot))
 			link_drain(slot->link, old_drain_ms(slot), LINK_STOPPED);
 	}
+}
+
+static void on_link_change(void *arg, struct link *link)
+{
+	struct slot *slot = arg;
+	struct host *host = slot->host;
+	enum link_state state = link_state(link);
+
+	if (slot->old || state == LINK_IDLE)
+		task_schedule(&host->sweep);
+	else
+		drain_old(host); /* this one may have been the last that was waited for */
+	host_users_tell_change(&host->users);
 }
 
 static void on_session_up(void *arg, struct session *s)
@@ -93,8 +121,7 @@ static void on_session_up(void *arg, struct session *s)
 	struct host *host = slot->host;
 
 	host_users_tell_session_up(&host->users, s);
-	if (all_present_up(host))
-		drain_old(host);
+	drain_old(host);
 }
 
 static void on_session_down(void *arg, struct session *s)
@@ -131,13 +158,19 @@ static bool is_client_held(void *arg)
 
 static void replace(struct slot *slot);
 
+static void replace_this(struct slot *slot)
+{
+	slot->host->replacements++;
+	replace(slot);
+}
+
 static void on_expiring(void *arg, struct link *link)
 {
 	struct slot *slot = arg;
 
 	(void)link;
 	if (!slot->old)
-		replace(slot);
+		replace_this(slot);
 }
 
 static void on_via_up(void *arg, struct session *s)
@@ -155,7 +188,7 @@ static void on_via_down(void *arg, struct session *s)
 	struct slot *slot = arg;
 
 	if (!slot->old && link_via(slot->link) == s && !session_closed(s, NULL))
-		replace(slot);
+		replace_this(slot);
 }
 
 static void on_via_change(void *arg)
@@ -181,6 +214,7 @@ static struct slot *slot_new(struct host *host)
 	slot->link =
 	    link_new(&host->env, host->snapshot, host->config, &host->log, &callbacks, slot);
 	slot->via = host->via;
+	slot->made_by = host->replacements;
 	slot->via_user = (struct host_user){.on_session_up = on_via_up,
 	    .on_session_down = on_via_down,
 	    .on_change = on_via_change,
@@ -220,6 +254,7 @@ static void retire(struct slot *slot)
 	struct host *host = slot->host;
 
 	slot->old = true;
+	slot->replaced_by = host->replacements;
 	list_append(&host->old, &slot->node);
 	if (link_state(slot->link) != LINK_UP || !is_wanted(host))
 		link_drain(slot->link, host->drain_ms, LINK_STOPPED);
@@ -375,6 +410,7 @@ void host_set_config(struct host *host, struct config *snapshot, const struct co
 	host->config = config;
 	host->drain_ms = snapshot->drain_timeout_ms;
 	host->via = via;
+	host->replacements++;
 	for (size_t i = 0; i < host->slot_count; i++) {
 		if (change == HOST_CHANGE_RECONNECTS)
 			replace(host->slots[i]);
@@ -384,8 +420,7 @@ void host_set_config(struct host *host, struct config *snapshot, const struct co
 	set_slot_count(host, config->connections);
 	for (size_t i = count; i < host->slot_count && is_wanted(host); i++)
 		slot_start(host->slots[i]);
-	if (all_present_up(host))
-		drain_old(host);
+	drain_old(host);
 	config_unref(before);
 }
 

@@ -37,7 +37,7 @@ void host_want(struct host *host, struct host_user *user);
 void host_unwant(struct host_user *user, uint64_t drain_ms);
 
 /* Make before break: where the change needs new connections, they come up before the old ones drain, for the snapshot's
- * drain_timeout. */
+ * drain_timeout. Once one of them is up, those that failed are not waited for. */
 enum host_change { HOST_CHANGE_LIVE, HOST_CHANGE_RECONNECTS };
 void host_set_config(struct host *host, struct config *snapshot, const struct config_host *config,
     struct host *via, enum host_change change);

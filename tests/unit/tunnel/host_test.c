@@ -150,6 +150,7 @@ static void test_a_changed_host_gets_a_new_link_before_the_old_one_drains(void *
 }
 
 static unsigned admitted, admitted_max;
+static enum server_verdict verdict_on_the_rest;
 
 static enum server_verdict admit_some(void *arg, struct server *s, const struct server_login *login)
 {
@@ -157,29 +158,69 @@ static enum server_verdict admit_some(void *arg, struct server *s, const struct 
 	(void)s;
 	(void)login;
 	if (admitted == admitted_max)
-		return SERVER_REFUSE;
+		return verdict_on_the_rest;
 	admitted++;
 	return SERVER_ACCEPT;
+}
+
+static void admit(unsigned max, enum server_verdict rest)
+{
+	A->script.on_login = admit_some;
+	admitted = 0;
+	admitted_max = max;
+	verdict_on_the_rest = rest;
 }
 
 static void test_all_connections_of_a_changed_host_are_there_before_the_old_ones_drain(void **state)
 {
 	(void)state;
 	rig_apply(ONE("connections = 2;"));
-	A->script.on_login = admit_some;
-	admitted = 0;
-	admitted_max = 1;
+	admit(1, SERVER_SILENT);
 	rig_apply(ONE("connections = 2; user = \"other\";"));
 	rig_advance(1000);
 	assert_int_equal(admitted, 1);
 	for (size_t i = 0; i < 2; i++)
 		assert_false(server_saw_end(A->servers[i]));
-	admitted_max = 2;
-	rig_advance(120000);
-	assert_int_equal(admitted, 2);
+	server_send_message(place_last(A), SSH_MSG_USERAUTH_SUCCESS);
+	rig_advance(1000);
 	for (size_t i = 0; i < 2; i++)
 		assert_true(server_saw_end(A->servers[i]));
 	assert_int_equal(place_live_count(A), 2);
+}
+
+/* It may admit no more because the old ones are there. */
+static void test_a_server_that_admits_one_connection_fewer_is_rid_of_the_old_ones(void **state)
+{
+	(void)state;
+	rig_apply(ONE("connections = 2;"));
+	admit(1, SERVER_REFUSE);
+	rig_apply(ONE("connections = 2; user = \"other\";"));
+	rig_advance(1000);
+	assert_int_equal(admitted, 1);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(server_saw_end(A->servers[i]));
+	assert_tunnel("x", TUNNEL_UP);
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "by the one");
+	admitted_max = 2;
+	rig_advance(120000);
+	assert_int_equal(place_live_count(A), 2);
+	assert_echo(client, "goes on");
+	close(client);
+}
+
+static void test_a_server_that_admits_none_leaves_the_old_ones(void **state)
+{
+	(void)state;
+	rig_apply(ONE("connections = 2;"));
+	admit(0, SERVER_REFUSE);
+	rig_apply(ONE("connections = 2; user = \"other\";"));
+	rig_advance(120000);
+	for (size_t i = 0; i < 2; i++)
+		assert_false(server_saw_end(A->servers[i]));
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "as ever");
+	close(client);
 }
 
 static void test_an_old_link_that_is_lost_leaves_it_to_its_successor(void **state)
@@ -329,6 +370,29 @@ static void test_the_old_link_serves_until_the_one_with_the_new_certificate_is_u
 	int after = rig_client(rig_ports[0]);
 	assert_echo(after, "on the new one");
 	close(after);
+}
+
+/* That the other connection is up says nothing of the renewed certificate. */
+static void test_a_link_whose_renewed_certificate_is_refused_stays_beside_the_other(void **state)
+{
+	char key_path[128];
+
+	(void)state;
+	snprintf(key_path, sizeof(key_path), "%s/id", rig_folder());
+	snprintf(cert_path, sizeof(cert_path), "%s/id-cert.pub", rig_folder());
+	write_identity(key_path, 1);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 100);
+	rig_apply(ONE("connections = 2; identity = \"${DIR}/id\"; keepalive_interval = 3600;"));
+	rig_advance(40000);
+	write_certificate(cert_path, 1, (uint64_t)clock_wall() + 86400 * 30);
+	server_reset(A->servers[1]);
+	rig_advance(1000);
+	assert_int_equal(A->accepted, 3);
+	admit(0, SERVER_REFUSE);
+	rig_advance(30000);
+	assert_true(A->accepted > 3);
+	assert_false(server_saw_end(A->servers[0]));
+	assert_false(server_saw_end(A->servers[2]));
 }
 
 static void test_streams_of_a_replaced_link_are_cut_after_drain_timeout(void **state)
@@ -610,6 +674,8 @@ int main(void)
 	    TEST(test_fewer_connections_drain_the_rest),
 	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
 	    TEST(test_all_connections_of_a_changed_host_are_there_before_the_old_ones_drain),
+	    TEST(test_a_server_that_admits_one_connection_fewer_is_rid_of_the_old_ones),
+	    TEST(test_a_server_that_admits_none_leaves_the_old_ones),
 	    TEST(test_an_old_link_that_is_lost_leaves_it_to_its_successor),
 	    TEST(test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends),
 	    TEST(test_streams_may_stay_on_the_old_link_while_its_certificate_is_good),
@@ -617,6 +683,7 @@ int main(void)
 	    TEST(test_one_that_is_renewed_late_is_replaced_in_time),
 	    TEST(test_one_that_was_not_renewed_is_kept),
 	    TEST(test_the_old_link_serves_until_the_one_with_the_new_certificate_is_up),
+	    TEST(test_a_link_whose_renewed_certificate_is_refused_stays_beside_the_other),
 	    TEST(test_streams_of_a_replaced_link_are_cut_after_drain_timeout),
 	    TEST(test_what_changes_in_place_touches_no_link),
 	    TEST(test_a_replaced_link_whose_successor_never_comes_ends_with_its_tunnel),
