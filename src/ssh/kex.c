@@ -107,7 +107,7 @@ void kex_free(struct kex *kex)
 		return;
 	exchange_clear(&kex->x);
 	wr_clear(&kex->session_id);
-	wr_clear(&kex->host_key);
+	wr_clear(&kex->first_host_key);
 	wr_clear(&kex->first_signature);
 	for (size_t i = 0; i < kex->todo_count; i++)
 		wr_clear(&kex->todo[i].message);
@@ -284,9 +284,9 @@ struct span kex_session_id(const struct kex *kex)
 	return wr_span(&kex->session_id);
 }
 
-struct span kex_host_key(const struct kex *kex)
+struct span kex_first_host_key(const struct kex *kex)
 {
-	return wr_span(&kex->host_key);
+	return wr_span(&kex->first_host_key);
 }
 
 struct span kex_first_signature(const struct kex *kex)

@@ -75,9 +75,10 @@ bool kex_first_is_done(const struct kex *kex);
 bool kex_peer_has_ext_info(const struct kex *kex); /* the peer's list had ext-info-c (or -s) */
 
 struct span kex_session_id(const struct kex *kex); /* of the first exchange; empty before */
-struct span kex_host_key(const struct kex *kex);   /* the blob that was verified last */
-/* The server's signature over the session id, as it came in the first exchange: an agent that is told to which host it
- * signs checks it (session-bind@openssh.com). Empty before. */
+/* The server's host key and its signature over the session id, as they came in the first exchange: an agent that is told to which
+ * host it signs checks them (session-bind@openssh.com), and a server that a login is bound to (PROTOCOL §3.1). Later exchanges may
+ * come with another key. Empty before. */
+struct span kex_first_host_key(const struct kex *kex);
 struct span kex_first_signature(const struct kex *kex);
 /* What was agreed on last, for the status; "" before. Static or the kex's. */
 const char *kex_name(const struct kex *kex);

@@ -167,10 +167,10 @@ static int check_server(
 		rc = kex->options.verify_host_key(kex->options.arg, host_key, algorithm, e);
 	if (rc < 0)
 		return rc;
-	wr_reset(&kex->host_key);
-	wr_span_bytes(&kex->host_key, host_key);
-	if (kex->session_id.n == 0)
+	if (kex->session_id.n == 0) {
+		wr_span_bytes(&kex->first_host_key, host_key);
 		wr_span_bytes(&kex->first_signature, signature);
+	}
 	return 0;
 }
 

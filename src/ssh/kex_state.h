@@ -59,7 +59,7 @@ struct kex {
 	bool blocks_receiving;
 
 	struct wr session_id;
-	struct wr host_key;
+	struct wr first_host_key;
 	struct wr first_signature;
 	const struct kex_method *method; /* of the last exchange */
 	char *host_key_algorithm;

@@ -512,7 +512,7 @@ struct span transport_session_id(const struct transport *t)
 
 struct span transport_host_key(const struct transport *t)
 {
-	return kex_host_key(t->kex);
+	return kex_first_host_key(t->kex);
 }
 
 struct span transport_host_key_signature(const struct transport *t)

@@ -82,7 +82,7 @@ void transport_set_authenticated(struct transport *t);
 
 /* ---- what it knows ---- */
 struct span transport_session_id(const struct transport *t);
-struct span transport_host_key(const struct transport *t);
+struct span transport_host_key(const struct transport *t); /* of the first exchange */
 /* The server's signature over the session id (kex_first_signature). */
 struct span transport_host_key_signature(const struct transport *t);
 const char *transport_peer_ident(const struct transport *t); /* "" before it came */

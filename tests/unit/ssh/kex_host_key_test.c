@@ -20,7 +20,7 @@ static void test_a_wrong_signature_is_refused_before_anybody_is_asked(void **sta
 	p.spoil_signature = true;
 	assert_int_equal(kex_pair_exchange(&p), ERR_PEER);
 	assert_int_equal(p.asked, 0);
-	assert_int_equal(kex_host_key(p.kex[SIDE_CLIENT]).n, 0);
+	assert_int_equal(kex_first_host_key(p.kex[SIDE_CLIENT]).n, 0);
 	kex_pair_close(&p);
 }
 
@@ -95,6 +95,23 @@ static void test_a_signature_by_another_key_is_refused(void **state)
 	kex_pair_close(&p);
 }
 
+/* As an agent and a server bind it to the session, whatever key a later exchange comes with. */
+static void test_the_first_host_key_is_kept(void **state)
+{
+	(void)state;
+	struct kex_pair p;
+
+	kex_pair_open(&p, TEST_ED25519_FILE, NULL, NULL);
+	assert_int_equal(kex_pair_exchange(&p), 0);
+	struct key *first = p.host_key;
+	p.host_key = other_ed25519_key();
+	assert_int_equal(kex_pair_exchange(&p), 0);
+	assert_int_equal(p.done[SIDE_CLIENT], 2);
+	assert_bytes(kex_first_host_key(p.kex[SIDE_CLIENT]), key_blob(first));
+	key_free(first);
+	kex_pair_close(&p);
+}
+
 /* ---- certificates of hosts: here only whether the certified key signed; what it says is cert.h's and hostkey.h's ---- */
 
 static int exchange_with_cert(
@@ -110,7 +127,7 @@ static int exchange_with_cert(
 	assert_int_equal(p.asked, rc == 0 ? 1 : 0);
 	if (rc == 0) {
 		kex_pair_assert_agreed(&p);
-		assert_bytes(kex_host_key(p.kex[SIDE_CLIENT]), wr_span(&p.cert));
+		assert_bytes(kex_first_host_key(p.kex[SIDE_CLIENT]), wr_span(&p.cert));
 		assert_string_equal(kex_host_key_algorithm(p.kex[SIDE_CLIENT]), algorithm);
 	}
 	kex_pair_close(&p);
@@ -172,6 +189,7 @@ int main(void)
 	    cmocka_unit_test(test_a_refused_host_key_ends_the_exchange),
 	    cmocka_unit_test(test_the_host_key_is_asked_about_in_later_exchanges_too),
 	    cmocka_unit_test(test_a_signature_by_another_key_is_refused),
+	    cmocka_unit_test(test_the_first_host_key_is_kept),
 	    cmocka_unit_test(test_a_certified_key_signs),
 	    cmocka_unit_test(test_a_certificate_for_another_key_is_refused),
 	};
