@@ -20,6 +20,7 @@
 /* RFC 9987 §6.1, and the numbers with which older agents refuse */
 enum agent_message {
 	AGENT_FAILURE = 5,
+	AGENT_SUCCESS = 6,
 	AGENTC_REQUEST_IDENTITIES = 11,
 	AGENT_IDENTITIES_ANSWER = 12,
 	AGENTC_SIGN_REQUEST = 13,
@@ -30,7 +31,7 @@ enum agent_message {
 };
 enum { SIGN_RSA_SHA2_256 = 2, SIGN_RSA_SHA2_512 = 4 };
 
-enum request { REQUEST_NONE, REQUEST_LIST, REQUEST_SIGN };
+enum request { REQUEST_NONE, REQUEST_LIST, REQUEST_SIGN, REQUEST_BIND };
 
 struct agent {
 	struct loop *loop;
@@ -43,6 +44,7 @@ struct agent {
 	union {
 		agent_identities_callback *identities;
 		agent_signature_callback *signature;
+		agent_bound_callback *bound;
 	} done;
 	void *arg;
 	const char *algorithm; /* that the signature must have; static */
@@ -73,6 +75,9 @@ static void fail_request(struct agent *agent, const struct err *reason)
 		break;
 	case REQUEST_SIGN:
 		agent->done.signature(agent->arg, SPAN("", 0), &e);
+		break;
+	case REQUEST_BIND:
+		agent->done.bound(agent->arg, &e);
 		break;
 	case REQUEST_NONE:
 		break;
@@ -161,6 +166,14 @@ static void give_signature(struct agent *agent, struct rd *r)
 	done(agent->arg, signature, NULL);
 }
 
+static void tell_bound(struct agent *agent)
+{
+	agent_bound_callback *done = agent->done.bound;
+
+	end_request(agent);
+	done(agent->arg, NULL);
+}
+
 static void take_answer(struct agent *agent, struct span message)
 {
 	struct rd r;
@@ -173,6 +186,8 @@ static void take_answer(struct agent *agent, struct span message)
 		refuse_request(agent, "refuses to list its keys");
 	else if (agent->request == REQUEST_SIGN && refused)
 		refuse_request(agent, "refuses to sign with this key (locked, or not confirmed?)");
+	else if (agent->request == REQUEST_BIND && (refused || type == AGENT_SUCCESS))
+		tell_bound(agent);
 	else if (agent->request == REQUEST_LIST && type == AGENT_IDENTITIES_ANSWER)
 		give_identities(agent, &r);
 	else if (agent->request == REQUEST_SIGN && type == AGENT_SIGN_RESPONSE)
@@ -300,7 +315,20 @@ void agent_sign(struct agent *agent, struct span key_blob, struct span algorithm
 	start_request(agent, REQUEST_SIGN, timeout_ms, arg, &body);
 }
 
-void agent_bind_session(
+enum binding { BIND_LOGIN, BIND_FORWARDED };
+
+static void write_bind(struct wr *w, struct span host_key, struct span session_id,
+    struct span signature, enum binding binding)
+{
+	wr_u8(w, AGENTC_EXTENSION);
+	wr_cstring(w, "session-bind@openssh.com");
+	wr_string(w, host_key);
+	wr_string(w, session_id);
+	wr_string(w, signature);
+	wr_bool(w, binding == BIND_FORWARDED); /* is_forwarding */
+}
+
+void agent_bind_login(
     struct agent *agent, struct span host_key, struct span session_id, struct span signature)
 {
 	struct wr body = WR_INIT;
@@ -308,15 +336,20 @@ void agent_bind_session(
 	assert(agent->request == REQUEST_NONE);
 	if (!agent->bev)
 		return;
-	wr_u8(&body, AGENTC_EXTENSION);
-	wr_cstring(&body, "session-bind@openssh.com");
-	wr_string(&body, host_key);
-	wr_string(&body, session_id);
-	wr_string(&body, signature);
-	wr_bool(&body, false); /* we log in ourselves; forwarding binds elsewhere */
+	write_bind(&body, host_key, session_id, signature, BIND_LOGIN);
 	send_message(agent, &body);
 	agent->unheeded++;
 	wr_clear(&body);
+}
+
+void agent_bind_forwarded(struct agent *agent, struct span host_key, struct span session_id,
+    struct span signature, uint64_t timeout_ms, agent_bound_callback *done, void *arg)
+{
+	struct wr body = WR_INIT;
+
+	write_bind(&body, host_key, session_id, signature, BIND_FORWARDED);
+	agent->done.bound = done;
+	start_request(agent, REQUEST_BIND, timeout_ms, arg, &body);
 }
 
 /* ---- beginning and end ---- */
@@ -345,9 +378,13 @@ struct agent *agent_new(struct loop *loop, const char *path, struct err *e)
 {
 	int fd = connect_to(path, e);
 
-	if (fd < 0)
-		return NULL;
+	return fd < 0 ? NULL : agent_new_on(loop, fd);
+}
+
+struct agent *agent_new_on(struct loop *loop, evutil_socket_t fd)
+{
 	struct agent *agent = NEW(struct agent);
+
 	agent->loop = loop;
 	agent->bev = bev_socket_new(loop, fd);
 	timer_init(&agent->deadline, loop, on_deadline, agent);
@@ -365,4 +402,16 @@ void agent_free(struct agent *agent)
 	end_request(agent);
 	bev_free(agent->bev);
 	free(agent);
+}
+
+struct bufferevent *agent_detach(struct agent *agent)
+{
+	struct bufferevent *bev = agent->bev;
+
+	assert(bev && agent->request == REQUEST_NONE && agent->unheeded == 0);
+	bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+	bufferevent_setwatermark(bev, EV_READ, 0, BEV_HIGH_MARK);
+	agent->bev = NULL;
+	agent_free(agent);
+	return bev;
 }

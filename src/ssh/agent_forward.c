@@ -7,10 +7,12 @@
 #include "net/bev.h"
 #include "net/connector.h"
 #include "net/relay.h"
+#include "ssh/agent.h"
 
 enum {
 	STREAMS_MAX = 64, /* at once: a server with an appetite must not use up our descriptors */
-	CONNECT_TIMEOUT_MS = 10000
+	CONNECT_TIMEOUT_MS = 10000,
+	BIND_TIMEOUT_MS = 30000 /* it may be waiting for somebody to touch a key */
 };
 
 static const char property[] = "agent-forward";
@@ -23,12 +25,13 @@ struct agent_forward {
 	size_t stream_count;
 };
 
-/* One connection to the agent: connecting for a pending channel, then a relay. */
+/* One connection to the agent: for a pending channel it is connected, then bound; then it is a relay. */
 struct stream {
 	struct agent_forward *owner;
 	struct list node;
 	struct channel *pending;
 	struct connector *connector;
+	struct agent *agent;
 	struct relay *relay;
 };
 
@@ -37,6 +40,7 @@ static void stream_free(struct stream *stream)
 	list_remove(&stream->node);
 	stream->owner->stream_count--;
 	connector_cancel(stream->connector);
+	agent_free(stream->agent);
 	relay_free(stream->relay);
 	free(stream);
 }
@@ -59,11 +63,30 @@ static void refuse(struct stream *stream)
 	stream_free(stream);
 }
 
+static void on_bound(void *arg, const struct err *e)
+{
+	struct stream *stream = arg;
+	struct relay_options options = {.on_end = on_relay_end, .arg = stream};
+
+	if (e) {
+		refuse(stream);
+		return;
+	}
+	struct bufferevent *bev = agent_detach(stream->agent);
+
+	stream->agent = NULL;
+	channel_accept(stream->pending, NULL, NULL);
+	stream->relay = relay_new(session_event_loop(stream->owner->session), bev,
+	    channel_bev(stream->pending), &options);
+	stream->pending = NULL;
+}
+
+/* Before anything of the server's reaches the agent it hears from where that comes, and holds it to what ssh-add -h allows there. */
 static void on_connected(void *arg, int fd, const struct addr *peer, const struct err *e)
 {
 	struct stream *stream = arg;
 	struct session *s = stream->owner->session;
-	struct relay_options options = {.on_end = on_relay_end, .arg = stream};
+	const struct transport *t = session_transport(s);
 
 	(void)peer;
 	(void)e;
@@ -72,13 +95,12 @@ static void on_connected(void *arg, int fd, const struct addr *peer, const struc
 		refuse(stream);
 		return;
 	}
-	channel_accept(stream->pending, NULL, NULL);
-	stream->relay = relay_new(session_event_loop(s), bev_socket_new(session_event_loop(s), fd),
-	    channel_bev(stream->pending), &options);
-	stream->pending = NULL;
+	stream->agent = agent_new_on(session_event_loop(s), fd);
+	agent_bind_forwarded(stream->agent, transport_host_key(t), transport_session_id(t),
+	    transport_host_key_signature(t), BIND_TIMEOUT_MS, on_bound, stream);
 }
 
-/* The session ended while we were connecting. */
+/* The session ended before the agent was there. */
 static void on_pending_closed(void *arg, struct channel *c, const struct err *e)
 {
 	(void)c;

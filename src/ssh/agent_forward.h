@@ -1,7 +1,8 @@
 /*
  * Agent forwarding: a command on the server may use the agent here. It asks by the request
  * auth-agent-req@openssh.com before it starts; from then on the server opens auth-agent@openssh.com channels, and each becomes a
- * connection to the agent's socket.
+ * connection to the agent's socket. The agent is told to which host it is forwarded (session-bind@openssh.com), so that keys which
+ * ssh-add -h keeps for some hosts can be used from there only as far as that allows.
  *
  * Off unless somebody starts it: while such a session lives, whoever is root on the server can use the agent's keys too.
  */

@@ -521,7 +521,7 @@ static void list_agent(struct auth *auth)
 {
 	const struct transport *t = auth->transport;
 
-	agent_bind_session(auth->agent, transport_host_key(t), transport_session_id(t),
+	agent_bind_login(auth->agent, transport_host_key(t), transport_session_id(t),
 	    transport_host_key_signature(t));
 	auth_set_agent_state(auth, AGENT_LISTING);
 	agent_list(auth->agent, auth->agent_timeout_ms, on_agent_list, auth);

@@ -73,6 +73,14 @@ static void on_signature(void *arg, struct span signature, const struct err *e)
 	must(e || span_is(key_blob_type(signature), "rsa-sha2-512"));
 }
 
+static void on_bound(void *arg, const struct err *e)
+{
+	unsigned *calls = arg;
+
+	(*calls)++;
+	must(!e || e->class == ERR_LOGIN);
+}
+
 static void run(void)
 {
 	for (int i = 0; i < PASSES; i++)
@@ -91,8 +99,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(agent != NULL);
 	int peer = accept(listener, NULL, NULL);
 	if (data[0] & 2)
-		agent_bind_session(agent, SPAN("k", 1), SPAN("i", 1), SPAN("s", 1));
-	if (data[0] & 1)
+		agent_bind_login(agent, SPAN("k", 1), SPAN("i", 1), SPAN("s", 1));
+	if (data[0] & 4)
+		agent_bind_forwarded(
+		    agent, SPAN("k", 1), SPAN("i", 1), SPAN("s", 1), DEADLINE_MS, on_bound, &calls);
+	else if (data[0] & 1)
 		agent_sign(agent, SPAN("k", 1), SPAN_LITERAL("rsa-sha2-512"), SPAN("d", 1),
 		    DEADLINE_MS, on_signature, &calls);
 	else

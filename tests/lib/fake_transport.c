@@ -315,3 +315,15 @@ struct span transport_session_id(const struct transport *t)
 	(void)t;
 	return SPAN_LITERAL("session identifier");
 }
+
+struct span transport_host_key(const struct transport *t)
+{
+	(void)t;
+	return SPAN_LITERAL("host key");
+}
+
+struct span transport_host_key_signature(const struct transport *t)
+{
+	(void)t;
+	return SPAN_LITERAL("signature");
+}

@@ -147,6 +147,22 @@ def test_the_agent_goes_along_where_that_is_wished(forwarded, adit, one_host, ag
     assert (done.returncode == 0) == forwarded
 
 
+@pytest.mark.parametrize("way, allowed", [(["-h", "first", "-h", "first>second"], True), (["-h", "second"], False)])
+def test_who_has_the_agent_there_may_do_what_its_keys_are_for(way, allowed, adit, sshd, one_host, agent, keys, folder):
+    """The key may be used for the second host, by way of the first or from here alone."""
+    path, add = agent
+    first, second = sshd(host_keys=["host_ed25519"]), sshd(host_keys=["host_rsa"])
+    hosts, known_hosts = folder / "hosts", folder / "known_hosts-second"
+    hosts.write_text(f"first {keys.blob('host_ed25519')}\nsecond {keys.blob('host_rsa')}\n", encoding="ascii")
+    known_hosts.write_text(second.known_hosts(), encoding="ascii")
+    add("-H", hosts, *way, keys.path("id_ecdsa256"))
+    one_host(first, agent=str(path), forward_agent=True)
+    done = execute(adit, f"ssh -F none -p {second.port} -o UserKnownHostsFile={known_hosts} -o BatchMode=yes -o IdentityFile=none"
+                         " 127.0.0.1 echo welcome")
+    assert (done.stdout == b"welcome\n") == allowed, done.stderr
+    assert (done.returncode == 0) == allowed
+
+
 def test_what_fails_is_said_once_with_its_exit_code(adit, sshd, one_host, tunnels, folder, keys):
     one_host(sshd(), identity=str(keys.make("id_stranger", "-t", "ed25519")))
     done = execute(adit, "true")

@@ -36,6 +36,40 @@ static void agent_remove(struct agent *a)
 	rmdir(a->folder);
 }
 
+/* The next connection, by a loop that turns; -1: none. */
+static int agent_accept(struct rig *rig, struct agent *a)
+{
+	rig_settle(rig);
+	return accept(a->listener, NULL, NULL);
+}
+
+static void expect_bind(int fd)
+{
+	uint8_t head[4], body[200];
+	struct rd r;
+
+	assert_int_equal(recv(fd, head, 4, MSG_DONTWAIT), 4);
+	size_t n = get_u32(head);
+	assert_true(n <= sizeof(body));
+	assert_int_equal(recv(fd, body, n, MSG_DONTWAIT), n);
+	rd_init(&r, SPAN(body, n));
+	assert_int_equal(rd_u8(&r), 27);
+	assert_true(span_is(rd_string(&r), "session-bind@openssh.com"));
+	assert_true(span_is(rd_string(&r), "host key"));
+	assert_true(span_is(rd_string(&r), "session identifier"));
+	assert_true(span_is(rd_string(&r), "signature"));
+	assert_int_equal(rd_u8(&r), 1); /* forwarding */
+	assert_int_equal(rd_end(&r), 0);
+}
+
+static void say(struct rig *rig, int fd, uint8_t answer)
+{
+	const uint8_t message[] = {0, 0, 0, 1, answer};
+
+	assert_int_equal(write(fd, message, sizeof(message)), sizeof(message));
+	rig_settle(rig);
+}
+
 static void free_exec(void *arg)
 {
 	exec_free(arg);
@@ -99,19 +133,28 @@ static void test_nobody_gets_it_before_a_command_asked(void **state)
 	agent_remove(&agent);
 }
 
-static void test_the_channel_is_joined_to_the_agent(void **state)
+static struct rig *ask_for(struct agent *agent)
 {
-	struct agent agent = agent_make();
 	struct rig *rig = rig_new();
-	char answer[16] = "";
-	int fd;
 
-	(void)state;
-	agent_forward_start(rig->session, agent.path);
+	agent_forward_start(rig->session, agent->path);
 	run_command(rig);
 	(void)rig_sent(rig);
 	(void)rig_sent(rig);
 	rig_feed(rig, "bsuuu", SSH_MSG_CHANNEL_OPEN, "auth-agent@openssh.com", 9, 1000, 1000);
+	return rig;
+}
+
+static void test_the_channel_is_joined_to_the_agent(void **state)
+{
+	struct agent agent = agent_make();
+	struct rig *rig = ask_for(&agent);
+	char answer[16] = "";
+	int fd = agent_accept(rig, &agent);
+
+	(void)state;
+	expect_bind(fd);
+	say(rig, fd, 6);
 	rig_expect(rig, "buuuu", SSH_MSG_CHANNEL_OPEN_CONFIRMATION, 9, 1, RIG_WINDOW, RIG_PACKET);
 	assert_int_equal(session_channel_count(rig->session), 2);
 	/* The command counts, the agent's channel does not. */
@@ -119,8 +162,6 @@ static void test_the_channel_is_joined_to_the_agent(void **state)
 	rig_expect(rig, "bu", SSH_MSG_CHANNEL_CLOSE, 7);
 	assert_false(session_busy(rig->session, SESSION_VISIBLE_ONLY));
 	assert_true(session_busy(rig->session, SESSION_INVISIBLE_TOO));
-	fd = accept(agent.listener, NULL, NULL);
-	assert_true(fd >= 0);
 	rig_feed(rig, "bus", SSH_MSG_CHANNEL_DATA, 1, "question");
 	rig_settle(rig);
 	assert_int_equal(read(fd, answer, sizeof(answer)), 8);
@@ -137,6 +178,43 @@ static void test_the_channel_is_joined_to_the_agent(void **state)
 	assert_int_equal(session_channel_count(rig->session), 0);
 	rig_free(rig);
 	agent_remove(&agent);
+}
+
+static void test_an_old_agent_need_not_know_what_a_session_is(void **state)
+{
+	struct agent agent = agent_make();
+	struct rig *rig = ask_for(&agent);
+	int fd = agent_accept(rig, &agent);
+
+	(void)state;
+	expect_bind(fd);
+	rig_expect_nothing(rig);
+	say(rig, fd, 5);
+	assert_int_equal(rig_sent(rig).p[0], SSH_MSG_CHANNEL_OPEN_CONFIRMATION);
+	close(fd);
+	rig_free(rig);
+	agent_remove(&agent);
+}
+
+static void test_an_agent_that_is_not_told_is_not_forwarded(void **state)
+{
+	(void)state;
+	for (int manner = 0; manner < 3; manner++) {
+		struct agent agent = agent_make();
+		struct rig *rig = ask_for(&agent);
+		int fd = agent_accept(rig, &agent);
+
+		if (manner == 0)
+			say(rig, fd, 12); /* answers something else */
+		else if (manner == 1)
+			shutdown(fd, SHUT_RDWR);
+		else
+			loop_fake_advance(rig->loop, 30000);
+		expect_refusal(rig, 9, OPEN_CONNECT_FAILED);
+		close(fd);
+		rig_free(rig);
+		agent_remove(&agent);
+	}
 }
 
 static void test_an_agent_that_is_not_there_is_a_refusal(void **state)
@@ -162,6 +240,7 @@ static void test_there_is_a_limit(void **state)
 {
 	struct agent agent = agent_make();
 	struct rig *rig = rig_new();
+	int fds[64];
 
 	(void)state;
 	agent_forward_start(rig->session, agent.path);
@@ -171,30 +250,54 @@ static void test_there_is_a_limit(void **state)
 	for (uint32_t i = 0; i < 64; i++) {
 		rig_feed(
 		    rig, "bsuuu", SSH_MSG_CHANNEL_OPEN, "auth-agent@openssh.com", i, 1000, 1000);
-		assert_int_equal(rig_sent(rig).p[0], SSH_MSG_CHANNEL_OPEN_CONFIRMATION);
+		fds[i] = agent_accept(rig, &agent);
+		if (i % 2) /* those that are not bound yet count as well */
+			say(rig, fds[i], 6);
 	}
+	for (uint32_t i = 0; i < 32; i++)
+		assert_int_equal(rig_sent(rig).p[0], SSH_MSG_CHANNEL_OPEN_CONFIRMATION);
 	rig_feed(rig, "bsuuu", SSH_MSG_CHANNEL_OPEN, "auth-agent@openssh.com", 64, 1000, 1000);
 	expect_refusal(rig, 64, OPEN_RESOURCE_SHORTAGE);
 	rig_free(rig); /* with all of them open */
+	for (uint32_t i = 0; i < 64; i++)
+		close(fds[i]);
 	agent_remove(&agent);
 }
 
-static void test_the_session_may_end_while_the_agent_is_being_connected(void **state)
+static void test_the_session_may_end_before_the_agent_is_there(void **state)
+{
+	(void)state;
+	for (int bound = 0; bound < 2; bound++) {
+		struct agent agent = agent_make();
+		struct rig *rig = ask_for(&agent);
+		struct err e = ERR_INIT;
+		int fd = bound ? agent_accept(rig, &agent) : -1;
+
+		err_set(&e, ERR_NETWORK, "lost");
+		session_transport_closed(rig->session, &e);
+		rig_settle(rig);
+		assert_int_equal(session_channel_count(rig->session), 0);
+		if (fd >= 0)
+			close(fd);
+		rig_free(rig);
+		agent_remove(&agent);
+	}
+}
+
+static void test_the_path_may_change(void **state)
 {
 	struct agent agent = agent_make();
 	struct rig *rig = rig_new();
-	struct err e = ERR_INIT;
 
 	(void)state;
-	agent_forward_start(rig->session, agent.path);
+	agent_forward_start(rig->session, "/nowhere");
 	agent_forward_start(rig->session, agent.path);
 	run_command(rig);
 	rig_settle(rig);
 	rig_feed(rig, "bsuuu", SSH_MSG_CHANNEL_OPEN, "auth-agent@openssh.com", 9, 1000, 1000);
-	err_set(&e, ERR_NETWORK, "lost");
-	session_transport_closed(rig->session, &e);
-	rig_settle(rig);
-	assert_int_equal(session_channel_count(rig->session), 0);
+	int fd = agent_accept(rig, &agent);
+	assert_true(fd >= 0);
+	close(fd);
 	rig_free(rig);
 	agent_remove(&agent);
 }
@@ -206,9 +309,12 @@ int main(void)
 	    cmocka_unit_test(test_a_command_asks_for_it_before_it_runs),
 	    cmocka_unit_test(test_nobody_gets_it_before_a_command_asked),
 	    cmocka_unit_test(test_the_channel_is_joined_to_the_agent),
+	    cmocka_unit_test(test_an_old_agent_need_not_know_what_a_session_is),
+	    cmocka_unit_test(test_an_agent_that_is_not_told_is_not_forwarded),
 	    cmocka_unit_test(test_an_agent_that_is_not_there_is_a_refusal),
 	    cmocka_unit_test(test_there_is_a_limit),
-	    cmocka_unit_test(test_the_session_may_end_while_the_agent_is_being_connected),
+	    cmocka_unit_test(test_the_session_may_end_before_the_agent_is_there),
+	    cmocka_unit_test(test_the_path_may_change),
 	};
 
 	return cmocka_run_group_tests_name("ssh/agent_forward", tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/bev.h"
 #include "ssh/agent.h"
 
 /* An agent that does what the test says: a socket of which the test reads requests and writes answers. */
@@ -29,7 +30,8 @@ struct fixture {
 	struct strbuf comments; /* "a,b," */
 	struct wr signature;
 	struct err e;
-	bool free_in_callback, again_in_callback;
+	bool free_in_callback, again_in_callback, detach_in_callback;
+	struct bufferevent *detached;
 };
 
 static void listen_there(struct fixture *f)
@@ -224,7 +226,7 @@ static void expect_lost(struct fixture *f, const char *words)
 	expect_error(f, words);
 	ask_for_signature(f, "ssh-ed25519");
 	expect_error(f, words);
-	agent_bind_session(f->agent, SPAN("", 0), SPAN("", 0), SPAN("", 0));
+	agent_bind_login(f->agent, SPAN("", 0), SPAN("", 0), SPAN("", 0));
 }
 
 static void test_identities_are_listed(void **state)
@@ -486,7 +488,7 @@ static void test_a_session_is_bound_and_its_answer_not_waited_for(void **state)
 	struct wr w = signature_answer("ssh-ed25519");
 	struct rd r;
 
-	agent_bind_session(
+	agent_bind_login(
 	    f->agent, SPAN_LITERAL("host key"), SPAN_LITERAL("session"), SPAN_LITERAL("signature"));
 	ask_for_signature(f, "ssh-ed25519");
 	struct wr request = read_request(f);
@@ -506,6 +508,98 @@ static void test_a_session_is_bound_and_its_answer_not_waited_for(void **state)
 	assert_int_equal(f->calls, 1);
 	assert_false(err_is_set(&f->e));
 	wr_clear(&w);
+}
+
+static void on_bound(void *arg, const struct err *e)
+{
+	struct fixture *f = arg;
+
+	f->calls++;
+	if (e)
+		f->e = *e;
+	else if (f->detach_in_callback)
+		f->detached = agent_detach(f->agent);
+	if (f->free_in_callback)
+		agent_free(f->agent);
+	if (f->detached || f->free_in_callback)
+		f->agent = NULL;
+}
+
+static void bind_forwarded(struct fixture *f)
+{
+	agent_bind_forwarded(f->agent, SPAN_LITERAL("host key"), SPAN_LITERAL("session"),
+	    SPAN_LITERAL("signature"), 30000, on_bound, f);
+	run(f);
+}
+
+static void test_a_connection_is_bound_before_it_is_forwarded(void **state)
+{
+	static const uint8_t answers[] = {6, 5, 28, 30}; /* done; an old agent's refusals */
+	struct fixture *f = *state;
+	struct rd r;
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		f->calls = 0;
+		bind_forwarded(f);
+		struct wr request = read_request(f);
+		rd_init(&r, wr_span(&request));
+		assert_int_equal(rd_u8(&r), 27);
+		assert_true(span_is(rd_string(&r), "session-bind@openssh.com"));
+		assert_true(span_is(rd_string(&r), "host key"));
+		assert_true(span_is(rd_string(&r), "session"));
+		assert_true(span_is(rd_string(&r), "signature"));
+		assert_int_equal(rd_u8(&r), 1);
+		assert_int_equal(rd_end(&r), 0);
+		wr_clear(&request);
+		assert_int_equal(f->calls, 0);
+		answer(f, SPAN(&answers[i], 1));
+		assert_int_equal(f->calls, 1);
+		assert_false(err_is_set(&f->e));
+	}
+}
+
+static void test_an_agent_that_cannot_be_bound_is_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct wr w = two_identities();
+
+	bind_forwarded(f);
+	answer(f, wr_span(&w));
+	expect_lost(f, "not asked for");
+	wr_clear(&w);
+
+	assert_int_equal(tear_down(state), 0);
+	assert_int_equal(set_up(state), 0);
+	f = *state;
+	bind_forwarded(f);
+	loop_fake_advance(f->loop, 30000);
+	expect_lost(f, "did not answer within 30 s");
+
+	assert_int_equal(tear_down(state), 0);
+	assert_int_equal(set_up(state), 0);
+	f = *state;
+	bind_forwarded(f);
+	close(f->peer);
+	f->peer = -1;
+	run(f);
+	expect_lost(f, "closed the connection");
+}
+
+static void test_a_detached_connection_is_another_ones(void **state)
+{
+	struct fixture *f = *state;
+	char bytes[8] = "";
+
+	f->detach_in_callback = true;
+	bind_forwarded(f);
+	forget_request(f);
+	answer(f, SPAN("\x06", 1));
+	assert_non_null(f->detached);
+	answer_bytes(f, SPAN_LITERAL("more"));
+	assert_int_equal(evbuffer_remove(bufferevent_get_input(f->detached), bytes, 8), 4);
+	assert_string_equal(bytes, "more");
+	assert_int_equal(f->calls, 1);
+	bev_free(f->detached);
 }
 
 static void test_the_agent_may_be_freed_in_each_callback(void **state)
@@ -528,6 +622,15 @@ static void test_the_agent_may_be_freed_in_each_callback(void **state)
 	close(f->peer);
 	f->peer = -1;
 	run(f);
+	assert_null(f->agent);
+	assert_int_equal(f->calls, 1);
+
+	assert_int_equal(tear_down(state), 0);
+	assert_int_equal(set_up(state), 0);
+	f = *state;
+	f->free_in_callback = true;
+	bind_forwarded(f);
+	answer(f, SPAN("\x06", 1));
 	assert_null(f->agent);
 	assert_int_equal(f->calls, 1);
 }
@@ -600,6 +703,9 @@ int main(void)
 	    TEST(test_an_agent_that_dies_idle_fails_the_next_request),
 	    TEST(test_an_agent_that_is_silent_is_lost_in_time),
 	    TEST(test_a_session_is_bound_and_its_answer_not_waited_for),
+	    TEST(test_a_connection_is_bound_before_it_is_forwarded),
+	    TEST(test_an_agent_that_cannot_be_bound_is_lost),
+	    TEST(test_a_detached_connection_is_another_ones),
 	    TEST(test_the_agent_may_be_freed_in_each_callback),
 	    TEST(test_a_callback_may_ask_again),
 	    TEST(test_a_freed_agent_calls_nobody),
