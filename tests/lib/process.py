@@ -105,9 +105,10 @@ _libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
 
-def _end_with_the_tests():
-    """In the child: a test run that is itself killed leaves nothing behind."""
+def _prepare_child():
+    """A test run that is itself killed leaves nothing behind; and one that runs under nohup does not hand that on."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Process:
@@ -121,7 +122,7 @@ class Process:
             popen.setdefault("stdout", out)
             popen.setdefault("stderr", out)
             popen.setdefault("stdin", subprocess.DEVNULL)
-            self.popen = subprocess.Popen(self.argv, start_new_session=True, preexec_fn=_end_with_the_tests, **popen)
+            self.popen = subprocess.Popen(self.argv, start_new_session=True, preexec_fn=_prepare_child, **popen)
         self.pid = self.popen.pid
 
     def log(self):
