@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 
 #include "base/random.h"
 #include "base/secret.h"
@@ -16,11 +17,33 @@
 
 #define HASH_MAGIC "|1|"
 
+/* Made once and kept: a file may have thousands of lines, and HMAC() finds and makes everything anew each time. */
+static EVP_MAC_CTX *hmac_sha1(void)
+{
+	static EVP_MAC_CTX *made;
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA1"}, 0),
+	    OSSL_PARAM_construct_end(),
+	};
+
+	if (made)
+		return made;
+	EVP_MAC *hmac = evp_must_have(EVP_MAC_fetch(NULL, "HMAC", NULL));
+	made = evp_must_have(EVP_MAC_CTX_new(hmac));
+	evp_must(EVP_MAC_CTX_set_params(made, params));
+	EVP_MAC_free(hmac);
+	return made;
+}
+
 static void hash_name(const uint8_t salt[KNOWN_HOSTS_HASH_BYTES], const char *full_name,
     uint8_t ret_hash[KNOWN_HOSTS_HASH_BYTES])
 {
-	evp_must_have(HMAC(EVP_sha1(), salt, KNOWN_HOSTS_HASH_BYTES, (const uint8_t *)full_name,
-	    strlen(full_name), ret_hash, NULL));
+	EVP_MAC_CTX *ctx = hmac_sha1();
+	size_t n;
+
+	evp_must(EVP_MAC_init(ctx, salt, KNOWN_HOSTS_HASH_BYTES, NULL));
+	evp_must(EVP_MAC_update(ctx, (const uint8_t *)full_name, strlen(full_name)));
+	evp_must(EVP_MAC_final(ctx, ret_hash, &n, KNOWN_HOSTS_HASH_BYTES));
 }
 
 char *known_hosts_hash_name(const char *full_name)
