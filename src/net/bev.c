@@ -177,6 +177,15 @@ uint64_t bev_held_until_ms(struct bufferevent *bev)
 	return kind->held_until_ms ? kind->held_until_ms(bev, owner) : 0;
 }
 
+size_t bev_undelivered(struct bufferevent *bev)
+{
+	void *owner;
+	const struct bev_kind *kind = kind_of(bev, &owner);
+	size_t waiting = evbuffer_get_length(bufferevent_get_output(bev));
+
+	return waiting + (kind->in_transit ? kind->in_transit(bev, owner) : 0);
+}
+
 /* ---- what does not ---- */
 
 static size_t room(struct bufferevent *bev, short direction, struct evbuffer *buffer)

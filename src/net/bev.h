@@ -100,6 +100,10 @@ bool bev_at_eof(struct bufferevent *bev);
  * did; 0 if it never has. Silence before then says nothing about the other end. */
 uint64_t bev_held_until_ms(struct bufferevent *bev);
 
+/* How many bytes of what was appended to the output have not arrived, as far as one can tell: those in the output, and those in
+ * what lies below it (the kernel, the connection that carries a channel). For a look now and then: it may be a system call. */
+size_t bev_undelivered(struct bufferevent *bev);
+
 /* ---- for those who make a kind ---- */
 
 struct bev_kind {
@@ -111,6 +115,8 @@ struct bev_kind {
 	int (*error)(struct bufferevent *bev, void *owner);
 	bool (*at_eof)(struct bufferevent *bev, void *owner);
 	uint64_t (*held_until_ms)(struct bufferevent *bev, void *owner); /* NULL: never */
+	/* Bytes that left the output and have not arrived; it may count others' that have to arrive before. NULL: none */
+	size_t (*in_transit)(struct bufferevent *bev, void *owner);
 };
 
 /* libevent has no place for a user's pointer in a bufferevent, so the kinds stand in a table by

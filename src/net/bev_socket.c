@@ -447,6 +447,12 @@ static bool socket_at_eof(struct bufferevent *bev, void *owner)
 	return s->reports.eof_told;
 }
 
+static size_t socket_in_transit(struct bufferevent *bev, void *owner)
+{
+	(void)owner;
+	return bev_socket_unacknowledged(bev);
+}
+
 static const struct bev_kind socket_kind = {
     .name = "socket",
     .finish = socket_finish,
@@ -455,6 +461,7 @@ static const struct bev_kind socket_kind = {
     .reset = socket_reset,
     .error = socket_error,
     .at_eof = socket_at_eof,
+    .in_transit = socket_in_transit,
 };
 
 struct bufferevent *bev_socket_new(struct loop *loop, evutil_socket_t fd)

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/minmax.h"
 
-enum { BUDGET = 256 * 1024, CHAIN_MAX = 64 * 1024, PEEK_VECTORS = 64 };
+enum { BUDGET = 256 * 1024, CHAIN_MAX = 64 * 1024, PEEK_VECTORS = 64, IDLE_LOOKS = 4 };
 
 struct side {
 	struct relay *relay;
@@ -29,6 +29,7 @@ struct relay {
 	struct timer idle;
 	uint64_t idle_timeout_ms;
 	uint64_t last_active_ms;
+	size_t undelivered; /* when idle was looked at last */
 	bool reset;
 	void (*on_end)(void *arg, enum relay_end end, int error);
 	void *arg;
@@ -201,14 +202,32 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	pump(side);
 }
 
+static void look_later(struct relay *relay, uint64_t left_ms)
+{
+	timer_start(&relay->idle, min(left_ms, relay->idle_timeout_ms / IDLE_LOOKS + 1));
+}
+
+/* What was moved at once may take its time to leave: as long as it gets less, bytes move. */
+static void note_deliveries(struct relay *relay, uint64_t now_ms)
+{
+	size_t undelivered = bev_undelivered(relay->a.bev) + bev_undelivered(relay->b.bev);
+
+	if (undelivered < relay->undelivered)
+		relay->last_active_ms = now_ms;
+	relay->undelivered = undelivered;
+}
+
 static void on_idle(void *arg)
 {
 	struct relay *relay = arg;
-	uint64_t due_ms = relay->last_active_ms + relay->idle_timeout_ms;
 	uint64_t now_ms = clock_now_ms();
 
+	note_deliveries(relay, now_ms);
+
+	uint64_t due_ms = relay->last_active_ms + relay->idle_timeout_ms;
+
 	if (due_ms > now_ms)
-		timer_start(&relay->idle, due_ms - now_ms);
+		look_later(relay, due_ms - now_ms);
 	else
 		end(relay, RELAY_END_IDLE, 0, bev_reset);
 }
@@ -268,7 +287,7 @@ struct relay *relay_new(struct loop *loop, struct bufferevent *a, struct buffere
 	timer_init(&relay->idle, loop, on_idle, relay);
 	relay->idle_timeout_ms = options->idle_timeout_ms;
 	if (relay->idle_timeout_ms)
-		timer_start(&relay->idle, relay->idle_timeout_ms);
+		look_later(relay, relay->idle_timeout_ms);
 	return relay;
 }
 

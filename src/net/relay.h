@@ -18,12 +18,14 @@ enum relay_end {
 	RELAY_END_FINISHED, /* both sides sent EOF and got everything */
 	RELAY_END_FAILED_A, /* a reset or an error of a, with bev_error() as error */
 	RELAY_END_FAILED_B,
-	RELAY_END_IDLE, /* idle_timeout_ms passed without a byte either way; both sides were reset */
+	/* idle_timeout_ms passed without a byte either way, those included that were moved before and leave slowly
+	 * (bev_undelivered()); both sides were reset */
+	RELAY_END_IDLE,
 	RELAY_END_STOPPED /* relay_reset() was called */
 };
 
 struct relay_options {
-	uint64_t idle_timeout_ms; /* 0: never */
+	uint64_t idle_timeout_ms; /* 0: never. Looked at four times as often */
 	/* The last thing the relay does; afterwards it is gone. error is an errno value or 0. */
 	void (*on_end)(void *arg, enum relay_end end, int error);
 	void *arg;
@@ -39,7 +41,7 @@ struct relay *relay_new(struct loop *loop, struct bufferevent *a, struct buffere
 void relay_free(struct relay *relay);
 /* Ends it now: both sides are reset, on_end says RELAY_END_STOPPED (from the loop). */
 void relay_reset(struct relay *relay);
-/* clock_now_ms() of the last byte either way. */
+/* clock_now_ms() of the last byte either way; of one that leaves slowly, when that was seen. */
 uint64_t relay_last_active_ms(const struct relay *relay);
 
 #endif

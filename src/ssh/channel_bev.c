@@ -303,6 +303,21 @@ static uint64_t kind_held_until_ms(struct bufferevent *bev, void *owner)
 	return max(transport_exchanged_ms(t), transport_held_until_ms(t));
 }
 
+/* The rest of the way, from the server to the target, we do not see. */
+static size_t kind_in_transit(struct bufferevent *bev, void *owner)
+{
+	struct channel_bev *b = owner;
+
+	(void)bev;
+	if (!b->channel)
+		return 0;
+
+	uint64_t delivered = transport_bytes_delivered(b->channel->session->transport);
+	uint64_t last = b->channel->last_data;
+
+	return last > delivered ? (size_t)(last - delivered) : 0;
+}
+
 static const struct bev_kind channel_kind = {
     .name = "channel",
     .finish = kind_finish,
@@ -312,6 +327,7 @@ static const struct bev_kind channel_kind = {
     .error = kind_error,
     .at_eof = kind_at_eof,
     .held_until_ms = kind_held_until_ms,
+    .in_transit = kind_in_transit,
 };
 
 struct bufferevent *channel_bev_bufferevent(const struct channel_bev *b)

@@ -185,6 +185,7 @@ struct channel {
 	struct map *properties;
 	struct wr opening; /* what our OPEN, or our OPEN_FAILURE, says beyond the usual */
 	uint64_t bytes_in, bytes_out;
+	uint64_t last_data; /* transport_bytes_sent() after the last data that was sent */
 	uint64_t opened_us; /* when our OPEN was sent */
 	uint32_t local_id, remote_id;
 	enum channel_state state;

@@ -220,6 +220,7 @@ static size_t send_data(struct channel *c)
 	drain(output, n);
 	c->remote_window -= (uint32_t)n;
 	c->bytes_out += n;
+	c->last_data = transport_bytes_sent(c->session->transport);
 	sharing_moved(c, n);
 	channel_output_drained(c, before);
 	return n;

@@ -535,6 +535,19 @@ bool transport_is_ready(const struct transport *t)
 	return t->state == STATE_OPEN && !t->ready_is_owed;
 }
 
+uint64_t transport_bytes_sent(const struct transport *t)
+{
+	return t->bytes_out_before + packet_sealer_count(t->sealer).bytes;
+}
+
+uint64_t transport_bytes_delivered(const struct transport *t)
+{
+	uint64_t sent = transport_bytes_sent(t);
+	size_t waiting = t->bev ? bev_undelivered(t->bev) : 0;
+
+	return sent > waiting ? sent - waiting : 0;
+}
+
 struct bufferevent *transport_bev(const struct transport *t)
 {
 	return t->bev;
@@ -584,7 +597,7 @@ void transport_get_info(const struct transport *t, struct transport_info *ret_in
 	    .mac_in = mac_name(in),
 	    .post_quantum = kex_is_post_quantum(t->kex),
 	    .bytes_in = t->bytes_in_before + packet_opener_count(t->opener).bytes,
-	    .bytes_out = t->bytes_out_before + packet_sealer_count(t->sealer).bytes,
+	    .bytes_out = transport_bytes_sent(t),
 	    .rekeys = t->exchanges ? t->exchanges - 1 : 0,
 	};
 }

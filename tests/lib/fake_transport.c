@@ -29,6 +29,8 @@ struct transport {
 	uint64_t exchanged_ms, held_until_ms;
 	size_t shut_after; /* 0: not by itself */
 	uint64_t bytes_sent;
+	bool is_slow;
+	uint64_t delivered;
 	uint64_t last_received_ms;
 	unsigned quirks;
 	const char *extension;
@@ -174,6 +176,22 @@ void fake_transport_release(struct transport *t)
 uint64_t transport_exchanged_ms(const struct transport *t)
 {
 	return t->rekeying ? clock_now_ms() : t->exchanged_ms;
+}
+
+void fake_transport_set_delivered(struct transport *t, uint64_t bytes)
+{
+	t->is_slow = true;
+	t->delivered = bytes;
+}
+
+uint64_t transport_bytes_sent(const struct transport *t)
+{
+	return t->bytes_sent;
+}
+
+uint64_t transport_bytes_delivered(const struct transport *t)
+{
+	return t->is_slow ? t->delivered : t->bytes_sent;
 }
 
 uint64_t transport_held_until_ms(const struct transport *t)

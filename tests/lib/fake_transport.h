@@ -24,6 +24,9 @@ bool fake_transport_next(struct transport *t, struct span *ret_message);
 size_t fake_transport_sent_count(const struct transport *t);   /* of those */
 uint64_t fake_transport_bytes_sent(const struct transport *t); /* of all */
 
+/* Of those only so many have arrived. */
+void fake_transport_set_delivered(struct transport *t, uint64_t bytes);
+
 /* As with a full output, or during a key exchange. Opening tells the session. */
 void fake_transport_shut(struct transport *t);
 void fake_transport_begin_rekey(struct transport *t);

@@ -340,7 +340,7 @@ static void test_quickack_is_for_tcp_and_harms_nobody_else(void **state)
 static void test_what_the_other_end_has_not_acknowledged(void **state)
 {
 	struct fixture f;
-	char byte;
+	char bytes[3];
 
 	(void)state;
 	fixture_begin(&f, unix_fds);
@@ -348,7 +348,12 @@ static void test_what_the_other_end_has_not_acknowledged(void **state)
 	evbuffer_add(bufferevent_get_output(f.end.bev), "x", 1);
 	bev_flush(f.end.bev);
 	assert_true(bev_socket_unacknowledged(f.end.bev) > 0);
-	assert_int_equal(read(f.peer, &byte, 1), 1);
+	assert_int_equal(bev_undelivered(f.end.bev), bev_socket_unacknowledged(f.end.bev));
+	evbuffer_add(bufferevent_get_output(f.end.bev), "yz", 2);
+	assert_int_equal(bev_undelivered(f.end.bev), bev_socket_unacknowledged(f.end.bev) + 2);
+	bev_flush(f.end.bev);
+	assert_int_equal(read(f.peer, bytes, 3), 3);
+	assert_int_equal(bev_undelivered(f.end.bev), 0);
 	assert_int_equal(bev_socket_unacknowledged(f.end.bev), 0);
 	fixture_end(&f);
 }

@@ -310,6 +310,57 @@ static void test_a_client_that_dies_before_it_took_everything_ends_the_relay(voi
 	finish(&f);
 }
 
+/* client has said 200000 bytes, and server takes nothing of what is more than 1000. */
+static void begin_slow_sink(struct fixture *f)
+{
+	clock_fake_start(1000, 0);
+	begin(f);
+	f->options.idle_timeout_ms = 5000;
+	f->server.reading = BEV_RULES_LEAVE;
+	bufferevent_setwatermark(f->server.bev, EV_READ, 0, 1000);
+	join(f);
+	bev_rules_write(&f->client, 0, 200000);
+	bev_rules_settle(f->loop);
+	/* All of it was moved at once. */
+	assert_int_equal(f->bytes_a_to_b, 200000);
+	assert_true(bev_undelivered(f->b) > 190000);
+}
+
+static void test_what_leaves_slowly_is_not_idle(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_slow_sink(&f);
+	for (int i = 0; i < 10; i++) {
+		loop_fake_advance(f.loop, 4000);
+		assert_int_equal(f.ends, 0);
+		bev_rules_take(&f.server);
+		bev_rules_settle(f.loop);
+		assert_int_equal(f.bytes_a_to_b, 200000);
+	}
+	loop_fake_advance(f.loop, 4000);
+	assert_int_equal(f.ends, 0);
+	loop_fake_advance(f.loop, 3000);
+	assert_int_equal(f.ends, 1);
+	assert_int_equal(f.how, RELAY_END_IDLE);
+	finish(&f);
+}
+
+static void test_what_does_not_leave_is_idle(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_slow_sink(&f);
+	loop_fake_advance(f.loop, 4999);
+	assert_int_equal(f.ends, 0);
+	loop_fake_advance(f.loop, 1);
+	assert_int_equal(f.ends, 1);
+	assert_int_equal(f.how, RELAY_END_IDLE);
+	finish(&f);
+}
+
 static void test_idle_means_without_a_byte_either_way(void **state)
 {
 	struct fixture f;
@@ -410,6 +461,8 @@ int main(void)
 	    cmocka_unit_test(test_an_answer_before_the_end_reaches_a_client_that_still_sends),
 	    cmocka_unit_test(test_a_client_that_dies_before_it_took_everything_ends_the_relay),
 	    cmocka_unit_test(test_idle_means_without_a_byte_either_way),
+	    cmocka_unit_test(test_what_leaves_slowly_is_not_idle),
+	    cmocka_unit_test(test_what_does_not_leave_is_idle),
 	    cmocka_unit_test(test_reset_ends_it_from_the_loop),
 	    cmocka_unit_test(test_free_tells_nobody),
 	    cmocka_unit_test(test_a_callback_moves_no_more_than_its_budget),

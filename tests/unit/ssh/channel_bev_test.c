@@ -160,6 +160,35 @@ static void opened_bev_free(struct opened_bev *o)
 	free(o);
 }
 
+/* It is in its connection's output, or in the kernel. */
+static void test_what_its_connection_has_not_delivered_is_undelivered(void **state)
+{
+	struct opened_bev *o = opened_bev_new();
+	struct transport *t = o->rig->transport;
+	struct watched other;
+
+	(void)state;
+	rig_open(o->rig, &other);
+	fake_transport_set_delivered(t, fake_transport_bytes_sent(t));
+	assert_int_equal(bev_undelivered(o->end.bev), 0);
+	fake_transport_shut(t);
+	evbuffer_add(bufferevent_get_output(o->end.bev), "0123456789", 10);
+	rig_settle(o->rig);
+	assert_int_equal(bev_undelivered(o->end.bev), 10);
+	fake_transport_open(t);
+	rig_settle(o->rig);
+	assert_int_equal(bev_undelivered(o->end.bev), 10 + 9); /* a message on the wire */
+	uint64_t all = fake_transport_bytes_sent(t);
+	/* What others send afterwards is theirs. */
+	channel_send(other.channel, SPAN_LITERAL("more"));
+	rig_settle(o->rig);
+	fake_transport_set_delivered(t, all - 5);
+	assert_int_equal(bev_undelivered(o->end.bev), 5);
+	fake_transport_set_delivered(t, all + 1);
+	assert_int_equal(bev_undelivered(o->end.bev), 0);
+	opened_bev_free(o);
+}
+
 static void test_it_is_held_while_its_connection_or_one_below_exchanges_keys(void **state)
 {
 	struct opened_bev *o = opened_bev_new();
@@ -616,6 +645,7 @@ int main(void)
 	    BEV_RULES_TESTS(&large),
 	    cmocka_unit_test(test_refusal_is_an_error_that_says_why),
 	    cmocka_unit_test(test_what_was_written_before_the_confirmation_is_sent_after_it),
+	    cmocka_unit_test(test_what_its_connection_has_not_delivered_is_undelivered),
 	    cmocka_unit_test(test_it_is_held_while_its_connection_or_one_below_exchanges_keys),
 	    cmocka_unit_test(test_freeing_sends_eof_and_close),
 	    cmocka_unit_test(test_freeing_with_unsent_output_sends_no_eof),
