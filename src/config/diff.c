@@ -49,14 +49,6 @@ static void give_keys(struct config_op *op, const struct changes *changes)
 	op->key_count = changes->count;
 }
 
-bool config_op_has_key(const struct config_op *op, const char *key)
-{
-	for (size_t i = 0; i < op->key_count; i++)
-		if (strcmp(op->keys[i], key) == 0)
-			return true;
-	return false;
-}
-
 /* ---- hosts ---- */
 
 enum verdict { VERDICT_NONE, VERDICT_SAME, VERDICT_RELINKED };
@@ -115,7 +107,8 @@ static void diff_hosts(struct config_plan *plan, struct map *old, const struct c
 
 /* ---- tunnels ---- */
 
-static struct config_op *add_forward_op(struct config_plan *plan, enum config_op_kind kind,
+/* Of what is in both snapshots: of its keys, or of one of its forwards. */
+static struct config_op *add_tunnel_op(struct config_plan *plan, enum config_op_kind kind,
     const struct config_tunnel *old, const struct config_tunnel *new)
 {
 	struct config_op *op = add_op(plan, kind);
@@ -150,14 +143,14 @@ static void diff_forwards(
 		const struct config_forward *before = find_forward(old, forward, taken);
 		struct config_op *op;
 		if (!before) {
-			op = add_forward_op(plan, CONFIG_FORWARD_ADDED, old, new);
+			op = add_tunnel_op(plan, CONFIG_FORWARD_ADDED, old, new);
 			op->new_forward = forward;
 			continue;
 		}
 		struct changes changes = compare(&keys_forward, before, forward);
 		if (changes.count == 0)
 			continue;
-		op = add_forward_op(
+		op = add_tunnel_op(
 		    plan, changes.live ? CONFIG_FORWARD_CHANGED : CONFIG_FORWARD_REBOUND, old, new);
 		op->old_forward = before;
 		op->new_forward = forward;
@@ -165,7 +158,7 @@ static void diff_forwards(
 	}
 	for (size_t i = 0; i < old->forward_count; i++)
 		if (!taken[i])
-			add_forward_op(plan, CONFIG_FORWARD_REMOVED, old, new)->old_forward =
+			add_tunnel_op(plan, CONFIG_FORWARD_REMOVED, old, new)->old_forward =
 			    &old->forwards[i];
 	free(taken);
 }
@@ -181,7 +174,7 @@ static void diff_tunnel(
 	}
 	struct changes changes = compare(&keys_tunnel, old, new);
 	if (changes.count > 0)
-		give_keys(add_forward_op(plan, CONFIG_TUNNEL_CHANGED, old, new), &changes);
+		give_keys(add_tunnel_op(plan, CONFIG_TUNNEL_CHANGED, old, new), &changes);
 	diff_forwards(plan, old, new);
 	if (plan->n == ops_before)
 		plan->unchanged++;

@@ -53,7 +53,6 @@ struct config_plan {
 /* Gives a plan. Keeps both snapshots: they must outlive it. old may be NULL: all is added. */
 struct config_plan *config_diff(const struct config *old, const struct config *new);
 void config_plan_free(struct config_plan *plan); /* NULL is legal */
-bool config_op_has_key(const struct config_op *op, const char *key);
 
 /*
  * The plan for people, a line each, sorted as the plan is; gives the words in lines, which the caller clears:

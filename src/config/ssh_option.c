@@ -338,7 +338,7 @@ static void read_unsupported(
 }
 
 #define HOST(field) offsetof(struct config_host, field)
-/* In the order in which values may depend on each other when `ssh -G` prints them: any. */
+/* In no order that means anything: what depends on other options waits for ssh_import_finish(). */
 static const struct option options[] = {
     {"hostname", read_address, .offset = HOST(address)},
     {"user", read_text, .offset = HOST(user)},
