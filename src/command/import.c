@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "command/command.h"
 #include "command/load.h"
+#include "config/ssh_command.h"
 #include "config/ssh_config.h"
 #include "config/ssh_spec.h"
 #include "config/writer.h"
@@ -22,9 +23,6 @@
 extern char **environ;
 
 enum { OUTPUT_MAX = 1024 * 1024 };
-
-/* What follows takes a value (ssh(1)). */
-static const char letters_with_value[] = "BbcDEeFIiJLlmOopPQRSWw";
 
 /* ---- running ssh ---- */
 
@@ -116,7 +114,7 @@ static void add_argument(struct arguments *a, const char *text)
 static int read_letters(struct arguments *a, int count, char *const *words)
 {
 	for (const char *p = words[0] + 1; *p; p++) {
-		if (!strchr(letters_with_value, *p))
+		if (!ssh_letter_takes_value(*p))
 			continue;
 		const char *value = p[1] ? p + 1 : (count > 1 ? words[1] : NULL);
 		if (*p == 'F')

@@ -85,6 +85,13 @@ static const struct letter *find_letter(char c)
 	return NULL;
 }
 
+bool ssh_letter_takes_value(char letter)
+{
+	const struct letter *known = find_letter(letter);
+
+	return known && known->takes != FLAG;
+}
+
 static enum ssh_forward_option forward_option(char c)
 {
 	return c == 'L' ? SSH_LOCAL_FORWARD : c == 'R' ? SSH_REMOTE_FORWARD : SSH_DYNAMIC_FORWARD;

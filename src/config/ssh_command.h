@@ -18,4 +18,7 @@ struct config *config_from_ssh_arguments(int count, char *const *arguments,
     const struct config_algorithms *algorithms, struct config_errors *errors,
     struct config_errors *notes);
 
+/* Whether what follows this option letter of ssh(1) is its value. */
+bool ssh_letter_takes_value(char letter);
+
 #endif

@@ -287,6 +287,17 @@ static void test_the_same_host_twice_gets_two_names(void **state)
 	parsed_clear(&p);
 }
 
+static void test_the_letters_that_take_a_value_are_those_of_ssh(void **state)
+{
+	static const char with[] = "BbcDEeFIiJLlmOopPQRSWw", without[] = "46AaCfGgKkMNnqsTtVvXxYy%";
+
+	(void)state;
+	for (const char *p = with; *p; p++)
+		assert_true(ssh_letter_takes_value(*p));
+	for (const char *p = without; *p; p++)
+		assert_false(ssh_letter_takes_value(*p));
+}
+
 static void test_a_host_named_like_a_value_reads_back(void **state)
 {
 	static const char *const names[] = {"true", "false", "TRUE", "False"};
@@ -816,6 +827,7 @@ int main(void)
 	    cmocka_unit_test(test_a_command_line_is_a_host_and_a_tunnel),
 	    cmocka_unit_test(test_jumps_become_hosts_in_a_chain),
 	    cmocka_unit_test(test_the_same_host_twice_gets_two_names),
+	    cmocka_unit_test(test_the_letters_that_take_a_value_are_those_of_ssh),
 	    cmocka_unit_test(test_a_host_named_like_a_value_reads_back),
 	    cmocka_unit_test(test_options_become_keys),
 	    cmocka_unit_test(test_the_home_of_another_user_is_named_in_full),
