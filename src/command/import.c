@@ -206,16 +206,6 @@ static char *ask_defaults(struct config_errors *errors)
 
 /* ---- the command ---- */
 
-static void print_all(const struct config_errors *errors, const char *prefix)
-{
-	for (size_t i = 0; i < errors->n; i++) {
-		char *text = config_error_text(&errors->v[i]);
-
-		fprintf(stderr, "adit import: %s%s\n", prefix, text);
-		free(text);
-	}
-}
-
 static struct config *convert(
     struct arguments *a, struct config_errors *errors, struct config_errors *notes)
 {
@@ -274,8 +264,8 @@ static int import(const struct command *command, int argc, char **argv)
 	if (config && config->tunnel_count == 0)
 		fprintf(
 		    stderr, "adit import: there are no forwards: this is a host, and no tunnel\n");
-	print_all(&notes, "not carried over: ");
-	print_all(&errors, "");
+	load_print_each(&notes, "adit import: not carried over: ", "");
+	load_print_each(&errors, "adit import: ", "");
 	if (config) {
 		struct strbuf text = {0};
 

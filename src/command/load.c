@@ -75,24 +75,24 @@ struct config *load_config_file(const char *path, struct config_errors *errors)
 	return NULL;
 }
 
-static void print_each(const struct config_errors *errors, const char *mark)
+void load_print_each(const struct config_errors *errors, const char *before, const char *after)
 {
 	for (size_t i = 0; i < errors->n; i++) {
 		char *text = config_error_text(&errors->v[i]);
 
-		fprintf(stderr, "%s%s\n", text, mark);
+		fprintf(stderr, "%s%s%s\n", before, text, after);
 		free(text);
 	}
 }
 
 void load_print_errors(const struct config_errors *errors)
 {
-	print_each(errors, "");
+	load_print_each(errors, "", "");
 }
 
 void load_print_warnings(const struct config *config)
 {
-	print_each(&config->warnings, " (a warning)");
+	load_print_each(&config->warnings, "", " (a warning)");
 }
 
 struct config *load_config(const char *option, char **ret_path)

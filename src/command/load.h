@@ -19,6 +19,8 @@ extern const struct config_algorithms load_algorithms;
 /* The same for a known path, with the errors given instead of printed. */
 struct config *load_config_file(const char *path, struct config_errors *errors);
 
+/* A line each, to stderr, with what stands before and after all of them. */
+void load_print_each(const struct config_errors *errors, const char *before, const char *after);
 /* "FILE:LINE: message", a line each, to stderr. */
 void load_print_errors(const struct config_errors *errors);
 /* The same of what is no error, " (a warning)" behind it; for commands: the daemon has it in its log. */

@@ -10,16 +10,6 @@
 #include "command/load.h"
 #include "config/ssh_command.h"
 
-static void print_all(const struct config_errors *errors, const char *prefix)
-{
-	for (size_t i = 0; i < errors->n; i++) {
-		char *text = config_error_text(&errors->v[i]);
-
-		fprintf(stderr, "adit open: %s%s\n", prefix, text);
-		free(text);
-	}
-}
-
 static int open_command(const struct command *command, int argc, char **argv)
 {
 	struct config_errors errors = {0}, notes = {0};
@@ -32,8 +22,8 @@ static int open_command(const struct command *command, int argc, char **argv)
 	}
 	struct config *config =
 	    config_from_ssh_arguments(argc - 1, argv + 1, &load_algorithms, &errors, &notes);
-	print_all(&notes, "ignored: ");
-	print_all(&errors, "");
+	load_print_each(&notes, "adit open: ignored: ", "");
+	load_print_each(&errors, "adit open: ", "");
 	if (config && config->tunnel_count == 0) {
 		fprintf(stderr, "adit open: nothing to forward: give -L, -R or -D\n");
 		config_unref(config);
