@@ -108,8 +108,7 @@ static void apply(struct ssh_import *import, const struct letter *letter, const 
 	else if (letter->keyword)
 		ssh_import_option(import, letter->keyword, value);
 	else if (letter->value)
-		config_errors_add(import->notes, NULL, 0, "-%c: cannot be carried over: %s",
-		    letter->letter, letter->value);
+		config_errors_add(import->notes, NULL, 0, "-%c: %s", letter->letter, letter->value);
 }
 
 /* One argument that begins with '-': letters, the last of which may want what follows. Returns how many arguments it was. */

@@ -10,7 +10,8 @@
 /*
  * arguments[0..count) without the program's name: options before and after "[user@]host". Gives a snapshot with the jumps of -J and
  * the destination as hosts and, where there are forwards, one tunnel named as the destination; NULL and at least one error more
- * when something is wrong, StrictHostKeyChecking=no among that. notes gets a line for each option that cannot be carried over.
+ * when something is wrong, StrictHostKeyChecking=no among that. notes gets each option that cannot be carried over,
+ * with the reason where there is more to say.
  * As with ssh(1), options are about the destination and not about the jumps; of two values of one option the first counts.
  * algorithms may be NULL; else those that it does not know become notes. No file is read.
  */

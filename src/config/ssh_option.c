@@ -33,8 +33,8 @@ struct option {
 void ssh_option_note(
     struct ssh_import *import, const char *keyword, const char *value, const char *why)
 {
-	config_errors_add(import->notes, NULL, 0, "%s %s: cannot be carried over%s%s", keyword,
-	    value, why ? ": " : "", why ? why : "");
+	config_errors_add(
+	    import->notes, NULL, 0, "%s %s%s%s", keyword, value, why ? ": " : "", why ? why : "");
 }
 
 void ssh_option_fail(
