@@ -201,11 +201,6 @@ void forward_session_down(struct forward *f, struct session *s)
 	forward_tell_change(f);
 }
 
-void forward_refuse_held(struct forward *f, const struct err *reason)
-{
-	f->kind->refuse_held(f, reason->text);
-}
-
 /* ---- changes ---- */
 
 void forward_set_config(

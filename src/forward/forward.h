@@ -61,8 +61,6 @@ void forward_session_up(struct forward *f, struct session *s);
 /* It is about to go (it may still be open: a remote forward is cancelled then, and asked for on the next session). Its streams go on
  * until it closes; who waits for the server's answer then is held again. To be called before session_free(). */
 void forward_session_down(struct forward *f, struct session *s);
-/* There will be no session for a long time, for this reason: held clients are reset now. */
-void forward_refuse_held(struct forward *f, const struct err *reason);
 
 /* Same kind and listener, other targets, limits or lists: for new streams. */
 void forward_set_config(

@@ -19,7 +19,6 @@ struct forward_kind {
 	void (*session_up)(struct forward *f, struct session *s);
 	void (*session_down)(
 	    struct forward *f, struct session *s); /* it is out of the list already */
-	void (*refuse_held)(struct forward *f, const char *reason);
 	void (*config_changed)(struct forward *f);
 	size_t (*listen_fds)(const struct forward *f, int fds[LISTENER_FDS_MAX]);
 	size_t (*hand_over)(

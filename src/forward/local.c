@@ -343,7 +343,7 @@ static int local_start(struct forward *f, struct err *e)
 	return 0;
 }
 
-static void local_refuse_held(struct forward *f, const char *reason)
+static void refuse_held(struct forward *f, const char *reason)
 {
 	struct hold_place *first;
 
@@ -357,7 +357,7 @@ static void local_stop(struct forward *f)
 {
 	listener_free(f->local->listener);
 	f->local->listener = NULL;
-	local_refuse_held(f, "the forward ends");
+	refuse_held(f, "the forward ends");
 }
 
 static size_t local_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX])
@@ -405,7 +405,6 @@ const struct forward_kind local_kind = {
     .free = local_free,
     .session_up = local_session_up,
     .session_down = local_session_down,
-    .refuse_held = local_refuse_held,
     .config_changed = local_config_changed,
     .listen_fds = local_listen_fds,
     .hand_over = local_hand_over,

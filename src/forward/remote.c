@@ -298,12 +298,6 @@ static void remote_session_down(struct forward *f, struct session *s)
 		begin(f, f->sessions[0]);
 }
 
-static void remote_refuse_held(struct forward *f, const char *reason)
-{
-	(void)f;
-	(void)reason;
-}
-
 static void remote_config_changed(struct forward *f)
 {
 	(void)f;
@@ -333,7 +327,6 @@ const struct forward_kind remote_kind = {
     .free = remote_free,
     .session_up = remote_session_up,
     .session_down = remote_session_down,
-    .refuse_held = remote_refuse_held,
     .config_changed = remote_config_changed,
     .listen_fds = remote_listen_fds,
     .not_up = remote_not_up,

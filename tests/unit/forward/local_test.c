@@ -528,22 +528,6 @@ static void test_if_it_must_not_wait_and_there_is_no_other_it_is_refused(void **
 	close(fd);
 }
 
-static void test_held_clients_are_refused_when_there_is_no_hope(void **state)
-{
-	struct world *w = *state;
-	struct err e = ERR_INIT;
-
-	start(w);
-	int fd = world_connect(w);
-
-	err_set(&e, ERR_LOGIN, "login refused");
-	forward_refuse_held(w->forward, &e);
-	settle(w->loop);
-	assert_got_reset(fd);
-	assert_int_equal(world_status(w).counts.refused, 1);
-	close(fd);
-}
-
 /* ---- the owner's wishes ---- */
 
 static void test_a_forward_that_stops_accepting_lets_its_streams_go_on(void **state)
@@ -911,7 +895,6 @@ int main(void)
 	    TEST(test_a_client_whose_session_dies_before_the_answer_goes_on_over_another),
 	    TEST(test_so_it_does_if_it_must_not_wait),
 	    TEST(test_if_it_must_not_wait_and_there_is_no_other_it_is_refused),
-	    TEST(test_held_clients_are_refused_when_there_is_no_hope),
 	    TEST(test_a_forward_that_stops_accepting_lets_its_streams_go_on),
 	    TEST(test_a_new_target_is_for_new_streams),
 	    TEST(test_a_dead_target_is_not_up),
