@@ -375,11 +375,6 @@ void remote_listener_cancel(struct remote_listener *l)
 	listener_destroy(l);
 }
 
-uint16_t remote_listener_port(const struct remote_listener *l)
-{
-	return l->port;
-}
-
 size_t forward_service_active(
     const struct forward_service *fs, struct remote_listener_info *infos, size_t max)
 {

@@ -35,7 +35,6 @@ struct remote_listener *forward_service_listen_unix(struct forward_service *fs, 
 /* cancel-tcpip-forward with the same address and the allocated port; streams live on. No callback any more. Before the
  * session is freed. NULL is legal. */
 void remote_listener_cancel(struct remote_listener *l);
-uint16_t remote_listener_port(const struct remote_listener *l);
 
 /* The remote listeners that are granted; the strings are borrowed. */
 struct remote_listener_info {

@@ -326,18 +326,3 @@ enum socks_reply socks_reply_for(uint32_t open_failure, struct span text)
 		return SOCKS_FAILED;
 	}
 }
-
-const char *socks_protocol_name(enum socks_protocol protocol)
-{
-	switch (protocol) {
-	case SOCKS_4:
-		return "socks4";
-	case SOCKS_5:
-		return "socks5";
-	case SOCKS_HTTP:
-		return "http";
-	case SOCKS_UNKNOWN:
-		break;
-	}
-	return "";
-}

@@ -57,6 +57,5 @@ void socks_answer(const struct socks *s, enum socks_reply reply, struct wr *answ
 
 /* What an OPEN_FAILURE (RFC 4254 §5.1), with the words of whoever tried to connect, means for the client. */
 enum socks_reply socks_reply_for(uint32_t open_failure, struct span text);
-const char *socks_protocol_name(enum socks_protocol protocol); /* "socks4", "socks5", "http" */
 
 #endif

@@ -241,8 +241,3 @@ void gate_leave(struct gate_ticket *ticket, enum gate_result result)
 	ticket->server = NULL;
 	task_schedule(&ticket->gate->pump);
 }
-
-bool gate_is_waiting(const struct gate_ticket *ticket)
-{
-	return ticket->server && ticket->place == GATE_TICKET_WAITS;
-}

@@ -40,6 +40,5 @@ enum gate_result {
 	GATE_DROPPED_BY_SERVER, /* before it said who it is: too many at once */
 };
 void gate_leave(struct gate_ticket *ticket, enum gate_result result);
-bool gate_is_waiting(const struct gate_ticket *ticket);
 
 #endif

@@ -520,11 +520,6 @@ const char *host_name(const struct host *host)
 	return host->name;
 }
 
-const struct config_host *host_config(const struct host *host)
-{
-	return host->config;
-}
-
 /* How much each state says about the host as a whole. */
 static unsigned rank(enum link_state state)
 {

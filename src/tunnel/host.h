@@ -53,7 +53,6 @@ void host_hurry(struct host *host);                       /* a client is held */
 void host_check(struct host *host, uint64_t deadline_ms); /* the network changed */
 
 const char *host_name(const struct host *host);
-const struct config_host *host_config(const struct host *host);
 /* The link that speaks for the host: the best of the present ones. For the status. */
 const struct link *host_link(const struct host *host);
 const struct link *host_link_at(const struct host *host, size_t index); /* of `connections` */

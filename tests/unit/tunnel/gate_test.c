@@ -65,10 +65,8 @@ static void test_a_pass_comes_from_the_loop(void **state)
 	(void)state;
 	gate_ask(&tickets[0], "a:22");
 	assert_int_equal(entered_count, 0);
-	assert_true(gate_is_waiting(&tickets[0]));
 	settle();
 	assert_int_equal(entered_count, 1);
-	assert_false(gate_is_waiting(&tickets[0]));
 }
 
 static void test_a_server_gets_fewer_than_its_max_startups(void **state)
@@ -102,7 +100,7 @@ static void test_another_server_does_not_wait(void **state)
 		gate_ask(&tickets[i], "a:22");
 	gate_ask(&tickets[50], "b:22");
 	settle();
-	assert_false(gate_is_waiting(&tickets[50]));
+	assert_int_equal(entered[entered_count - 1], 50);
 }
 
 static void test_all_together_have_a_limit(void **state)
