@@ -47,8 +47,8 @@ struct link {
 
 	struct gate_ticket ticket;
 	struct reach *reach;
-	struct session
-	    *via; /* of the jump host: what the present connection runs over. Compared, not used */
+	/* Of the jump host: what the present connection runs over. Used from has_way() to start_reach() alone, then compared. */
+	struct session *via;
 	struct client *client;
 	bool announced; /* its session, with on_session_up() */
 	struct login login;

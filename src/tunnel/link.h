@@ -93,7 +93,7 @@ struct client *link_client(const struct link *link); /* NULL while there is no c
 /* Was it tried, since it is wanted, without coming up? */
 bool link_has_failed(const struct link *link);
 bool link_waits_for_via(const struct link *link); /* the jump host has no session for it */
-/* The jump host's session that it runs over; NULL: none. To be compared, not used. */
+/* The jump host's session that it runs over; NULL: none. It may have ended since: to be compared. */
 struct session *link_via(const struct link *link);
 /* When the first certificate in use ends, seconds since 1970; UINT64_MAX: never. */
 uint64_t link_expires(const struct link *link);
