@@ -78,11 +78,18 @@ void forward_tell_streams(struct forward *f)
 	task_schedule(&f->tell);
 }
 
-void forward_set_listen(struct forward *f, char *text)
+void forward_set_listen(struct forward *f, uint16_t port)
 {
+	const struct config_endpoint *at = &f->config->listen;
+	char text[ENDPOINT_TEXT_MAX];
+
 	free(f->listen);
-	f->listen = text;
-	f->log.value = text;
+	if (at->kind == CONFIG_TCP && at->port == 0 && port != 0)
+		f->listen = mem_strdup(
+		    endpoint_text(&(struct endpoint){.host = at->host, .port = port}, text));
+	else
+		f->listen = mem_strdup(at->text);
+	f->log.value = f->listen;
 }
 
 /* ---- making and ending ---- */

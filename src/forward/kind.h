@@ -71,7 +71,7 @@ struct forward {
 void forward_tell_held(struct forward *f);
 void forward_tell_change(struct forward *f);
 void forward_tell_streams(struct forward *f);
-/* Shown as the place where it listens; takes text. */
-void forward_set_listen(struct forward *f, char *text);
+/* The place where it listens is shown as it was configured; but for port 0 with the port that was given, if that is known (not 0). */
+void forward_set_listen(struct forward *f, uint16_t port);
 
 #endif

@@ -306,18 +306,6 @@ static struct listener *open_listener(struct forward *f, struct err *e)
 }
 
 /* As configured, but with the port that was given. */
-static char *text_of_listener(const struct forward *f)
-{
-	const struct config_endpoint *at = &f->config->listen;
-	char text[ENDPOINT_TEXT_MAX];
-
-	if (at->kind != CONFIG_TCP || at->port != 0)
-		return mem_strdup(at->text);
-	return mem_strdup(endpoint_text(&(struct endpoint){.host = at->host,
-					    .port = addr_port(listener_addr(f->local->listener))},
-	    text));
-}
-
 /* Everybody on the network may use a listener that is not on loopback: that is seldom meant. */
 static void warn_if_open_to_all(const struct forward *f)
 {
@@ -338,7 +326,7 @@ static int local_start(struct forward *f, struct err *e)
 	local->listener = open_listener(f, e);
 	if (!local->listener)
 		return e->class;
-	forward_set_listen(f, text_of_listener(f));
+	forward_set_listen(f, addr_port(listener_addr(local->listener)));
 	warn_if_open_to_all(f);
 	return 0;
 }

@@ -159,16 +159,6 @@ static void on_channel(
 
 /* ---- asking ---- */
 
-static char *text_of_listener(const struct forward *f, uint16_t port)
-{
-	const struct config_endpoint *at = &f->config->listen;
-	char text[ENDPOINT_TEXT_MAX];
-
-	if (at->kind != CONFIG_TCP || at->port != 0)
-		return mem_strdup(at->text);
-	return mem_strdup(endpoint_text(&(struct endpoint){.host = at->host, .port = port}, text));
-}
-
 static void set_reason(struct remote *r, char *reason)
 {
 	free(r->reason);
@@ -183,7 +173,7 @@ static void on_granted(void *arg, uint16_t port)
 	r->granted = true;
 	r->port = port;
 	set_reason(r, NULL);
-	forward_set_listen(f, text_of_listener(f, port));
+	forward_set_listen(f, port);
 	log_repeat_end(&r->log, &f->log, "remote-refused");
 	log_info(&f->log, "remote-listening", "tries=%u", r->refusals + 1);
 	r->refusals = 0;
@@ -257,7 +247,7 @@ static void stop_asking(struct forward *f)
 	r->session = NULL;
 	r->granted = false;
 	set_reason(r, NULL);
-	forward_set_listen(f, mem_strdup(f->config->listen.text));
+	forward_set_listen(f, 0);
 }
 
 /* ---- the kind ---- */
@@ -266,7 +256,7 @@ static int remote_start(struct forward *f, struct err *e)
 {
 	f->remote = NEW(struct remote);
 	timer_init(&f->remote->retry, f->env.loop, on_retry, f);
-	forward_set_listen(f, mem_strdup(f->config->listen.text));
+	forward_set_listen(f, 0);
 	if (f->config->listen.kind == CONFIG_SYSTEMD)
 		return err_set(e, ERR_CONFIG, "%s: the server cannot listen on a socket of systemd",
 		    f->config->listen.text);
