@@ -5,15 +5,14 @@
 #include "config/value.h"
 
 #include <arpa/inet.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <math.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/mem.h"
 #include "config/endpoint.h"
 #include "config/expand.h"
@@ -215,21 +214,18 @@ static void read_control_socket(
 	value_store_text(key, object, path);
 }
 
-static bool is_number(const char *text)
-{
-	uint64_t number;
-
-	return str_to_u64(text, 0, UINT32_MAX - 1, &number);
-}
-
 bool value_is_user(const char *name)
 {
-	return is_number(name) || getpwnam(name);
+	uid_t uid;
+
+	return account_find_user(name, &uid);
 }
 
 bool value_is_group(const char *name)
 {
-	return is_number(name) || getgrnam(name);
+	gid_t gid;
+
+	return account_find_group(name, &gid);
 }
 
 static void read_user(

@@ -1,11 +1,10 @@
 #include "forward/access.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/account.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -41,25 +40,11 @@ static int read_blocks(struct access *a, const struct config_strings *list, stru
 	return 0;
 }
 
-static bool number_of(const char *text, uint32_t *ret_id)
-{
-	uint64_t value;
-
-	if (!str_to_u64(text, 0, UINT32_MAX - 1, &value))
-		return false;
-	*ret_id = (uint32_t)value;
-	return true;
-}
-
 static int read_users(struct access *a, const struct config_strings *list, struct err *e)
 {
 	a->users = mem_array(list->n, sizeof(*a->users));
 	for (size_t i = 0; i < list->n; i++) {
-		const struct passwd *user = getpwnam(list->v[i]);
-
-		if (user)
-			a->users[i] = user->pw_uid;
-		else if (!number_of(list->v[i], &a->users[i]))
+		if (!account_find_user(list->v[i], &a->users[i]))
 			return err_set(
 			    e, ERR_CONFIG, "allow_users: there is no user \"%s\"", list->v[i]);
 		a->user_count++;
@@ -71,11 +56,7 @@ static int read_groups(struct access *a, const struct config_strings *list, stru
 {
 	a->groups = mem_array(list->n, sizeof(*a->groups));
 	for (size_t i = 0; i < list->n; i++) {
-		const struct group *group = getgrnam(list->v[i]);
-
-		if (group)
-			a->groups[i] = group->gr_gid;
-		else if (!number_of(list->v[i], &a->groups[i]))
+		if (!account_find_group(list->v[i], &a->groups[i]))
 			return err_set(
 			    e, ERR_CONFIG, "allow_groups: there is no group \"%s\"", list->v[i]);
 		a->group_count++;

@@ -2,15 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "net/descriptors.h"
@@ -321,51 +320,16 @@ static int remove_if_stale(const char *path, const struct addr *at, struct err *
 	}
 }
 
-static int find_user(const char *name, uid_t *ret_uid, struct err *e)
-{
-	uint64_t number;
-
-	if (str_to_u64(name, 0, UINT32_MAX - 1, &number)) {
-		*ret_uid = (uid_t)number;
-		return 0;
-	}
-
-	const struct passwd *entry = getpwnam(name);
-
-	if (!entry)
-		return err_set(e, ERR_CONFIG, "no such user: %s", name);
-	*ret_uid = entry->pw_uid;
-	return 0;
-}
-
-static int find_group(const char *name, gid_t *ret_gid, struct err *e)
-{
-	uint64_t number;
-
-	if (str_to_u64(name, 0, UINT32_MAX - 1, &number)) {
-		*ret_gid = (gid_t)number;
-		return 0;
-	}
-
-	const struct group *entry = getgrnam(name);
-
-	if (!entry)
-		return err_set(e, ERR_CONFIG, "no such group: %s", name);
-	*ret_gid = entry->gr_gid;
-	return 0;
-}
-
 /* Who may connect. Nobody can before listen(). */
 static int set_access(const char *path, const struct listener_options *options, struct err *e)
 {
 	uid_t uid = (uid_t)-1;
 	gid_t gid = (gid_t)-1;
-	int r = 0;
 
-	if (options->owner && (r = find_user(options->owner, &uid, e)) < 0)
-		return r;
-	if (options->group && (r = find_group(options->group, &gid, e)) < 0)
-		return r;
+	if (options->owner && !account_find_user(options->owner, &uid))
+		return err_set(e, ERR_CONFIG, "no such user: %s", options->owner);
+	if (options->group && !account_find_group(options->group, &gid))
+		return err_set(e, ERR_CONFIG, "no such group: %s", options->group);
 	if ((options->owner || options->group) && lchown(path, uid, gid))
 		return err_set_errno(e, ERR_LOCAL, errno, "giving %s to its owner", path);
 	if (chmod(path, options->mode ? options->mode : DEFAULT_MODE))

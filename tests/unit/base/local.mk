@@ -1,4 +1,5 @@
 UNIT_TESTS_BASE = \
+	tests/unit/base/account_test \
 	tests/unit/base/err_test \
 	tests/unit/base/file_test \
 	tests/unit/base/list_test \
@@ -11,6 +12,8 @@ UNIT_TESTS_BASE = \
 	tests/unit/base/timer_test \
 	tests/unit/base/wire_test
 
+tests_unit_base_account_test_SOURCES = tests/unit/base/account_test.c
+tests_unit_base_account_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_err_test_SOURCES = tests/unit/base/err_test.c
 tests_unit_base_err_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_list_test_SOURCES = tests/unit/base/list_test.c
