@@ -173,6 +173,15 @@ void strbuf_add_printable(struct strbuf *b, struct span text)
 	add_escaped(b, text, KEEP_QUOTES);
 }
 
+void strbuf_add_no_pattern(struct strbuf *b, const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("*?[\\", *text))
+			strbuf_add(b, "\\");
+		strbuf_add_n(b, text, 1);
+	}
+}
+
 void strbuf_add_json(struct strbuf *b, struct span text)
 {
 	strbuf_add(b, "\"");

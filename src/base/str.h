@@ -28,6 +28,8 @@ void strbuf_add_escaped(struct strbuf *b, struct span text);
 void strbuf_add_printable(struct strbuf *b, struct span text);
 void strbuf_add_json(
     struct strbuf *b, struct span text); /* with the quotes; invalid UTF-8 becomes U+FFFD */
+void strbuf_add_no_pattern(struct strbuf *b,
+    const char *text); /* what glob(7) would take for a pattern stands for itself */
 const char *strbuf_text(const struct strbuf *b);
 char *strbuf_take(struct strbuf *b); /* gives; the buffer is empty then */
 void strbuf_clear(struct strbuf *b);

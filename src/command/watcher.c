@@ -63,10 +63,10 @@ static void watch_in(struct watcher *w, const char *folder, const char *name, en
 	watch->v[watch->n++] = (struct watched){.wd = wd, .name = mem_strdup(name)};
 }
 
-/* Its name in its folder, that folder's name in the one above, and so on: each may come, go and be replaced. */
-static void watch_path(struct watcher *w, const char *path, enum place place)
+/* pattern: as glob(3) has it. Its name in its folder, that folder's name in the one above, and so on: each may come, go and be replaced. */
+static void watch_pattern(struct watcher *w, const char *pattern, enum place place)
 {
-	char *for_folder = mem_strdup(path), *for_name = mem_strdup(path);
+	char *for_folder = mem_strdup(pattern), *for_name = mem_strdup(pattern);
 	const char *folder = dirname(for_folder), *name = basename(for_name);
 	glob_t folders = {0};
 
@@ -76,9 +76,18 @@ static void watch_path(struct watcher *w, const char *path, enum place place)
 			watch_in(w, folders.gl_pathv[i], name, place);
 	globfree(&folders);
 	if (strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0)
-		watch_path(w, folder, PLACE_ABOVE);
+		watch_pattern(w, folder, PLACE_ABOVE);
 	free(for_folder);
 	free(for_name);
+}
+
+static void watch_file(struct watcher *w, const char *path)
+{
+	struct strbuf pattern = {0};
+
+	strbuf_add_no_pattern(&pattern, path);
+	watch_pattern(w, strbuf_text(&pattern), PLACE_OF_FILE);
+	strbuf_clear(&pattern);
 }
 
 static void watch_all(struct watcher *w)
@@ -86,13 +95,13 @@ static void watch_all(struct watcher *w)
 	for (size_t i = 0; i < w->config->files.n; i++) {
 		char *real = realpath(w->config->files.v[i], NULL);
 
-		watch_path(w, w->config->files.v[i], PLACE_OF_FILE);
+		watch_file(w, w->config->files.v[i]);
 		if (real && strcmp(real, w->config->files.v[i]) != 0)
-			watch_path(w, real, PLACE_OF_FILE);
+			watch_file(w, real);
 		free(real);
 	}
 	for (size_t i = 0; i < w->config->includes.n; i++)
-		watch_path(w, w->config->includes.v[i], PLACE_OF_FILE);
+		watch_pattern(w, w->config->includes.v[i], PLACE_OF_FILE);
 }
 
 /* Kubernetes swaps a link named "..data" in the folder of a file that is a link through it. */

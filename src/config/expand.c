@@ -27,11 +27,10 @@ enum purpose { FOR_ITSELF, FOR_GLOB };
 
 static void add_value(struct strbuf *out, const char *value, enum purpose purpose)
 {
-	for (; *value; value++) {
-		if (purpose == FOR_GLOB && strchr("*?[\\", *value))
-			strbuf_add(out, "\\");
-		strbuf_add_n(out, value, 1);
-	}
+	if (purpose == FOR_GLOB)
+		strbuf_add_no_pattern(out, value);
+	else
+		strbuf_add(out, value);
 }
 
 /* Adds the value of the variable whose "${" stands at *p, and moves *p behind its "}". */

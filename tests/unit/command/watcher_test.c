@@ -21,7 +21,7 @@
 
 static struct loop *loop;
 static struct watcher *watcher;
-static char folder[] = "/tmp/adit-watcher-XXXXXX";
+static char folder[] = "/tmp/adit-[watcher]-XXXXXX"; /* which is no pattern */
 static char *path;
 static unsigned changes;
 
