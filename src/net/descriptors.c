@@ -6,13 +6,21 @@
 
 #include "base/minmax.h"
 
+static bool were_short;
+
 bool descriptors_is_reserved(int fd)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return false;
-	return (rlim_t)fd >= limit.rlim_cur - min(DESCRIPTORS_RESERVED, limit.rlim_cur / 4);
+	were_short = (rlim_t)fd >= limit.rlim_cur - min(DESCRIPTORS_RESERVED, limit.rlim_cur / 4);
+	return were_short;
+}
+
+bool descriptors_were_short(void)
+{
+	return were_short;
 }
 
 bool descriptors_are_short(void)

@@ -14,6 +14,8 @@
 bool descriptors_is_reserved(int fd);
 /* Would the next one be? */
 bool descriptors_are_short(void);
+/* What was answered last, to anybody: asks nothing. */
+bool descriptors_were_short(void);
 /* Once, by the program: as many as the system lets us have (RLIMIT_NOFILE's hard limit). */
 void descriptors_raise_limit(void);
 

@@ -155,8 +155,15 @@ static bool accept_one(struct watch *watch)
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
+	struct listener *l = ((struct watch *)arg)->listener;
+
 	(void)fd;
 	(void)what;
+	/* Others may have come as far as the reserve: then not even one is taken here. */
+	if (l->leaves_reserve && descriptors_were_short() && descriptors_are_short()) {
+		wait_for_descriptors(l, EMFILE);
+		return;
+	}
 	/* The event is level-triggered: what the budget leaves is told again. */
 	for (int i = 0; i < ACCEPTS_A_PASS && accept_one(arg); i++)
 		;

@@ -570,6 +570,11 @@ static void test_who_leaves_a_reserve_pauses_before_the_last_descriptor(void **s
 	assert_true(reserved >= 3 && reserved <= DESCRIPTORS_RESERVED);
 	size_t taken = (size_t)(limit - reserved) - (size_t)next + 1;
 	assert_int_equal(f.count, taken);
+	/* One that has taken none takes none now. */
+	struct listener *other = listener_new(f.loop, &at, &leaving, on_accept, &f, NULL);
+	int late = connect_to(listener_addr(other));
+	loop_fake_advance(f.loop, 0);
+	assert_int_equal(f.count, taken);
 	/* Time alone does not bring them in. */
 	loop_fake_advance(f.loop, 1000);
 	assert_int_equal(f.count, taken);
@@ -577,7 +582,9 @@ static void test_who_leaves_a_reserve_pauses_before_the_last_descriptor(void **s
 	setrlimit(RLIMIT_NOFILE, &old);
 	assert_false(descriptors_are_short());
 	loop_fake_advance(f.loop, 100);
-	assert_int_equal(f.count, ARRAY_LEN(clients));
+	assert_int_equal(f.count, ARRAY_LEN(clients) + 1);
+	close(late);
+	listener_free(other);
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
 		close(clients[i]);
 	finish(&f);
