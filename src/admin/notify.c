@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -18,6 +19,8 @@ enum {
 	FIRST_FD = 3, /* SD_LISTEN_FDS_START */
 	INHERITED_MAX = 4096,
 	STORE_MAX = 8, /* descriptors of one listener */
+	UNSENT_MAX = 1024,
+	RETRY_MS = 200,
 	NAME_MAX_IN_STORE = 255
 };
 
@@ -28,6 +31,14 @@ struct inherited {
 	char *name;
 };
 
+/* What systemd has no room for now. */
+struct message {
+	struct list node;
+	char *text;
+	int fds[STORE_MAX]; /* copies */
+	size_t count;
+};
+
 struct notify {
 	struct loop *loop;
 	int fd;
@@ -35,6 +46,9 @@ struct notify {
 	socklen_t to_length;
 	bool ready, reloading;
 	char *status;
+	struct list unsent; /* in their order */
+	size_t unsent_count;
+	struct timer retry;
 	struct timer watchdog;
 	uint64_t watchdog_ms; /* half of what systemd waits for */
 	struct inherited *inherited;
@@ -43,15 +57,16 @@ struct notify {
 
 /* ---- sending ---- */
 
-static void send_text(struct notify *n, const char *text, const int fds[], size_t count)
+/* False: there is no room for it now. What fails for another reason would fail again. */
+static bool send_now(const struct notify *n, const char *text, const int fds[], size_t count)
 {
 	char control[CMSG_SPACE(sizeof(int) * STORE_MAX)] = {0};
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
-	struct msghdr message = {
-	    .msg_name = &n->to, .msg_namelen = n->to_length, .msg_iov = &iov, .msg_iovlen = 1};
+	struct msghdr message = {.msg_name = (void *)(uintptr_t)&n->to,
+	    .msg_namelen = n->to_length,
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1};
 
-	if (n->fd < 0)
-		return;
 	if (count) {
 		message.msg_control = control;
 		message.msg_controllen = CMSG_SPACE(sizeof(int) * count);
@@ -61,8 +76,65 @@ static void send_text(struct notify *n, const char *text, const int fds[], size_
 		c->cmsg_len = CMSG_LEN(sizeof(int) * count);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
 	}
-	if (sendmsg(n->fd, &message, MSG_NOSIGNAL) < 0)
-		log_debug(NULL, "notify-failed", "reason=%s", strerror(errno));
+	if (sendmsg(n->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		return true;
+	if (errno == EAGAIN || errno == ENOBUFS)
+		return false;
+	log_debug(NULL, "notify-failed", "reason=%s", strerror(errno));
+	return true;
+}
+
+static void message_free(struct notify *n, struct message *message)
+{
+	list_remove(&message->node);
+	n->unsent_count--;
+	for (size_t i = 0; i < message->count; i++)
+		close(message->fds[i]);
+	free(message->text);
+	free(message);
+}
+
+static void send_unsent(void *arg)
+{
+	struct notify *n = arg;
+
+	LIST_FOREACH(node, &n->unsent)
+	{
+		struct message *message = CONTAINER_OF(node, struct message, node);
+
+		if (!send_now(n, message->text, message->fds, message->count)) {
+			timer_start(&n->retry, RETRY_MS);
+			return;
+		}
+		message_free(n, message);
+	}
+}
+
+static void keep(struct notify *n, const char *text, const int fds[], size_t count)
+{
+	if (n->unsent_count == UNSENT_MAX) {
+		log_debug(NULL, "notify-failed", "reason=%s", "systemd does not read");
+		return;
+	}
+	struct message *message = NEW(struct message);
+	message->text = mem_strdup(text);
+	for (size_t i = 0; i < count; i++) {
+		message->fds[message->count] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+		message->count += message->fds[message->count] >= 0;
+	}
+	list_append(&n->unsent, &message->node);
+	n->unsent_count++;
+	if (!timer_is_running(&n->retry))
+		timer_start(&n->retry, RETRY_MS);
+}
+
+/* A systemd that stands still does not stop the tunnels; when it goes on it hears all of it. */
+static void send_text(struct notify *n, const char *text, const int fds[], size_t count)
+{
+	if (n->fd < 0)
+		return;
+	if (!list_empty(&n->unsent) || !send_now(n, text, fds, count))
+		keep(n, text, fds, count);
 }
 
 /* A timer of the loop: fed exactly as long as the loop turns. */
@@ -70,7 +142,8 @@ static void on_watchdog(void *arg)
 {
 	struct notify *n = arg;
 
-	send_text(n, "WATCHDOG=1", NULL, 0);
+	if (list_empty(&n->unsent)) /* else systemd is not where it would miss it */
+		send_text(n, "WATCHDOG=1", NULL, 0);
 	timer_start(&n->watchdog, n->watchdog_ms);
 }
 
@@ -283,9 +356,6 @@ static void open_socket(struct notify *n)
 		n->to.sun_path[0] = '\0';
 	n->to_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	/* A systemd that is busy for a moment gets its READY; one that stands still does not stop the tunnels. */
-	const struct timeval patience = {.tv_sec = 1};
-	(void)setsockopt(n->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
 static void start_watchdog(struct notify *n)
@@ -308,6 +378,8 @@ struct notify *notify_new(struct loop *loop)
 
 	n->loop = loop;
 	n->fd = -1;
+	list_init(&n->unsent);
+	timer_init(&n->retry, loop, send_unsent, n);
 	timer_init(&n->watchdog, loop, on_watchdog, n);
 	open_socket(n);
 	start_watchdog(n);
@@ -322,6 +394,9 @@ void notify_free(struct notify *n)
 	if (!n)
 		return;
 	timer_stop(&n->watchdog);
+	timer_stop(&n->retry);
+	LIST_FOREACH(node, &n->unsent)
+	message_free(n, CONTAINER_OF(node, struct message, node));
 	for (size_t i = 0; i < n->inherited_count; i++) {
 		if (n->inherited[i].fd >= 0)
 			close(n->inherited[i].fd);

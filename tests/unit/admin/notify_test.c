@@ -124,9 +124,10 @@ static void test_a_status_is_said_when_it_changed(void **state)
 }
 
 /* The kernel keeps some messages for it (net.unix.max_dgram_qlen), and then nothing more goes in. */
-static void test_a_manager_that_does_not_read_stops_nothing(void **state)
+static void test_a_manager_that_does_not_read_stops_nothing_and_misses_nothing(void **state)
 {
 	struct notify *n = notify_new(loop);
+	int pipe_ends[2], fd = -1;
 	int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	struct sockaddr_un at;
 	socklen_t length = sizeof(at);
@@ -135,11 +136,24 @@ static void test_a_manager_that_does_not_read_stops_nothing(void **state)
 	assert_int_equal(getsockname(manager_fd, (struct sockaddr *)&at, &length), 0);
 	while (sendto(other, "x", 1, 0, (struct sockaddr *)&at, length) == 1)
 		;
-	notify_status(n, "1 of 2 tunnels up"); /* returns */
+	assert_int_equal(pipe(pipe_ends), 0);
+	notify_status(n, "1 of 2 tunnels up");
+	notify_store_fds(n, "x", pipe_ends, 1);
+	close(pipe_ends[0]);
+	notify_ready(n);
+	loop_fake_advance(loop, 1000);
 	while (*heard(NULL))
 		;
-	notify_status(n, "2 of 2 tunnels up");
+	notify_status(n, "2 of 2 tunnels up"); /* behind the others */
+	assert_string_equal(heard(NULL), "");
+	loop_fake_advance(loop, 200);
+	assert_string_equal(heard(NULL), "STATUS=1 of 2 tunnels up");
+	assert_string_equal(heard(&fd), "FDSTORE=1\nFDPOLL=0\nFDNAME=listener-x");
+	assert_true(fd >= 0);
+	assert_string_equal(heard(NULL), "READY=1");
 	assert_string_equal(heard(NULL), "STATUS=2 of 2 tunnels up");
+	close(fd);
+	close(pipe_ends[1]);
 	close(other);
 	notify_free(n);
 }
@@ -346,7 +360,8 @@ int main(void)
 		test_what_was_stored_and_nobody_takes_is_closed_here_and_there, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_status_is_said_when_it_changed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
-		test_a_manager_that_does_not_read_stops_nothing, setup, teardown),
+		test_a_manager_that_does_not_read_stops_nothing_and_misses_nothing, setup,
+		teardown),
 	    cmocka_unit_test_setup_teardown(test_stopping_and_more_time_are_said, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_the_watchdog_is_fed_at_half_its_time, setup, teardown),
