@@ -19,10 +19,14 @@ enum {
 	EVENTS = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR
 };
 
+/* Of the files themselves, or of the folders above them, of which there may be some that we cannot read. */
+enum place { PLACE_OF_FILE, PLACE_ABOVE };
+
 /* A name, or a pattern, in a folder. */
 struct watched {
 	int wd;
 	char *name;
+	enum place place;
 };
 
 /* One descriptor of inotify, and what it watches. */
@@ -45,9 +49,6 @@ struct watcher {
 
 /* ---- what is watched ---- */
 
-/* Above the files' own folders there may be some that we cannot read. */
-enum place { PLACE_OF_FILE, PLACE_ABOVE };
-
 static void watch_in(struct watcher *w, const char *folder, const char *name, enum place place)
 {
 	struct watch *watch = &w->watch;
@@ -55,12 +56,12 @@ static void watch_in(struct watcher *w, const char *folder, const char *name, en
 
 	if (wd < 0) {
 		if (place == PLACE_OF_FILE || errno == ENOSPC)
-			log_unless_repeated(&w->failures, LOG_LEVEL_WARNING, NULL, "watch-failed",
-			    "path=%s reason=%s", folder, strerror(errno));
+			log_warning(
+			    NULL, "watch-failed", "path=%s reason=%s", folder, strerror(errno));
 		return;
 	}
 	watch->v = mem_grow(watch->v, watch->n + 1, sizeof(*watch->v));
-	watch->v[watch->n++] = (struct watched){.wd = wd, .name = mem_strdup(name)};
+	watch->v[watch->n++] = (struct watched){.wd = wd, .name = mem_strdup(name), .place = place};
 }
 
 /* pattern: as glob(3) has it. Its name in its folder, that folder's name in the one above, and so on: each may come, go and be replaced. */
@@ -105,15 +106,23 @@ static void watch_all(struct watcher *w)
 }
 
 /* Kubernetes swaps a link named "..data" in the folder of a file that is a link through it. */
+static bool is_of_kubernetes(const struct watched *watched, const char *name)
+{
+	return watched->place == PLACE_OF_FILE && strncmp(name, "..", 2) == 0;
+}
+
 static bool is_ours(const struct watch *watch, const struct inotify_event *event)
 {
 	if (event->mask & IN_Q_OVERFLOW)
 		return true;
-	for (size_t i = 0; i < watch->n; i++)
-		if (watch->v[i].wd == event->wd && event->len &&
-		    (fnmatch(watch->v[i].name, event->name, 0) == 0 ||
-			strncmp(event->name, "..", 2) == 0))
+	for (size_t i = 0; i < watch->n; i++) {
+		const struct watched *watched = &watch->v[i];
+
+		if (watched->wd == event->wd && event->len &&
+		    (fnmatch(watched->name, event->name, 0) == 0 ||
+			is_of_kubernetes(watched, event->name)))
 			return true;
+	}
 	return false;
 }
 
@@ -170,6 +179,7 @@ static void start_watching(struct watcher *w)
 		timer_start(&w->quiet, RETRY_MS);
 		return;
 	}
+	log_repeat_end(&w->failures, NULL, "watch-failed");
 	watch->readable =
 	    event_new(loop_base(w->loop), watch->fd, EV_READ | EV_PERSIST, on_readable, w);
 	event_add(watch->readable, NULL);

@@ -117,6 +117,25 @@ static void test_a_reload_does_not_take_a_change_away(void **state)
 	assert_int_equal(changes, 1);
 }
 
+/* Kubernetes' "..data" counts beside the file, and nowhere above. */
+static void test_two_dots_count_beside_the_file_alone(void **state)
+{
+	char *beside = str_format("%s/..data", folder),
+	     *above = str_format("%s/../..data-%d", folder, (int)getpid());
+
+	(void)state;
+	close(open(above, O_WRONLY | O_CREAT, 0600));
+	unlink(above);
+	pass(1000);
+	assert_int_equal(changes, 0);
+	close(open(beside, O_WRONLY | O_CREAT, 0600));
+	unlink(beside);
+	pass(1000);
+	assert_int_equal(changes, 1);
+	free(beside);
+	free(above);
+}
+
 static void test_who_does_not_watch_any_more_is_not_told(void **state)
 {
 	(void)state;
@@ -136,6 +155,8 @@ int main(void)
 		test_a_change_while_a_reload_reads_is_told_after_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_a_reload_does_not_take_a_change_away, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_two_dots_count_beside_the_file_alone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_who_does_not_watch_any_more_is_not_told, setup, teardown),
 	};
