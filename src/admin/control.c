@@ -314,15 +314,19 @@ static void serve(struct door *door, struct evhttp_request *request, const char 
 {
 	const struct route *route = find_route(path);
 	struct call call = {.control = door->control, .request = request};
+	enum evhttp_cmd_type method = route ? route->method : EVHTTP_REQ_POST;
 	tunnel_verb *act = NULL;
 	char *pattern = route ? NULL : split_tunnel_path(path, &act);
 
 	if (!route && !pattern) {
 		http_answer_error(request, HTTP_NOTFOUND, "there is nothing here");
-	} else if (check_method(door, request, route ? route->method : EVHTTP_REQ_POST)) {
+	} else if (check_method(door, request, method)) {
 		if (!http_query_read(&call.query, request))
 			http_answer_error(request, HTTP_BADREQUEST,
 			    "the query cannot be read, or has too many names");
+		else if (method == EVHTTP_REQ_POST &&
+			 manager_is_shutting_down(door->control->options.manager))
+			http_answer_ending(request);
 		else if (route)
 			route->serve(&call);
 		else

@@ -63,6 +63,11 @@ void http_answer_unknown(struct evhttp_request *request, const char *name)
 	free(why);
 }
 
+void http_answer_ending(struct evhttp_request *request)
+{
+	http_answer_error(request, HTTP_SERVUNAVAIL, "adit ends");
+}
+
 /* ---- the query ---- */
 
 bool http_query_read(struct http_query *q, struct evhttp_request *request)

@@ -195,7 +195,7 @@ static void answer_wait(
 	/* The connection has the limits of one that waits. */
 	http_add_header(request, "Connection", "close");
 	if (manager_is_shutting_down(m))
-		http_answer_error(request, HTTP_SERVUNAVAIL, "adit ends");
+		http_answer_ending(request);
 	else if (unknown)
 		http_answer_unknown(request, unknown);
 	else

@@ -33,6 +33,7 @@ struct manager {
 
 	struct handover handover;
 	bool shutting_down;
+	bool has_shut_down; /* and said so */
 	struct task tell, sweep;
 };
 
@@ -109,15 +110,21 @@ static bool has_drained(const struct manager *m)
 	return m->going_count == 0;
 }
 
+static void shut_down(struct manager *m)
+{
+	if (m->has_shut_down)
+		return;
+	m->has_shut_down = true;
+	m->options.on_shut_down(m->options.arg);
+}
+
 static void on_sweep(void *arg)
 {
 	struct manager *m = arg;
 
 	sweep_hosts(m);
-	if (!m->shutting_down || !has_drained(m) || live_links(m))
-		return;
-	m->shutting_down = false;
-	m->options.on_shut_down(m->options.arg);
+	if (m->shutting_down && has_drained(m) && !live_links(m))
+		shut_down(m);
 }
 
 static void on_host_rest(void *arg)
@@ -396,8 +403,7 @@ void manager_check_links(struct manager *m)
 void manager_shutdown(struct manager *m, uint64_t drain_ms)
 {
 	if (drain_ms == 0 && m->shutting_down) {
-		m->shutting_down = false;
-		m->options.on_shut_down(m->options.arg);
+		shut_down(m);
 		return;
 	}
 	m->shutting_down = true;

@@ -206,9 +206,9 @@ void tunnel_start(struct tunnel *tunnel)
 
 static void stop(struct tunnel *tunnel, uint64_t drain_ms, const char *why)
 {
-	tunnel->why_stopped = why;
 	if (!tunnel->running)
 		return;
+	tunnel->why_stopped = why;
 	tunnel->running = false;
 	timer_stop(&tunnel->idle);
 	slots_retire(tunnel, drain_ms);
@@ -312,8 +312,10 @@ void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
 	/* `adit stop` and `adit start` hold until the file itself says something else. */
 	if (config->enabled && !was_enabled)
 		tunnel_start(tunnel);
-	else if (!config->enabled && was_enabled)
+	if (!config->enabled && was_enabled) {
 		stop(tunnel, drain_ms, not_enabled);
+		tunnel->why_stopped = not_enabled; /* also if it was stopped before */
+	}
 	if (tunnel->running && needs_link_always(tunnel))
 		route_open(tunnel->route);
 	timer_stop(&tunnel->idle); /* its time may have changed */

@@ -653,6 +653,10 @@ def test_while_it_drains_at_its_end_it_says_so(adit, sshd, serve, tunnels):
         assert waiting.communicate()[1] == "adit: adit ends\n" and waiting.returncode == 69
         late = ask(adit, "wait", "one")
         assert (late.returncode, late.stderr) == (69, "adit: adit ends\n")
+        for change in ["start", "one"], ["restart", "two"], ["reload"]:
+            late = ask(adit, *change)
+            assert (late.returncode, late.stderr) == (69, "adit: adit ends\n")
+        assert tunnel(adit, "one")["reason"] == "adit ends"
     adit.stop()
 
 
