@@ -32,6 +32,12 @@ bool ask_takes_option(struct ask_options *options, int option)
 
 /* ---- the connection ---- */
 
+static int no_answer(struct err *e)
+{
+	return err_set(
+	    e, ERR_NETWORK, "adit is there, but has not answered for %d s", PROMPTLY_MS / 1000);
+}
+
 static int connect_to(const char *path, struct err *e)
 {
 	struct addr at;
@@ -39,11 +45,17 @@ static int connect_to(const char *path, struct err *e)
 
 	if (result)
 		return result;
+	/* A daemon that is stopped accepts nobody, and then its queue is full. */
+	const struct timeval promptly = {.tv_sec = PROMPTLY_MS / 1000};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &promptly, sizeof(promptly));
 	if (fd >= 0 && connect(fd, &at.sa, at.length) == 0)
 		return fd;
 	if (fd >= 0)
 		close(fd);
+	if (errno == EAGAIN)
+		return no_answer(e);
 	if (errno == EACCES || errno == EPERM)
 		return err_set_errno(e, ERR_LOCAL, errno, "the control socket %s", path);
 	if (errno == ENOENT)
@@ -194,8 +206,7 @@ int ask(const struct ask_options *options, const char *method, const char *path,
 	if (result != ERR_TIMEOUT)
 		return result;
 	err_clear(e);
-	return err_set(
-	    e, ERR_NETWORK, "adit is there, but has not answered for %d s", PROMPTLY_MS / 1000);
+	return no_answer(e);
 }
 
 int ask_patiently(const struct ask_options *options, const char *path, uint64_t timeout_ms,
@@ -225,8 +236,13 @@ int ask_refused(const struct ask_answer *answer)
 
 	/* The daemon's own words, without the JSON around them. */
 	if (strncmp(text, key, sizeof(key) - 1) == 0) {
-		text += sizeof(key) - 1;
-		fprintf(stderr, "adit: %.*s\n", (int)strcspn(text, "\""), text);
+		fputs("adit: ", stderr);
+		for (text += sizeof(key) - 1; *text && *text != '"'; text++) {
+			text +=
+			    *text == '\\' && text[1]; /* before a quote or a backslash in a name */
+			fputc(*text, stderr);
+		}
+		fputc('\n', stderr);
 	} else {
 		fprintf(stderr, "adit: the daemon answered %d\n%s", answer->code, text);
 	}

@@ -5,6 +5,26 @@
 
 #include "command/ask.h"
 
+static int act_on(
+    const struct command *command, const struct ask_options *options, const char *name)
+{
+	struct ask_answer answer = {0};
+	struct strbuf path = {0};
+	struct err e = ERR_INIT;
+	int code = EXIT_DONE;
+
+	strbuf_add(&path, "/v1/tunnels/");
+	ask_add_encoded(&path, name);
+	strbuf_addf(&path, "/%s", command->name);
+	if (ask(options, "POST", strbuf_text(&path), &answer, &e))
+		code = ask_failed(&e);
+	else if (answer.code != 204)
+		code = ask_refused(&answer);
+	strbuf_clear(&answer.body);
+	strbuf_clear(&path);
+	return code;
+}
+
 static int act(const struct command *command, int argc, char **argv)
 {
 	static const struct option list[] = {
@@ -25,21 +45,14 @@ static int act(const struct command *command, int argc, char **argv)
 	}
 	if (optind == argc)
 		return command_usage_error(command, "which tunnel?");
-	/* As systemctl does it: one that is not there does not keep the others from it. */
 	for (int i = optind; i < argc; i++) {
-		struct ask_answer answer = {0};
-		struct strbuf path = {0};
-		struct err e = ERR_INIT;
+		int result = act_on(command, &options, argv[i]);
 
-		strbuf_add(&path, "/v1/tunnels/");
-		ask_add_encoded(&path, argv[i]);
-		strbuf_addf(&path, "/%s", command->name);
-		if (ask(&options, "POST", strbuf_text(&path), &answer, &e))
-			code = ask_failed(&e);
-		else if (answer.code != 204)
-			code = ask_refused(&answer);
-		strbuf_clear(&answer.body);
-		strbuf_clear(&path);
+		if (result != EXIT_DONE)
+			code = result;
+		/* As systemctl does it: one that is not there does not keep the others from it. */
+		if (result == EXIT_UNAVAILABLE || result == EXIT_NOT_PERMITTED)
+			break;
 	}
 	return code;
 }

@@ -136,6 +136,12 @@ def test_wait_ends_with_the_daemon_and_takes_long_times(adit, sshd, serve, one_t
         assert waiting.returncode == 69
 
 
+def test_without_a_daemon_it_is_said_once(adit):
+    adit.configure(hosts={}, tunnels={})
+    done = adit.run("stop", "one", "two", "-c", adit.config_path)
+    assert done.returncode == 69 and done.stderr.count("no adit is running here") == 1
+
+
 def test_status_of_nobody_is_an_error(adit, sshd, serve, one_tunnel):
     one_tunnel(sshd(), serve(echo).port)
     for names in ["nobody"], ["one", "nobody"]:

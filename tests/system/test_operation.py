@@ -581,6 +581,7 @@ def test_stop_start_and_restart_by_pattern(adit, two):
     wait_up(adit, "t0", "t1")
     done = ask(adit, "stop", "nobody", "t0")
     assert done.returncode == 1 and "no tunnel has such a name: nobody" in done.stderr
+    assert ask(adit, "stop", 'a"b\\c').stderr == 'adit: no tunnel has such a name: a"b\\c\n'
     assert tunnel(adit, "t0")["state"] == "stopped"  # as systemctl does it
     adit.stop()
 
