@@ -15,6 +15,7 @@ struct slot {
 	struct err open_error;
 	struct probe *probe;
 	struct forward_counts past; /* of forwards that were here before */
+	struct slot *heir;          /* while it is in going: what came after it; NULL: nothing */
 	struct list node;           /* in going */
 	struct timer drain;         /* while it is in going: the end of its patience */
 };
@@ -62,9 +63,9 @@ void slots_set_config(struct tunnel *tunnel, uint64_t drain_ms);
 void slots_session_up(struct tunnel *tunnel, struct session *s);
 /* s goes; tunnel->session is NULL by now, or another one. */
 void slots_session_down(struct tunnel *tunnel, struct session *s);
-/* What this slot carries and has carried, and forwards that were here before it: they may still drain. */
-void slots_count(
-    const struct tunnel *tunnel, const struct slot *slot, struct forward_counts *ret_counts);
+/* Adds what the forwards carried that were here before, and what they carry while they drain. */
+void slots_add_past(
+    const struct tunnel *tunnel, const struct slot *slot, struct forward_counts *counts);
 /* Frees those that have drained. */
 void slots_sweep(struct tunnel *tunnel);
 

@@ -166,8 +166,10 @@ static bool overlap(const struct config_endpoint *a, const struct config_endpoin
 
 static bool in_the_way(const struct config_forward *old, const struct config_forward *new)
 {
-	return same_place(old, new) || (forward_is_near(old) && forward_is_near(new) &&
-					   overlap(&old->listen, &new->listen));
+	if (forward_is_near(old) != forward_is_near(new))
+		return false;
+	return same_place(old, new) ||
+	       (forward_is_near(old) && overlap(&old->listen, &new->listen));
 }
 
 static bool comes_after(const struct slot *slot, const struct slot *before)
@@ -188,17 +190,16 @@ static void count(const struct slot *slot, struct forward_counts *sum)
 	forward_counts_add(sum, &status.counts);
 }
 
-void slots_count(
-    const struct tunnel *tunnel, const struct slot *slot, struct forward_counts *ret_counts)
+void slots_add_past(
+    const struct tunnel *tunnel, const struct slot *slot, struct forward_counts *counts)
 {
-	*ret_counts = (struct forward_counts){0};
-	count(slot, ret_counts);
+	forward_counts_add(counts, &slot->past);
 	LIST_FOREACH(node, &tunnel->going)
 	{
 		const struct slot *before = CONTAINER_OF(node, struct slot, node);
 
-		if (comes_after(slot, before))
-			count(before, ret_counts);
+		if (before->heir == slot)
+			count(before, counts);
 	}
 }
 
@@ -211,19 +212,26 @@ void tunnel_get_counts(const struct tunnel *tunnel, struct forward_counts *ret_c
 	count(CONTAINER_OF(node, struct slot, node), ret_counts);
 }
 
-/* Its totals stay, with the slot that came after it. */
+/* Its totals stay. */
 static void bequeath(const struct slot *slot)
 {
-	struct tunnel *tunnel = slot->tunnel;
-	struct forward_counts *heir = &tunnel->past;
 	struct forward_counts counts = {0};
 
-	for (size_t i = 0; i < tunnel->slot_count; i++)
-		if (comes_after(tunnel->slots[i], slot))
-			heir = &tunnel->slots[i]->past;
 	count(slot, &counts);
 	counts.streams = counts.held = 0;
-	forward_counts_add(heir, &counts);
+	forward_counts_add(slot->heir ? &slot->heir->past : &slot->tunnel->past, &counts);
+}
+
+/* What left its totals to slot leaves them to slot's heir. */
+static void pass_on(const struct slot *slot)
+{
+	LIST_FOREACH(node, &slot->tunnel->going)
+	{
+		struct slot *before = CONTAINER_OF(node, struct slot, node);
+
+		if (before->heir == slot)
+			before->heir = slot->heir;
+	}
 }
 
 /* ---- going ---- */
@@ -234,11 +242,14 @@ static void slot_end(struct slot *slot)
 	slot_free(slot);
 }
 
-/* It is not in tunnel->slots any more. Open streams get drain_ms; a forward without any goes at the next look. */
-static void slot_retire(struct slot *slot, uint64_t drain_ms)
+/* It is not in tunnel->slots any more. Open streams get drain_ms; a forward without any goes at the next look. heir: what comes
+ * after it; NULL: nothing. */
+static void slot_retire(struct slot *slot, struct slot *heir, uint64_t drain_ms)
 {
 	struct tunnel *tunnel = slot->tunnel;
 
+	slot->heir = heir;
+	pass_on(slot);
 	probe_free(slot->probe);
 	slot->probe = NULL;
 	if (!slot->forward) {
@@ -332,7 +343,7 @@ void slots_retire(struct tunnel *tunnel, uint64_t drain_ms)
 	timer_stop(&tunnel->listen_retry);
 	make_slots(tunnel);
 	for (size_t i = 0; i < count; i++)
-		slot_retire(before[i], drain_ms);
+		slot_retire(before[i], tunnel->slots[i], drain_ms);
 	free(before);
 }
 
@@ -448,16 +459,18 @@ void slots_set_config(struct tunnel *tunnel, uint64_t drain_ms)
 	/* Two cannot listen at one place, nor at one and at all: there the old one goes first. */
 	for (size_t i = 0; i < before_count; i++) {
 		for (size_t k = 0; before[i] && k < tunnel->slot_count; k++) {
-			if (in_the_way(before[i]->config, tunnel->slots[k]->config)) {
-				slot_retire(before[i], drain_ms);
-				before[i] = NULL;
-			}
+			struct slot *new = tunnel->slots[k];
+
+			if (!in_the_way(before[i]->config, new->config))
+				continue;
+			slot_retire(before[i], comes_after(new, before[i]) ? new : NULL, drain_ms);
+			before[i] = NULL;
 		}
 	}
 	/* Elsewhere the new listeners come first: a client never sees neither. */
 	slots_open_closed(tunnel);
 	for (size_t i = 0; i < before_count; i++)
 		if (before[i])
-			slot_retire(before[i], drain_ms);
+			slot_retire(before[i], NULL, drain_ms);
 	free(before);
 }

@@ -22,23 +22,18 @@ static bool waits_for_demand(const struct tunnel *tunnel)
 	return tunnel->config->connect == CONFIG_CONNECT_ON_DEMAND && !route_is_open(tunnel->route);
 }
 
-void tunnel_forward_status(
-    const struct tunnel *tunnel, size_t index, struct forward_status *ret_status)
+/* Without what was in its place before. */
+static void describe(
+    const struct tunnel *tunnel, const struct slot *slot, struct forward_status *ret_status)
 {
-	const struct slot *slot = tunnel->slots[index];
-	struct forward_counts counts;
-
-	slots_count(tunnel, slot, &counts);
 	if (slot->forward) {
 		forward_get_status(slot->forward, ret_status);
-		ret_status->counts = counts;
 	} else {
 		*ret_status = (struct forward_status){.kind = slot->config->kind,
 		    .listen = slot->config->listen.text,
 		    .to = slot->config->to.text ? slot->config->to.text : "",
 		    .state = err_is_set(&slot->open_error) ? FORWARD_FAILED : FORWARD_WAITING,
-		    .reason = err_is_set(&slot->open_error) ? slot->open_error.text : "stopped",
-		    .counts = counts};
+		    .reason = err_is_set(&slot->open_error) ? slot->open_error.text : "stopped"};
 		return;
 	}
 	if (ret_status->state == FORWARD_UP || tunnel->session)
@@ -55,6 +50,13 @@ void tunnel_forward_status(
 		    link_state_reason(link_state(host_link(route_host(tunnel->route))));
 }
 
+void tunnel_forward_status(
+    const struct tunnel *tunnel, size_t index, struct forward_status *ret_status)
+{
+	describe(tunnel, tunnel->slots[index], ret_status);
+	slots_add_past(tunnel, tunnel->slots[index], &ret_status->counts);
+}
+
 enum tunnel_state tunnel_state(const struct tunnel *tunnel)
 {
 	size_t up = 0;
@@ -64,7 +66,7 @@ enum tunnel_state tunnel_state(const struct tunnel *tunnel)
 	for (size_t i = 0; i < tunnel->slot_count; i++) {
 		struct forward_status status;
 
-		tunnel_forward_status(tunnel, i, &status);
+		describe(tunnel, tunnel->slots[i], &status);
 		up += status.state == FORWARD_UP;
 	}
 	if (up == tunnel->slot_count)
@@ -97,7 +99,7 @@ const char *tunnel_reason(const struct tunnel *tunnel)
 	for (size_t i = 0; i < tunnel->slot_count; i++) {
 		struct forward_status status;
 
-		tunnel_forward_status(tunnel, i, &status);
+		describe(tunnel, tunnel->slots[i], &status);
 		if (status.state != FORWARD_UP)
 			return status.reason;
 	}

@@ -464,6 +464,33 @@ static void test_what_drains_is_shown_and_what_was_carried_stays_counted(void **
 	close(second);
 }
 
+static void test_two_on_any_port_keep_their_counts_apart(void **state)
+{
+	struct forward_status first, second;
+
+	(void)state;
+	rig_apply("hosts: { a: { port = ${A}; }; }; tunnels: { x: { via = \"a\"; forwards = ("
+		  "{ local = \"127.0.0.1:0\"; to = \"db:1\"; }, { local = \"127.0.0.1:0\"; to = "
+		  "\"db:2\"; }); }; };");
+	int client = rig_client((uint16_t)atoi(strchr(rig_forward("x").listen, ':') + 1));
+	assert_echo(client, "1");
+	for (int i = 0; i < 2; i++) {
+		tunnel_restart(rig_tunnel("x"), 10000);
+		rig_settle();
+	}
+	tunnel_forward_status(rig_tunnel("x"), 0, &first);
+	tunnel_forward_status(rig_tunnel("x"), 1, &second);
+	assert_int_equal(first.counts.streams, 1);
+	assert_int_equal(second.counts.streams, 0);
+	close(client);
+	rig_settle();
+	tunnel_forward_status(rig_tunnel("x"), 0, &first);
+	tunnel_forward_status(rig_tunnel("x"), 1, &second);
+	assert_int_equal(first.counts.streams_total, 1);
+	assert_int_equal(first.counts.bytes_in, 1);
+	assert_int_equal(second.counts.streams_total, 0);
+}
+
 static void test_a_listener_that_moved_begins_anew_and_its_tunnel_does_not(void **state)
 {
 	(void)state;
@@ -613,6 +640,7 @@ int main(void)
 	    TEST(test_a_listener_that_is_widened_or_narrowed_is_not_missed),
 	    TEST(test_stopped_it_refuses_and_started_it_accepts),
 	    TEST(test_what_drains_is_shown_and_what_was_carried_stays_counted),
+	    TEST(test_two_on_any_port_keep_their_counts_apart),
 	    TEST(test_a_listener_that_moved_begins_anew_and_its_tunnel_does_not),
 	    TEST(test_streams_of_a_stopped_tunnel_are_reset_after_their_time),
 	    TEST(test_a_restart_never_closes_the_door),
