@@ -9,8 +9,9 @@
 #include "base/err.h"
 #include "base/wire.h"
 
-/* Appends what is in the file. 0, or ERR_CONFIG: "PATH: No such file or directory", "PATH: is a directory", a FIFO, more than max
- * bytes; ERR_LOCAL when there was no descriptor or memory for it. ret_stat may be NULL. errno says why where the system said no, and is 0 otherwise. */
+/* Appends what is in the file. 0, or ERR_CONFIG: "PATH: No such file or directory", "PATH: is a directory", a FIFO, more than
+ * max bytes; ERR_LOCAL when there was no descriptor or memory for it. ret_stat may be NULL. errno says why where the system
+ * said no, and is 0 otherwise. */
 int file_read(
     const char *path, size_t max, struct wr *out, struct stat *ret_stat, struct err *e) MUST_CHECK;
 

@@ -211,7 +211,8 @@ static void write_line(enum log_level level, const char *text)
 	strbuf_clear(&line);
 }
 
-/* Who reads it may stand still: a pager, a terminal, journald. A line is written whole where poll() says that one can. */
+/* Who reads it may stand still: a pager, a terminal, journald. poll() says whether a line fits: a pipe has room for PIPE_BUF
+ * bytes then, more than a line is long but for the oddest. */
 static bool can_write(void)
 {
 	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -231,7 +232,7 @@ static void print_line(enum log_level level, const char *text)
 		lost++;
 		return;
 	}
-	if (lost) {
+	if (lost && current_level >= LOG_LEVEL_WARNING) {
 		char *count = str_format("log-lost lines=%" PRIu64, lost);
 
 		lost = 0;

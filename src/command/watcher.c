@@ -64,7 +64,8 @@ static void watch_in(struct watcher *w, const char *folder, const char *name, en
 	watch->v[watch->n++] = (struct watched){.wd = wd, .name = mem_strdup(name), .place = place};
 }
 
-/* pattern: as glob(3) has it. Its name in its folder, that folder's name in the one above, and so on: each may come, go and be replaced. */
+/* pattern: as glob(3) has it. Its name in its folder, that folder's name in the one above, and so on: each may come, go and
+ * be replaced. */
 static void watch_pattern(struct watcher *w, const char *pattern, enum place place)
 {
 	char *for_folder = mem_strdup(pattern), *for_name = mem_strdup(pattern);

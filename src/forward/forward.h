@@ -65,8 +65,8 @@ void forward_session_down(struct forward *f, struct session *s);
 /* Same kind and listener, other targets, limits or lists: for new streams. */
 void forward_set_config(
     struct forward *f, const struct config_forward *config, uint64_t hold_timeout_ms);
-/* Accepts nothing any more (the listener is closed, a remote one cancelled, who is held is reset); open streams go on. Then the owner waits until
- * streams is 0 or its patience ends, and frees it. */
+/* Accepts nothing any more (the listener is closed, a remote one cancelled, who is held is reset); open streams go on. Then
+ * the owner waits until streams is 0 or its patience ends, and frees it. */
 void forward_stop_accepting(struct forward *f);
 
 /* The target side was tried and is dead (probe): shown as the reason, and the forward is not up. NULL: it lives. */

@@ -1,6 +1,7 @@
 /*
  * Notices that the network under us changed: an address, a link or a route came or went (rtnetlink(7)), or the machine slept
- * (CLOCK_BOOTTIME ran ahead of CLOCK_MONOTONIC), or this process was stopped for a while. Connections that looked alive may be dead then.
+ * (CLOCK_BOOTTIME ran ahead of CLOCK_MONOTONIC), or this process was stopped for a while. Connections that looked alive may be
+ * dead then.
  */
 #ifndef ADIT_NET_CHANGE_H
 #define ADIT_NET_CHANGE_H

@@ -22,7 +22,8 @@ void resolver_free(struct resolver *resolver);
 typedef void resolver_callback(
     void *arg, const struct addr *addrs, size_t count, const struct err *e);
 
-/* A literal, "localhost" and names below it ask nobody. The callback comes from the loop, never from inside the call, literals included; once, unless cancelled. */
+/* A literal, "localhost" and names below it ask nobody. The callback comes from the loop, never from inside the call,
+ * literals included; once, unless cancelled. */
 struct resolver_request *resolver_lookup(
     struct resolver *resolver, const char *host, uint16_t port, resolver_callback *done, void *arg);
 void resolver_cancel(struct resolver_request *request); /* NULL is legal */

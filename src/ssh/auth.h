@@ -38,8 +38,9 @@ struct auth_options {
 	const struct secret *password; /* copied; NULL: neither password nor keyboard-interactive */
 };
 
-/* What the login was made with is gone by then: keys and password are wiped, the agent is left. e not set: logged in. Else ERR_LOGIN with what was offered and what the server would take ("publickey: offered
- * /etc/adit/id_ed25519 (ED25519 SHA256:...); the server takes: publickey, password"), or another class. The last call. */
+/* What the login was made with is gone by then: keys and password are wiped, the agent is left. e not set: logged in. Else
+ * ERR_LOGIN with what was offered and what the server would take ("publickey: offered /etc/adit/id_ed25519 (ED25519
+ * SHA256:...); the server takes: publickey, password"), or another class. The last call. */
 typedef void auth_callback(void *arg, const struct err *e);
 
 /* Begins when the transport is ready (or at once if it is). Sends SERVICE_REQUEST together with the first request where that is

@@ -39,8 +39,8 @@ int cert_check_dates(const struct cert *cert, time_t now, struct err *e) MUST_CH
 int cert_check_host(
     const struct cert *cert, const char *name, time_t now, struct err *e) MUST_CHECK;
 
-/* "id_ed25519-cert.pub": a line "type base64 comment", empty lines and "#" comments before it. NULL and ERR_CONFIG, the path named: no file, no certificate, not a
- * user's, damaged. The dates are for the caller. Blocks. */
+/* "id_ed25519-cert.pub": a line "type base64 comment", empty lines and "#" comments before it. NULL and ERR_CONFIG, the path
+ * named: no file, no certificate, not a user's, damaged. The dates are for the caller. Blocks. */
 struct cert *cert_read(const char *path, struct err *e);
 /* The signature algorithm's certificate name and back: "rsa-sha2-512" and "rsa-sha2-512-cert-v01@openssh.com". Static; NULL:
  * there is none. */

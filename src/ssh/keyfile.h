@@ -11,8 +11,8 @@
 
 /* Reads a private key. passphrase may be NULL. NULL and ERR_CONFIG, the path named: missing, not readable, ours and open to
  * others (mode, as ssh has it), not a file, too large, no private key (a public one is named as such, whatever its mode),
- * encrypted and no passphrase, wrong passphrase. ret_comment (gives, may be NULL) is the key's comment or "". Blocks; for an encrypted key some
- * tenths of a second, which keyring.h spares whoever reads one again. */
+ * encrypted and no passphrase, wrong passphrase. ret_comment (gives, may be NULL) is the key's comment or "". Blocks; for an
+ * encrypted key some tenths of a second, which keyring.h spares whoever reads one again. */
 struct key *keyfile_read(
     const char *path, const struct secret *passphrase, char **ret_comment, struct err *e);
 /* The same for bytes; name is for the messages. */

@@ -33,11 +33,12 @@ struct host {
 	size_t slot_count;
 	struct list old;
 	struct host_users users;
-	struct host *via;        /* of new links */
-	uint64_t drain_ms;       /* for old links */
-	unsigned replacements;   /* reasons so far to replace links; one may be for several */
-	struct task sweep;       /* what has ended */
-	struct host_counts past; /* of links that are gone */
+	struct host *via;      /* of new links */
+	uint64_t drain_ms;     /* for old links */
+	unsigned replacements; /* reasons so far to replace links; one may be for several */
+	const struct session *via_left; /* the jump that was left last; compared, not used */
+	struct task sweep;              /* what has ended */
+	struct host_counts past;        /* of links that are gone */
 	void (*on_rest)(void *arg);
 	void *rest_arg;
 };
@@ -178,6 +179,7 @@ static void on_via_up(void *arg, struct session *s)
 	struct slot *slot = arg;
 
 	(void)s;
+	slot->host->via_left = NULL;
 	if (!slot->old)
 		link_via_up(slot->link);
 }
@@ -187,8 +189,12 @@ static void on_via_down(void *arg, struct session *s)
 {
 	struct slot *slot = arg;
 
-	if (!slot->old && link_via(slot->link) == s && !session_closed(s, NULL))
-		replace_this(slot);
+	if (slot->old || link_via(slot->link) != s || session_closed(s, NULL))
+		return;
+	/* One reason for all that go through it. */
+	slot->host->replacements += slot->host->via_left != s;
+	slot->host->via_left = s;
+	replace(slot);
 }
 
 static void on_via_change(void *arg)

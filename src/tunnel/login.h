@@ -24,9 +24,9 @@ struct login {
 	    expires; /* seconds since 1970: when the first certificate in use ends; UINT64_MAX: never */
 };
 
-/* Fills both; a key file that is unusable is an error if it was configured, and skipped if it is a default. 0, or ERR_CONFIG,
- * also when there is nothing at all to log in with. Blocks: reads files, an encrypted key once only as long as keyring (which may be
- * NULL) has it. */
+/* Fills both; a key file that is unusable is an error if it was configured, and skipped if it is a default. 0; ERR_CONFIG,
+ * also when there is nothing at all to log in with; ERR_LOCAL for want of descriptors or memory. Blocks: reads files, an
+ * encrypted key once only as long as keyring (which may be NULL) has it. */
 int login_prepare(const struct config_host *host, struct keyring *keyring,
     const struct log_context *log, struct login *ret_login, struct client_options *ret_options,
     struct err *e) MUST_CHECK;

@@ -33,6 +33,7 @@ struct reading {
 	struct strbuf left_to_agent;
 	struct login *login;
 	struct auth_options *auth;
+	struct err want; /* of descriptors or memory: it passes */
 };
 
 /* ---- certificates ---- */
@@ -42,8 +43,9 @@ static void warn_unusable(const struct reading *r, const char *path, const char 
 	log_warning(r->log, "certificate-unusable", "file=%s reason=%s", path, reason);
 }
 
-/* One that is not valid now is named, and not offered. */
-static struct cert *read_certificate(const struct reading *r, const char *path)
+/* One that is not valid now is named, and not offered. One that cannot be read for want of something of ours is no reason to go on
+ * without it. */
+static struct cert *read_certificate(struct reading *r, const char *path)
 {
 	struct err e = ERR_INIT;
 	struct cert *cert = cert_read(path, &e);
@@ -57,7 +59,10 @@ static struct cert *read_certificate(const struct reading *r, const char *path)
 			    (unsigned long)(end - (uint64_t)now));
 		return cert;
 	}
-	warn_unusable(r, path, e.text);
+	if (e.class == ERR_LOCAL)
+		err_set(&r->want, e.class, "%s", e.text);
+	else
+		warn_unusable(r, path, e.text);
 	cert_free(cert);
 	return NULL;
 }
@@ -190,7 +195,7 @@ static int read_identity(struct reading *r, const char *path, struct err *e)
 		key = leave_to_agent(r, path, &why);
 		found.from_agent = key != NULL;
 	}
-	if (!key && !r->host->identity_is_default)
+	if (!key && (!r->host->identity_is_default || why.class == ERR_LOCAL))
 		return err_set(e, why.class, "%s", why.text);
 	if (!key) {
 		if (access(path, F_OK) == 0)
@@ -212,6 +217,8 @@ static int read_all(struct reading *r, struct err *e)
 		result = keyfile_read_secret(r->host->passphrase.path, &r->passphrase, e);
 	for (size_t i = 0; i < r->host->identity.n && result == 0; i++)
 		result = read_identity(r, r->host->identity.v[i], e);
+	if (result == 0 && err_is_set(&r->want))
+		result = err_set(e, r->want.class, "%s", r->want.text);
 	return result;
 }
 

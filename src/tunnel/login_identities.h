@@ -6,7 +6,8 @@
 
 #include "tunnel/login.h"
 
-/* Fills auth's identities and what login says of them; login->agent_path is set by then. 0 or ERR_CONFIG. */
+/* Fills auth's identities and what login says of them; login->agent_path is set by then. 0, ERR_CONFIG, or ERR_LOCAL for want of
+ * descriptors or memory. */
 int login_read_identities(const struct config_host *host, struct keyring *keyring,
     const struct log_context *log, struct login *login, struct auth_options *auth,
     struct err *e) MUST_CHECK;

@@ -20,7 +20,8 @@ struct reach_callbacks {
 	    void *arg, struct bufferevent *bev, const char *address, const struct err *e);
 };
 
-/* config is kept: its snapshot is counted by the caller until on_done or reach_cancel(). via: a session of the jump host, NULL for TCP; on_done comes before it is freed. */
+/* config is kept: its snapshot is counted by the caller until on_done or reach_cancel(). via: a session of the jump host,
+ * NULL for TCP; on_done comes before it is freed. */
 struct reach *reach_start(struct loop *loop, struct resolver *resolver,
     const struct config_host *config, struct session *via, const struct reach_callbacks *callbacks,
     void *arg);

@@ -74,8 +74,8 @@ void tunnel_each_stream(const struct tunnel *tunnel,
     void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
 
 size_t tunnel_forward_count(const struct tunnel *tunnel);
-/* As forward_get_status(), with the counts of the forwards that were in its place before; a listener that could not be opened has state FORWARD_FAILED and the reason; what waits for the link
- * has the link's reason. */
+/* As forward_get_status(), with the counts of the forwards that were in its place before; a listener that could not be opened
+ * has state FORWARD_FAILED and the reason; what waits for the link has the link's reason. */
 void tunnel_forward_status(
     const struct tunnel *tunnel, size_t index, struct forward_status *ret_status);
 const struct forward *tunnel_forward(

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "tests/unit/ssh/made_identity.h"
@@ -43,14 +44,25 @@ static int teardown(void **state)
 	return rig_teardown(state);
 }
 
-static int prepare(const char *keys)
+static struct config *read_config(const char *keys)
 {
 	char *text = str_format(
 	    "hosts: { a: { %s }; }; tunnels: { x: { via = \"a\"; socks = \"${P}\"; }; };", keys);
+	struct config *read = rig_config(text);
 
-	config = rig_config(text);
 	free(text);
+	return read;
+}
+
+static int prepare_from(struct config *read)
+{
+	config = read;
 	return login_prepare(&config->hosts[0], NULL, NULL, &login, &options, &why);
+}
+
+static int prepare(const char *keys)
+{
+	return prepare_from(read_config(keys));
 }
 
 #define IDENTITY "identity = \"${DIR}/id\";"
@@ -314,6 +326,32 @@ static void test_what_changed_on_disk_counts_the_next_time(void **state)
 	login_clear(&again);
 }
 
+/* Not: skipped, and then there is nothing to log in with; nor: without its certificate. */
+static void test_without_descriptors_it_is_no_fault_of_the_files(void **state)
+{
+	static const char *const keys[] = {
+	    IDENTITY, IDENTITY "certificate = \"${DIR}/id-cert.pub\";", ""};
+	struct rlimit before, none;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+		struct config *read = read_config(keys[i]);
+		none = before;
+		none.rlim_cur = 0;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		int result = prepare_from(read);
+		setrlimit(RLIMIT_NOFILE, &before);
+		assert_int_equal(result, ERR_LOCAL);
+		assert_non_null(strstr(why.text, "Too many open files"));
+		login_discard_options(&options);
+		login_clear(&login);
+		err_clear(&why);
+		config_unref(config);
+		config = NULL;
+	}
+}
+
 static void test_a_password_is_kept_with_the_login(void **state)
 {
 	(void)state;
@@ -357,6 +395,7 @@ int main(void)
 	    TEST(test_a_certificate_of_another_key_is_not_used_nor_waited_for),
 	    TEST(test_the_first_of_several_ends_counts),
 	    TEST(test_what_changed_on_disk_counts_the_next_time),
+	    TEST(test_without_descriptors_it_is_no_fault_of_the_files),
 	    TEST(test_a_password_is_kept_with_the_login),
 	    TEST(test_the_limits_of_the_host_are_those_of_the_connection),
 	};

@@ -57,8 +57,8 @@ void place_fall_silent(struct place *place); /* those that are connected now */
 size_t place_live_count(const struct place *place);
 struct server *place_last(const struct place *place);
 
-/* "${A}", "${B}", "${C}" are the ports of the places, "${P}", "${Q}", "${R}" free ones (rig_ports), "${DIR}" a folder of the test. Hosts get what they need to log in. Checked whole: a
- * mistake fails the test. */
+/* "${A}", "${B}", "${C}" are the ports of the places, "${P}", "${Q}", "${R}" free ones (rig_ports), "${DIR}" a folder of the
+ * test. Hosts get what they need to log in. Checked whole: a mistake fails the test. */
 struct config *rig_config(const char *text);
 const char *rig_folder(void);
 void rig_hosts(const char *text); /* of the resolver's hosts file */
