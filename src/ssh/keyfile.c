@@ -91,8 +91,10 @@ static struct span from_begin_line(struct span text)
 	return text;
 }
 
+enum private_block { NO_PRIVATE_BLOCK, PRIVATE_BLOCK, DSA_BLOCK };
+
 /* Not the label of the first block alone: parameters or a certificate may stand before the key. */
-static bool holds_private_pem(struct span text)
+static enum private_block find_private_block(struct span text)
 {
 	struct span line;
 
@@ -102,9 +104,9 @@ static bool holds_private_pem(struct span text)
 		bool is_dsa = label && strstr(label, "DSA ");
 		free(label);
 		if (is_private)
-			return !is_dsa;
+			return is_dsa ? DSA_BLOCK : PRIVATE_BLOCK;
 	}
-	return false;
+	return NO_PRIVATE_BLOCK;
 }
 
 struct key *keyfile_parse(struct span text, const char *name, const struct secret *passphrase,
@@ -117,7 +119,7 @@ struct key *keyfile_parse(struct span text, const char *name, const struct secre
 
 	if (begins_with(from, KEYFILE_OPENSSH_BEGIN))
 		key = keyfile_parse_openssh(from, passphrase, &comment, &reason);
-	else if (holds_private_pem(from))
+	else if (find_private_block(from) == PRIVATE_BLOCK)
 		key = keyfile_parse_pem(from, passphrase, &reason);
 	else
 		set_no_key(from, &reason);
@@ -144,13 +146,15 @@ static int check_mode(const char *path, const struct stat *st, struct err *e)
 	    st->st_mode & 07777, st->st_mode & 044 ? "read" : "change", path);
 }
 
-/* Others may read that, and keyfile_parse() says what it is. */
+/* Others may read that, and keyfile_parse() says what it is. What has a private block anywhere is not. */
 static bool is_public(struct span text)
 {
 	struct span from = from_begin_line(text);
 	const struct no_key *no_key = find_no_key(from);
 	struct key_line line;
 
+	if (find_private_block(text) != NO_PRIVATE_BLOCK)
+		return false;
 	if (no_key)
 		return no_key->kind == PUBLIC;
 	if (!key_line_parse_file(from, &line))

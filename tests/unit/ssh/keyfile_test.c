@@ -356,6 +356,8 @@ static void test_a_key_file_must_be_ours_alone(void **state)
 	}
 }
 
+#define CERTIFICATE "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
 static void test_a_public_key_may_be_read_by_others_and_is_named(void **state)
 {
 	(void)state;
@@ -366,6 +368,12 @@ static void test_a_public_key_may_be_read_by_others_and_is_named(void **state)
 	expect_file_refused("is a public key; ");
 	put(path, "ssh-ed25519 " TEST_ED25519_BLOB " me\n" TEST_ED25519_FILE, 0644);
 	expect_file_refused("too open"); /* it stands above the private one */
+	put(path, CERTIFICATE TEST_RSA_PEM, 0644);
+	expect_file_refused("too open");
+	put(path, CERTIFICATE TEST_DSA_FILE, 0644);
+	expect_file_refused("too open");
+	put(path, CERTIFICATE, 0644);
+	expect_file_refused("certificate");
 }
 
 static void test_what_is_no_file_is_named(void **state)
