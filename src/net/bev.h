@@ -62,8 +62,6 @@ void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack
 /* The same once. Returns false, having done nothing, when something was written since the last read:
  * that said it. */
 bool bev_socket_acknowledge(struct bufferevent *bev);
-/* How many bytes the kernel has that the other end has not acknowledged; 0 for other kinds. */
-size_t bev_socket_unacknowledged(struct bufferevent *bev);
 /* SO_RCVLOWAT: the kernel tells us when n bytes have come, or the end; 0: whenever something has.
  * What is there already is read at once.
  * Until it is 0 again the caller fetches what is less with bev_socket_read_now(), every so often.

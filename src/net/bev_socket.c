@@ -447,10 +447,14 @@ static bool socket_at_eof(struct bufferevent *bev, void *owner)
 	return s->reports.eof_told;
 }
 
+/* What the kernel has and the other end has not acknowledged. */
 static size_t socket_in_transit(struct bufferevent *bev, void *owner)
 {
-	(void)owner;
-	return bev_socket_unacknowledged(bev);
+	const struct socket_bev *s = owner;
+	int n = 0;
+
+	(void)bev;
+	return ioctl(s->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 static const struct bev_kind socket_kind = {
@@ -497,14 +501,6 @@ evutil_socket_t bev_socket_fd(struct bufferevent *bev)
 	struct socket_bev *s = socket_of(bev);
 
 	return s ? s->fd : -1;
-}
-
-size_t bev_socket_unacknowledged(struct bufferevent *bev)
-{
-	struct socket_bev *s = socket_of(bev);
-	int n = 0;
-
-	return s && ioctl(s->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void bev_socket_set_quickack(struct bufferevent *bev, enum bev_quickack quickack)

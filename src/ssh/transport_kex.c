@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/bev.h"
 
 enum { REKEY_PROGRESS_BYTES = 16 * 1024, REKEY_TIMEOUTS_MAX = 10 };
 
@@ -66,16 +65,14 @@ static void exchange_done(struct transport *t)
 	}
 }
 
-/* Bytes that came and bytes that the peer's side of the path has. */
+/* Bytes that came, and bytes that arrived at the peer's side. */
 static uint64_t bytes_moved(const struct transport *t)
 {
 	struct transport_info info;
-	uint64_t waiting =
-	    evbuffer_get_length(bufferevent_get_output(t->bev)) + bev_socket_unacknowledged(t->bev);
 
 	transport_get_info(t, &info);
-	return info.bytes_in + evbuffer_get_length(bufferevent_get_input(t->bev)) + info.bytes_out -
-	       waiting;
+	return info.bytes_in + evbuffer_get_length(bufferevent_get_input(t->bev)) +
+	       transport_bytes_delivered(t);
 }
 
 static void start_rekey_deadline(struct transport *t, uint64_t ms)
