@@ -311,8 +311,12 @@ static void sweep(void *arg)
 
 static void set_slot_count(struct host *host, size_t count)
 {
-	while (host->slot_count > count)
-		retire(host->slots[--host->slot_count]);
+	while (host->slot_count > count) {
+		struct slot *surplus = host->slots[--host->slot_count];
+
+		retire(surplus);
+		surplus->replaced_by = 0; /* any of those that stay will do */
+	}
 	host->slots = mem_grow(host->slots, count, sizeof(*host->slots));
 	while (host->slot_count < count) {
 		host->slots[host->slot_count] = slot_new(host);

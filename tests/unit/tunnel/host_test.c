@@ -209,6 +209,21 @@ static void test_a_server_that_admits_one_connection_fewer_is_rid_of_the_old_one
 	close(client);
 }
 
+static void test_one_too_many_goes_though_another_is_missing(void **state)
+{
+	(void)state;
+	rig_apply(ONE("connections = 3;"));
+	rig_advance(2000);
+	assert_int_equal(place_live_count(A), 3);
+	admit(0, SERVER_REFUSE);
+	server_reset(A->servers[1]);
+	rig_advance(2000);
+	rig_apply(ONE("connections = 2;"));
+	rig_advance(60000);
+	assert_true(server_saw_end(A->servers[2]));
+	assert_int_equal(place_live_count(A), 1);
+}
+
 static void test_a_server_that_admits_none_leaves_the_old_ones(void **state)
 {
 	(void)state;
@@ -675,6 +690,7 @@ int main(void)
 	    TEST(test_a_changed_host_gets_a_new_link_before_the_old_one_drains),
 	    TEST(test_all_connections_of_a_changed_host_are_there_before_the_old_ones_drain),
 	    TEST(test_a_server_that_admits_one_connection_fewer_is_rid_of_the_old_ones),
+	    TEST(test_one_too_many_goes_though_another_is_missing),
 	    TEST(test_a_server_that_admits_none_leaves_the_old_ones),
 	    TEST(test_an_old_link_that_is_lost_leaves_it_to_its_successor),
 	    TEST(test_a_link_whose_certificate_was_renewed_is_replaced_before_it_ends),
