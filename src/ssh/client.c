@@ -4,8 +4,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/minmax.h"
 #include "ssh/messages.h"
 #include "ssh/session_hostkeys.h"
+
+enum { DEADLINE_LOOK_MS = 100 };
 
 struct client {
 	struct loop *loop;
@@ -66,8 +69,9 @@ static void on_login_deadline(void *arg)
 	uint64_t passed_ms = clock_now_ms() - c->started_ms;
 	uint64_t allowed_ms = c->login_timeout_ms + auth_agent_ms(c->auth);
 
+	/* While the agent is busy the rest stays what it is, which may be next to nothing. */
 	if (passed_ms < allowed_ms) {
-		timer_start(&c->login_deadline, allowed_ms - passed_ms);
+		timer_start(&c->login_deadline, max(allowed_ms - passed_ms, DEADLINE_LOOK_MS));
 		return;
 	}
 	err_set(&e, ERR_TIMEOUT, "the %s was not done within %.3g s", state_in_words(c),

@@ -30,34 +30,44 @@ void evp_forget_errors(void)
 	ERR_clear_error();
 }
 
-/* OpenSSL keeps what was fetched once: that is cheap. */
-#define EVP_HAS(type, name) \
-	do { \
-		type *fetched = type##_fetch(NULL, name, NULL); \
-		type##_free(fetched); \
-		if (!fetched) \
-			evp_forget_errors(); \
-		return fetched != NULL; \
-	} while (0)
+/* OpenSSL keeps what was fetched once: to ask again is cheap. */
+static bool is_there(const void *fetched)
+{
+	if (!fetched)
+		evp_forget_errors();
+	return fetched != NULL;
+}
 
 bool evp_has_key_exchange(const char *name)
 {
-	EVP_HAS(EVP_KEYEXCH, name);
+	EVP_KEYEXCH *fetched = EVP_KEYEXCH_fetch(NULL, name, NULL);
+
+	EVP_KEYEXCH_free(fetched);
+	return is_there(fetched);
 }
 
 bool evp_has_signature(const char *name)
 {
-	EVP_HAS(EVP_SIGNATURE, name);
+	EVP_SIGNATURE *fetched = EVP_SIGNATURE_fetch(NULL, name, NULL);
+
+	EVP_SIGNATURE_free(fetched);
+	return is_there(fetched);
 }
 
 bool evp_has_mac(const char *name)
 {
-	EVP_HAS(EVP_MAC, name);
+	EVP_MAC *fetched = EVP_MAC_fetch(NULL, name, NULL);
+
+	EVP_MAC_free(fetched);
+	return is_there(fetched);
 }
 
 bool evp_has_digest(const char *name)
 {
-	EVP_HAS(EVP_MD, name);
+	EVP_MD *fetched = EVP_MD_fetch(NULL, name, NULL);
+
+	EVP_MD_free(fetched);
+	return is_there(fetched);
 }
 
 const char *evp_library_version(void)

@@ -17,11 +17,11 @@ struct login {
 	char *kex, *host_key_algorithms, *ciphers, *macs;
 	struct secret password;
 	char *agent_path;
-	char *
-	    left_to_agent; /* "FILE: why; FILE: why" of the identities that only an agent can sign for; NULL: none */
+	/* "FILE: why; FILE: why" of the identities that only an agent can sign for; NULL: none */
+	char *left_to_agent;
 	unsigned certificates; /* that are good now, and offered */
-	uint64_t
-	    expires; /* seconds since 1970: when the first certificate in use ends; UINT64_MAX: never */
+	/* seconds since 1970: when the first certificate in use ends; UINT64_MAX: never */
+	uint64_t expires;
 };
 
 /* Fills both; a key file that is unusable is an error if it was configured, and skipped if it is a default. 0; ERR_CONFIG,
