@@ -1,6 +1,7 @@
 #include "ssh/auth_keys.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -84,7 +85,8 @@ static bool find_signer(const struct auth_keys_options *options,
 	return agent_has(options, offer->agent_blob);
 }
 
-static void add_identity(struct auth_keys *keys, const struct auth_keys_options *options,
+/* False: nobody here can sign with it. */
+static bool add_identity(struct auth_keys *keys, const struct auth_keys_options *options,
     const struct auth_identity *identity, const struct cert *cert)
 {
 	struct auth_key offer = {
@@ -94,13 +96,18 @@ static void add_identity(struct auth_keys *keys, const struct auth_keys_options 
 	};
 
 	if (has_blob(keys, offer.blob))
-		return;
-	if (!find_signer(options, identity, &offer)) {
-		auth_keys_leave_out(keys, identity->name, "no agent has its private key");
-		return;
-	}
+		return true;
+	if (!find_signer(options, identity, &offer))
+		return false;
 	offer.label = make_label(identity->name, identity->key, cert != NULL);
 	add(keys, &offer);
+	return true;
+}
+
+/* A key with several certificates is there once with each. */
+static bool is_same_key_again(const struct auth_keys_options *options, size_t i)
+{
+	return i > 0 && strcmp(options->identities[i].name, options->identities[i - 1].name) == 0;
 }
 
 static void add_identities(struct auth_keys *keys, const struct auth_keys_options *options)
@@ -109,8 +116,11 @@ static void add_identities(struct auth_keys *keys, const struct auth_keys_option
 		const struct auth_identity *identity = &options->identities[i];
 
 		if (identity->cert && cert_is_usable(keys, options, identity->cert, identity->name))
-			add_identity(keys, options, identity, identity->cert);
-		add_identity(keys, options, identity, NULL);
+			(void)add_identity(keys, options, identity, identity->cert);
+		if (i + 1 < options->identity_count && is_same_key_again(options, i + 1))
+			continue; /* its other certificates come before the plain key */
+		if (!add_identity(keys, options, identity, NULL))
+			auth_keys_leave_out(keys, identity->name, "no agent has its private key");
 	}
 }
 
