@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "config/keys.h"
 #include "config/ssh_option.h"
+#include "config/value.h"
 
 #define JUMPS_MAX 16 /* of jumps that have jumps of their own */
 
@@ -109,19 +110,10 @@ static void drop_false_dynamics(struct ssh_import *import)
 		drop_false_dynamic(import, &import->forwards[i]);
 }
 
-static bool has_key(const char *path)
-{
-	char *public = str_format("%s.pub", path);
-	bool has = access(path, F_OK) == 0 || access(public, F_OK) == 0;
-
-	free(public);
-	return has;
-}
-
 static bool has_any_key(const struct config_strings *paths)
 {
 	for (size_t i = 0; i < paths->n; i++)
-		if (has_key(paths->v[i]))
+		if (value_has_key_file(paths->v[i]))
 			return true;
 	return false;
 }
@@ -134,7 +126,7 @@ static void drop_missing_identities(struct ssh_import *import)
 	if (!has_any_key(all))
 		return;
 	for (size_t i = 0; i < all->n; i++) {
-		if (has_key(all->v[i]))
+		if (value_has_key_file(all->v[i]))
 			config_strings_add(&kept, all->v[i]);
 		else
 			ssh_option_note(import, "identityfile", all->v[i], "there is no such file");

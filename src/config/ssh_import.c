@@ -22,13 +22,20 @@ void ssh_import_forward(struct ssh_import *import, enum ssh_forward_option optio
 
 static void finish_forward(struct ssh_import *import, const struct ssh_import_forward *wanted)
 {
+	static const char *const keywords[] = {[SSH_LOCAL_FORWARD] = "localforward",
+	    [SSH_REMOTE_FORWARD] = "remoteforward",
+	    [SSH_DYNAMIC_FORWARD] = "dynamicforward"};
 	struct config_tunnel *tunnel = &import->tunnel;
 	struct config_forward forward;
 	struct err e = ERR_INIT;
 
 	if (ssh_forward_parse(
 		wanted->spec, wanted->option, import->bind, import->dir, &forward, &e) < 0) {
-		config_errors_add(import->errors, NULL, 0, "%s", e.text);
+		if (import->unknown ==
+		    SSH_UNKNOWN_IS_NOTED) /* ssh took it: the rest is worth having */
+			ssh_option_note(import, keywords[wanted->option], wanted->spec, e.text);
+		else
+			config_errors_add(import->errors, NULL, 0, "%s", e.text);
 		return;
 	}
 	forward.place = import->host.place;

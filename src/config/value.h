@@ -55,6 +55,8 @@ extern const struct value_type value_choice;  /* an enum, one of choices */
 /* struct config_strings: one string, or an array or a list of them, none of them empty or twice */
 extern const struct value_type value_names;
 extern const struct value_type value_paths;
+/* Of an identity: its file, or at least that of its public half (the other is in an agent). */
+bool value_has_key_file(const char *path);
 extern const struct value_type value_identity; /* paths, and identity_is_default of a host */
 extern const struct value_type value_includes; /* patterns of glob(7) */
 extern const struct value_type value_algorithms;

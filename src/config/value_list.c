@@ -114,12 +114,26 @@ static char *check_name(
 	return mem_strdup(word);
 }
 
+bool value_has_key_file(const char *path)
+{
+	char *public = str_format("%s.pub", path);
+	bool has = access(path, F_OK) == 0 || access(public, F_OK) == 0;
+
+	free(public);
+	return has;
+}
+
+static bool is_there(const struct key *key, const char *path)
+{
+	return key->type == &value_identity ? value_has_key_file(path) : access(path, F_OK) == 0;
+}
+
 static char *check_path(
     const struct reading *r, const struct setting *s, const struct key *key, const char *word)
 {
 	char *path = value_expand_path(r, s, key, word);
 
-	if (path && (key->flags & KEY_EXISTS) && access(path, F_OK) != 0)
+	if (path && (key->flags & KEY_EXISTS) && !is_there(key, path))
 		reading_warning(r, s, "`%s`: there is no file %s now", key->name, path);
 	return path;
 }

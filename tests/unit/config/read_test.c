@@ -759,6 +759,11 @@ static void test_included_files_add_hosts_and_tunnels(void **state)
 	assert_string_equal(config->hosts[0].identity.v[0], key);
 	assert_string_equal(config->tunnels[0].place.file, b);
 	assert_int_equal(config->warnings.n, 1); /* there is no such key */
+	config_unref(config);
+	char *public = write_file("key.pub", "of one in an agent");
+	config = config_read(main_path, &errors);
+	assert_int_equal(config->warnings.n, 0);
+	remove_file(public);
 	free(key);
 	config_unref(config);
 	remove_file(main_path);
