@@ -130,6 +130,16 @@ bool forward_is_socks(const struct config_forward *forward)
 	       forward->kind == CONFIG_FORWARD_REMOTE_SOCKS;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool forward_same_access(const struct config_forward *a, const struct config_forward *b)
+{
+	return a->mode == b->mode && same_text(a->owner, b->owner) && same_text(a->group, b->group);
+}
+
 bool forward_is_near(const struct config_forward *forward)
 {
 	return forward->kind == CONFIG_FORWARD_LOCAL || forward->kind == CONFIG_FORWARD_SOCKS;

@@ -50,6 +50,8 @@ const struct key *key_find(const struct key_table *table, const char *name);
 /* On what a forward listens, as a bit. */
 enum listener_bit forward_listener(const struct config_forward *forward);
 bool forward_is_socks(const struct config_forward *forward);
+/* Who may use the file of a Unix socket. */
+bool forward_same_access(const struct config_forward *a, const struct config_forward *b);
 bool forward_is_near(const struct config_forward *forward); /* listens on this machine */
 /* Why the key makes no sense for this forward, or NULL. */
 const char *key_misfit(const struct key *key, const struct config_forward *forward);

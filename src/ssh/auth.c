@@ -59,6 +59,16 @@ static void note(struct strbuf *list, const char *what)
 	strbuf_add(list, what);
 }
 
+void auth_identities_free(struct auth_identity *identities, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(identities[i].name);
+		key_free(identities[i].key);
+		cert_free(identities[i].cert);
+	}
+	free(identities);
+}
+
 /* What follows the login may last for months: no connection to the agent and no secret is kept for so long. */
 static void release_means(struct auth *auth)
 {
@@ -66,12 +76,7 @@ static void release_means(struct auth *auth)
 	auth->agent = NULL;
 	auth_keys_clear(&auth->keys);
 	auth->current = NULL;
-	for (size_t i = 0; i < auth->identity_count; i++) {
-		free(auth->identities[i].name);
-		key_free(auth->identities[i].key);
-		cert_free(auth->identities[i].cert);
-	}
-	free(auth->identities);
+	auth_identities_free(auth->identities, auth->identity_count);
 	auth->identities = NULL;
 	auth->identity_count = 0;
 	wr_clear(&auth->signed_data);

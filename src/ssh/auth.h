@@ -25,6 +25,8 @@ struct auth_identity {
 	bool from_agent; /* the agent signs, even if key is private */
 };
 
+void auth_identities_free(struct auth_identity *identities, size_t count);
+
 struct auth_options {
 	const struct log_context *log; /* keeps */
 	const char *user;              /* copied */

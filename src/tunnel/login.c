@@ -142,12 +142,7 @@ void login_discard_options(struct client_options *options)
 {
 	struct auth_options *auth = &options->auth;
 
-	for (size_t i = 0; i < auth->identity_count; i++) {
-		free(auth->identities[i].name);
-		key_free(auth->identities[i].key);
-		cert_free(auth->identities[i].cert);
-	}
-	free(auth->identities);
+	auth_identities_free(auth->identities, auth->identity_count);
 	auth->identities = NULL;
 	auth->identity_count = 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "config/keys.h"
 #include "ssh/keyring.h"
 #include "tunnel/gate.h"
 #include "tunnel/host.h"
@@ -216,11 +217,6 @@ static void let_go(struct manager *m, struct tunnel *tunnel, uint64_t drain_ms)
 
 /* ---- plans ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 struct inheritance {
 	const struct config *next;
 	const struct config_op *op;
@@ -236,8 +232,7 @@ static bool has_heir(void *arg, const struct config_forward *forward)
 	if (gone &&
 	    (gone->kind != forward->kind || strcmp(gone->listen.text, forward->listen.text) != 0))
 		return false;
-	return heir && heir->mode == forward->mode && same_text(heir->owner, forward->owner) &&
-	       same_text(heir->group, forward->group);
+	return heir && forward_same_access(heir, forward);
 }
 
 /* First of all, so that a listener can move from one tunnel to another. */

@@ -401,16 +401,10 @@ void slots_session_down(struct tunnel *tunnel, struct session *s)
 
 /* ---- a new configuration ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* The listener that is open serves the new configuration as it is. */
 static bool same_listener(const struct config_forward *a, const struct config_forward *b)
 {
-	return a->kind == b->kind && same_place(a, b) && a->mode == b->mode &&
-	       same_text(a->owner, b->owner) && same_text(a->group, b->group);
+	return a->kind == b->kind && same_place(a, b) && forward_same_access(a, b);
 }
 
 static struct slot *take_slot(
