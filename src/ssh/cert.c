@@ -31,14 +31,15 @@ struct cert {
 static const struct {
 	const char *plain_type; /* in the blob of the key */
 	const char *cert_type;  /* in the blob of the certificate */
+	unsigned key_fields;    /* strings and mpints, of the key itself */
 } types[] = {
-    {"ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com"},
-    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256-cert-v01@openssh.com"},
-    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384-cert-v01@openssh.com"},
-    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521-cert-v01@openssh.com"},
-    {"ssh-rsa", "ssh-rsa-cert-v01@openssh.com"},
-    {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com"},
-    {"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com"},
+    {"ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", 1},
+    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256-cert-v01@openssh.com", 2},
+    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384-cert-v01@openssh.com", 2},
+    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521-cert-v01@openssh.com", 2},
+    {"ssh-rsa", "ssh-rsa-cert-v01@openssh.com", 2},
+    {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com", 2},
+    {"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", 3},
 };
 
 /* Of signatures: all but RSA's are called as the type is; "ssh-rsa" as an algorithm is SHA-1 and not here. */
@@ -192,6 +193,13 @@ static int malformed(struct err *e)
 	return err_set(e, ERR_PEER, "malformed certificate");
 }
 
+static int unknown_type(struct span blob, struct err *e)
+{
+	return err_set(e, ERR_PEER,
+	    cert_blob_is_cert(blob) ? "a certificate of a key type that adit does not have"
+				    : "not a certificate");
+}
+
 /* Type, nonce, the key's own fields; the rest is the same for all types. */
 static int read_fields(
     struct cert *cert, struct span blob, struct signed_part *ret_signed, struct err *e)
@@ -201,9 +209,7 @@ static int read_fields(
 
 	rd_init(&r, blob);
 	if (!find_type(rd_string(&r), &type))
-		return err_set(e, ERR_PEER,
-		    cert_blob_is_cert(blob) ? "a certificate of a key type that adit does not have"
-					    : "not a certificate");
+		return unknown_type(blob, e);
 	cert->type_name = types[type].cert_type;
 	rd_string(&r); /* nonce: only there to make the signed bytes unpredictable */
 	cert->key = key_read_public(key_kind_find(span_of(types[type].plain_type)), &r, e);
@@ -266,16 +272,23 @@ struct cert *cert_copy(const struct cert *cert)
 	return read_cert(wr_span(&cert->blob), &checked, NULL);
 }
 
+/* Not by way of the key: one that we would not take, since it is too weak, can be listed all the same. */
 int cert_plain_blob(struct span blob, struct wr *out, struct err *e)
 {
-	struct signed_part unused;
-	struct cert *cert = read_cert(blob, &unused, e);
+	struct rd r;
+	size_t type, before = out->n;
 
-	if (!cert)
-		return ERR_PEER;
-	wr_span_bytes(out, key_blob(cert->key));
-	cert_free(cert);
-	return 0;
+	rd_init(&r, blob);
+	if (!find_type(rd_string(&r), &type))
+		return unknown_type(blob, e);
+	rd_string(&r); /* nonce */
+	wr_cstring(out, types[type].plain_type);
+	for (unsigned i = 0; i < types[type].key_fields; i++)
+		wr_string(out, rd_string(&r));
+	if (rd_ok(&r))
+		return 0;
+	out->n = before;
+	return malformed(e);
 }
 
 static struct cert *parse_file(struct span text, struct err *e)

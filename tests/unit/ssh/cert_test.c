@@ -46,6 +46,39 @@ static void expect_blob(struct span blob, const char *base64)
 	wr_clear(&expected);
 }
 
+static void expect_plain_blob(const char *type, const char *cert_type, unsigned fields)
+{
+	struct wr cert = WR_INIT, plain = WR_INIT, found = WR_INIT;
+
+	wr_cstring(&cert, cert_type);
+	wr_cstring(&cert, "nonce");
+	wr_cstring(&plain, type);
+	for (unsigned i = 0; i < fields; i++) {
+		wr_cstring(&cert, "field");
+		wr_cstring(&plain, "field");
+	}
+	assert_int_equal(cert_plain_blob(wr_span(&cert), &found, NULL), 0);
+	assert_true(span_equal(wr_span(&found), wr_span(&plain)));
+	cert.n--;
+	assert_int_equal(cert_plain_blob(wr_span(&cert), &found, NULL), ERR_PEER);
+	assert_true(span_equal(wr_span(&found), wr_span(&plain)));
+	wr_clear(&cert);
+	wr_clear(&plain);
+	wr_clear(&found);
+}
+
+/* Whether we would take such a key or not: the fields are not looked into. */
+static void test_the_plain_key_is_found_in_a_certificate(void **state)
+{
+	(void)state;
+	expect_plain_blob("ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", 1);
+	expect_plain_blob("ssh-rsa", "ssh-rsa-cert-v01@openssh.com", 2);
+	expect_plain_blob("ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521-cert-v01@openssh.com", 2);
+	expect_plain_blob("sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com", 2);
+	expect_plain_blob(
+	    "sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", 3);
+}
+
 static void test_a_user_certificate_is_read(void **state)
 {
 	struct cert *cert = parse(TEST_USER_CERT_ED25519);
@@ -450,6 +483,7 @@ static void test_a_certificate_file_holds_a_users_certificate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_the_plain_key_is_found_in_a_certificate),
 	    cmocka_unit_test(test_a_user_certificate_is_read),
 	    cmocka_unit_test(test_certificates_of_all_key_types_are_read),
 	    cmocka_unit_test(test_a_ca_signature_with_sha1_is_refused),

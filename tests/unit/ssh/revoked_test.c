@@ -405,6 +405,10 @@ static void test_a_certificate_on_a_line_revokes_its_key(void **state)
 	assert_int_equal(check(TEST_CA_ED25519, NULL, NULL), 0); /* the CA is not revoked by that */
 	put(SPAN_LITERAL("ssh-ed25519-cert-v01@openssh.com " TEST_USER_CERT_ED25519 "\n"));
 	expect_refused(TEST_ED25519_BLOB, cert, ":1");
+	/* A key that is too weak for us harms nobody, with a certificate or without. */
+	put(SPAN_LITERAL("ssh-rsa-cert-v01@openssh.com "
+			 "AAAAHHNzaC1yc2EtY2VydC12MDFAb3BlbnNzaC5jb20AAAABTgAAAAMBAAEAAAACAQA=\n"));
+	assert_int_equal(check(TEST_ED25519_BLOB, NULL, NULL), 0);
 	/* A signature that we would not take is good enough here. */
 	put(SPAN_LITERAL("ssh-ed25519-cert-v01@openssh.com " TEST_HOST_CERT_SHA1_CA "\n"));
 	expect_refused(TEST_ED25519_BLOB, NULL, ":1");
