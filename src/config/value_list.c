@@ -153,6 +153,8 @@ bool value_is_algorithm_name(const char *name)
 {
 	size_t n = strlen(name);
 
+	if (strchr("+-^", *name)) /* which would be a change of a list */
+		return false;
 	for (size_t i = 0; i < n; i++)
 		if (name[i] <= ' ' || name[i] >= 0x7f || name[i] == ',')
 			return false;

@@ -275,20 +275,21 @@ struct cert *cert_copy(const struct cert *cert)
 /* Not by way of the key: one that we would not take, since it is too weak, can be listed all the same. */
 int cert_plain_blob(struct span blob, struct wr *out, struct err *e)
 {
+	struct wr plain = WR_INIT;
 	struct rd r;
-	size_t type, before = out->n;
+	size_t type;
 
 	rd_init(&r, blob);
 	if (!find_type(rd_string(&r), &type))
 		return unknown_type(blob, e);
 	rd_string(&r); /* nonce */
-	wr_cstring(out, types[type].plain_type);
+	wr_cstring(&plain, types[type].plain_type);
 	for (unsigned i = 0; i < types[type].key_fields; i++)
-		wr_string(out, rd_string(&r));
+		wr_string(&plain, rd_string(&r));
 	if (rd_ok(&r))
-		return 0;
-	out->n = before;
-	return malformed(e);
+		wr_span_bytes(out, wr_span(&plain));
+	wr_clear(&plain);
+	return rd_ok(&r) ? 0 : malformed(e);
 }
 
 static struct cert *parse_file(struct span text, struct err *e)

@@ -758,6 +758,23 @@ static void test_a_dynamic_forward_beside_one_to_a_path_stays(void **state)
 	parsed_clear(&p);
 }
 
+/* In front of the list it is a change of ssh's own; within it a name that no configuration may have. */
+static void test_a_minus_within_a_list_is_no_name(void **state)
+{
+	const struct ssh_config_source source = {0};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config(
+	    "user u\nhostname h\nport 22\nciphers a,-b\nlocalforward 81 web:80\n", "h", &source,
+	    &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.config->hosts[0].ciphers.n, 1);
+	assert_int_equal(p.notes.n, 1);
+	assert_non_null(strstr(p.notes.v[0].text, "ciphers -b: not the name of an algorithm"));
+	parsed_clear(&p);
+}
+
 static void test_a_forward_that_adit_cannot_do_is_named_and_left_out(void **state)
 {
 	const struct ssh_config_source source = {0};
@@ -867,6 +884,7 @@ int main(void)
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
 	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
+	    cmocka_unit_test(test_a_minus_within_a_list_is_no_name),
 	    cmocka_unit_test(test_a_forward_that_adit_cannot_do_is_named_and_left_out),
 	    cmocka_unit_test(test_a_jump_that_ssh_does_not_know_is_an_error),
 	    cmocka_unit_test(test_what_is_written_reads_back_the_same),
