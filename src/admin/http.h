@@ -23,7 +23,7 @@ void http_answer_taken(
 void http_answer_error(struct evhttp_request *request, int code, const char *why);
 /* 404: no tunnel has that name, or matches that pattern. */
 void http_answer_unknown(struct evhttp_request *request, const char *name);
-/* 503: too late for that, or it will never be. */
+/* 503: adit ends, so that nothing is changed any more, and what is waited for does not come. */
 void http_answer_ending(struct evhttp_request *request);
 void http_add_header(struct evhttp_request *request, const char *name, const char *value);
 

@@ -142,7 +142,7 @@ static void on_watchdog(void *arg)
 {
 	struct notify *n = arg;
 
-	if (list_empty(&n->unsent)) /* else systemd is not where it would miss it */
+	if (list_empty(&n->unsent)) /* else it would come too late, behind the others */
 		send_text(n, "WATCHDOG=1", NULL, 0);
 	timer_start(&n->watchdog, n->watchdog_ms);
 }

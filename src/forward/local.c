@@ -305,7 +305,6 @@ static struct listener *open_listener(struct forward *f, struct err *e)
 	return listener_new(f->env.loop, &at, &options, on_accept, f, e);
 }
 
-/* As configured, but with the port that was given. */
 /* Everybody on the network may use a listener that is not on loopback: that is seldom meant. */
 static void warn_if_open_to_all(const struct forward *f)
 {
