@@ -27,8 +27,10 @@ bool descriptors_are_short(void)
 {
 	int next = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 
-	if (next < 0)
+	if (next < 0) {
+		were_short = true;
 		return true;
+	}
 	close(next);
 	return descriptors_is_reserved(next);
 }
