@@ -15,6 +15,7 @@
 #include "admin/waiters.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "config/keys.h"
 
 enum {
 	UNIX_CONNECTIONS_MAX = 2 * WAITERS_MAX,
@@ -211,7 +212,7 @@ static void post_reload(struct call *call)
 		http_answer_taken(call->request, code, http_text, reload_text(&changes, &errors));
 	else
 		http_answer_taken(call->request, code, http_json, reload_json(&changes, &errors));
-	config_lines_clear(&changes);
+	config_strings_clear(&changes);
 	config_errors_clear(&errors);
 }
 

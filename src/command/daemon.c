@@ -21,6 +21,7 @@
 #include "command/reloader.h"
 #include "command/socket_path.h"
 #include "command/watcher.h"
+#include "config/keys.h"
 #include "net/change.h"
 #include "net/descriptors.h"
 #include "net/resolver.h"
@@ -75,7 +76,7 @@ static void warn_of(struct config_strings *lines, const struct err *e)
 
 	log_warning(NULL, "listen-failed", "reason=%s", e->text);
 	strbuf_addf(&line, "! %s", e->text);
-	config_lines_add(lines, strbuf_text(&line));
+	config_strings_add(lines, strbuf_text(&line));
 	strbuf_clear(&line);
 }
 
@@ -123,7 +124,7 @@ static void reload_unasked(void *arg)
 	struct config_errors errors = {0};
 
 	reload(arg, CONTROL_RELOAD_APPLY, &changes, &errors);
-	config_lines_clear(&changes);
+	config_strings_clear(&changes);
 	config_errors_clear(&errors);
 }
 
@@ -317,7 +318,7 @@ int daemon_run(const struct daemon_options *options)
 		    options->path ? options->path : "");
 		reloader_start(d.reloader, options->config);
 		follow_config(&d, &warnings);
-		config_lines_clear(&warnings);
+		config_strings_clear(&warnings);
 		notify_drop_leftovers(d.notify);
 		loop_run(d.loop);
 		log_info(NULL, "stopped", "pid=%d", (int)getpid());

@@ -66,8 +66,6 @@ void config_plan_free(struct config_plan *plan); /* NULL is legal */
  *     = 7 unchanged
  */
 void config_plan_lines(const struct config_plan *plan, struct config_strings *lines);
-void config_lines_add(struct config_strings *lines, const char *line);
-void config_lines_clear(struct config_strings *lines);
 
 /* The forward of that snapshot, of whatever tunnel, that listens exactly there on this machine, or NULL: its listener can be handed
  * over when a tunnel is renamed. */

@@ -152,13 +152,3 @@ void config_plan_lines(const struct config_plan *plan, struct config_strings *li
 	config_strings_add(lines, count);
 	free(count);
 }
-
-void config_lines_add(struct config_strings *lines, const char *line)
-{
-	config_strings_add(lines, line);
-}
-
-void config_lines_clear(struct config_strings *lines)
-{
-	config_strings_clear(lines);
-}

@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "config/diff.h"
+#include "config/keys.h"
 #include "config/read.h"
 
 #define HOSTS \
@@ -46,7 +47,7 @@ static void assert_plan(const char *old_text, const char *new_text, const char *
 		strbuf_addf(&all, "%s\n", lines.v[i]);
 	assert_string_equal(strbuf_text(&all), wanted);
 	strbuf_clear(&all);
-	config_lines_clear(&lines);
+	config_strings_clear(&lines);
 	config_plan_free(plan);
 	config_unref(old);
 	config_unref(new);

@@ -225,7 +225,7 @@ static void assert_round_trip(const struct config *config, const char *name)
 	if (plan->n > 0)
 		fail_msg("%s\n%s", lines.v[0], strbuf_text(&text));
 	assert_int_equal(plan->unchanged, config->tunnel_count);
-	config_lines_clear(&lines);
+	config_strings_clear(&lines);
 	config_plan_free(plan);
 	config_unref(again);
 	strbuf_clear(&text);
