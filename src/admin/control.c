@@ -93,7 +93,12 @@ static void get_streams(struct call *call)
 {
 	struct manager *m = call->control->options.manager;
 	const struct status_filter *filter = &call->query.filter;
+	const char *unknown = status_filter_unknown_streams(filter, m);
 
+	if (unknown) {
+		http_answer_unknown(call->request, unknown);
+		return;
+	}
 	if (http_query_is(&call->query, "format", "table"))
 		http_answer_taken(
 		    call->request, HTTP_OK, http_text, status_streams_table(m, filter));

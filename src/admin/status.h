@@ -26,6 +26,9 @@ struct status_filter {
 bool status_filter_matches(const struct status_filter *filter, const char *name);
 /* The first that means no tunnel; NULL when there is none. */
 const char *status_filter_unknown(const struct status_filter *filter, const struct manager *m);
+/* The same for a list of streams, in which a tunnel that was removed stands as long as it drains. */
+const char *status_filter_unknown_streams(
+    const struct status_filter *filter, const struct manager *m);
 
 /* Each gives a text. */
 char *status_json(const struct manager *m, const struct status_daemon *daemon,

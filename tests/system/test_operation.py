@@ -627,9 +627,12 @@ def test_events_and_streams_show_what_happens(adit, two):
             exchange_some(client)
             streams = json.loads(ask(adit, "streams", "--json").stdout)["streams"]
             assert [(one["tunnel"], one["bytes_in"], one["bytes_out"]) for one in streams] == [("t0", 4, 4)]
-            assert "t0" in ask(adit, "streams", "t?").stdout and not ask(adit, "streams", "x").stdout
-            ask(adit, "stop", "t0")
-            assert "t0" in ask(adit, "streams").stdout  # it drains
+            assert "t0" in ask(adit, "streams", "t?").stdout and not ask(adit, "streams", "t1").stdout
+            two.change(lambda top: top["tunnels"].pop("t0"))
+            assert "t0" in ask(adit, "streams", "t0").stdout  # it drains
+        wait_until(lambda: ask(adit, "streams", "t0").returncode == 1, "the end of the drain")
+        unknown = ask(adit, "streams", "t1", "t0")
+        assert (unknown.stdout, unknown.stderr) == ("", "adit: no tunnel has such a name: t0\n")
     finally:
         process.kill()
         process.communicate()

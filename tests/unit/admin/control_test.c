@@ -207,7 +207,7 @@ static void test_each_document_has_its_type(void **state)
 	    {"/v1/status", "application/json", 200},
 	    {"/v1/status?format=table&width=60&colour=1", "text/plain; charset=utf-8", 200},
 	    {"/v1/streams", "application/json", 200}, {"/v1/traffic", "application/json", 200},
-	    {"/v1/streams?format=table&name=x", "text/plain; charset=utf-8", 200},
+	    {"/v1/streams?format=table&name=la%3fy", "text/plain; charset=utf-8", 200},
 	    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", 200},
 	    {"/livez", "text/plain; charset=utf-8", 200},
 	    {"/readyz", "text/plain; charset=utf-8", 503}};
@@ -266,6 +266,8 @@ static void test_what_is_not_there_is_404(void **state)
 	}
 	assert_code("POST", "/v1/tunnels/nobody/start", 404);
 	assert_code("POST", "/v1/tunnels/LAZY/stop", 404);
+	assert_code("GET", "/v1/status?name=lazy&name=nobody", 404);
+	assert_code("GET", "/v1/streams?name=lazy&name=nobody", 404);
 }
 
 static void test_the_wrong_method_is_405_and_says_the_right_one(void **state)
