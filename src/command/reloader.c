@@ -105,7 +105,7 @@ void reloader_reload(struct reloader *r, enum control_reload how, struct config_
 		    errors, NULL, 0, "adit open has no configuration file to read again");
 		return;
 	}
-	struct config *next = load_config_file(r->path, errors);
+	struct config *next = load_config_again(r->path, errors);
 	if (how == CONTROL_RELOAD_APPLY) {
 		r->tried_at_ms = clock_wall_ms();
 		remember_errors(r, errors);

@@ -28,14 +28,14 @@ static bool may_block(int fd)
 
 static FILE *open_file(const char *path, enum config_file_kind kind, struct err *e)
 {
-	int flags = O_RDONLY | O_CLOEXEC | (kind == CONFIG_FILE_INCLUDED ? O_NONBLOCK : 0);
+	int flags = O_RDONLY | O_CLOEXEC | (kind == CONFIG_FILE_NO_PIPE ? O_NONBLOCK : 0);
 	int fd = open(path, flags);
 
 	if (fd < 0) {
 		err_set_errno(e, ERR_CONFIG, errno, "cannot be opened");
 		return NULL;
 	}
-	if (kind == CONFIG_FILE_INCLUDED && may_block(fd)) {
+	if (kind == CONFIG_FILE_NO_PIPE && may_block(fd)) {
 		err_set(e, ERR_CONFIG, "not a regular file");
 		close(fd);
 		return NULL;

@@ -8,10 +8,11 @@
 
 #include "base/err.h"
 
-/* The one that a person named may be a pipe; what a pattern found beside it must not be waited for. */
-enum config_file_kind { CONFIG_FILE_MAIN, CONFIG_FILE_INCLUDED };
+/* What a command was just given may be a pipe, which is read to its end. What is read again beside living tunnels, or was
+ * found by a pattern, must not be waited for. */
+enum config_file_kind { CONFIG_FILE_ANY, CONFIG_FILE_NO_PIPE };
 
-/* Gives the bytes, at most 16 MB, or NULL and e (ERR_CONFIG). Pipes and devices are read to their end. */
+/* Gives the bytes, at most 16 MB, or NULL and e (ERR_CONFIG). */
 char *config_file_read(
     const char *path, enum config_file_kind kind, size_t *ret_size, struct err *e);
 

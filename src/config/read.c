@@ -423,7 +423,7 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 		reading_error(&reader->sources[0].reading, at, "`include`: too many files");
 		return;
 	}
-	char *text = config_file_read(path, CONFIG_FILE_INCLUDED, &size, &e);
+	char *text = config_file_read(path, CONFIG_FILE_NO_PIPE, &size, &e);
 	if (!text) {
 		reading_error(&reader->sources[0].reading, at, "`include`: %s: %s", path, e.text);
 		reader->all_parsed = false;
@@ -598,26 +598,38 @@ static struct config *read_main(
 	return NULL;
 }
 
-static char *read_file(const char *path, size_t *ret_size, struct config_errors *errors)
+static char *read_file(
+    const char *path, enum config_file_kind kind, size_t *ret_size, struct config_errors *errors)
 {
 	struct err e = ERR_INIT;
-	char *text = config_file_read(path, CONFIG_FILE_MAIN, ret_size, &e);
+	char *text = config_file_read(path, kind, ret_size, &e);
 
 	if (!text)
 		config_errors_add(errors, path, 0, "%s", e.text);
 	return text;
 }
 
-struct config *config_read(const char *path, struct config_errors *errors)
+static struct config *read_path(
+    const char *path, enum config_file_kind kind, struct config_errors *errors)
 {
 	size_t size = 0;
-	char *text = read_file(path, &size, errors);
+	char *text = read_file(path, kind, &size, errors);
 
 	if (!text)
 		return NULL;
 	struct config *config = read_main(path, text, size, errors);
 	free(text);
 	return config;
+}
+
+struct config *config_read(const char *path, struct config_errors *errors)
+{
+	return read_path(path, CONFIG_FILE_ANY, errors);
+}
+
+struct config *config_read_again(const char *path, struct config_errors *errors)
+{
+	return read_path(path, CONFIG_FILE_NO_PIPE, errors);
 }
 
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors)
@@ -628,7 +640,7 @@ struct config *config_read_text(const char *text, const char *name, struct confi
 char *config_read_control_socket(const char *path, struct config_errors *errors)
 {
 	size_t size = 0;
-	char *text = read_file(path, &size, errors);
+	char *text = read_file(path, CONFIG_FILE_ANY, &size, errors);
 
 	if (!text)
 		return NULL;

@@ -14,6 +14,8 @@
 /* Gives a snapshot (one reference), or NULL with at least one error more. Blocks: files are read.
  */
 struct config *config_read(const char *path, struct config_errors *errors);
+/* The same beside living tunnels, which a pipe that nobody writes to would stop: it is an error. */
+struct config *config_read_again(const char *path, struct config_errors *errors);
 /* The same for a text, as if it stood in a file of that name: tests, fuzzing, `adit import`.
  * Includes are relative to it. */
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors);

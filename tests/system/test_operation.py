@@ -273,6 +273,11 @@ def test_a_running_daemon_refuses_what_is_broken_in_forty_ways(adit, folder):
         assert re.search(rf"^{re.escape(str(adit.config_path))}:{line or '[0-9]+'}: .*({words})", done.stderr, re.M | re.I), \
             (name, done.stderr)
         assert status(adit)["config"]["generation"] == 1
+    adit.config_path.unlink()
+    os.mkfifo(adit.config_path)
+    done = adit.run("reload")
+    assert (done.returncode, done.stderr) == (78, f"{adit.config_path}: not a regular file\n")
+    adit.config_path.unlink()
     adit.configure(GOOD % {"port": port})
     assert adit.run("reload").stdout == "= 1 unchanged\n"
     assert listens(port)

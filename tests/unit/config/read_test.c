@@ -870,6 +870,21 @@ static void test_a_main_file_may_be_a_pipe(void **state)
 	free(path);
 }
 
+static void test_a_pipe_is_not_read_again(void **state)
+{
+	char *pipe = str_format("%s/adit.conf", folder);
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_null(config_read_again(pipe, &errors));
+	assert_int_equal(errors.n, 1);
+	assert_string_equal(errors.v[0].file, pipe);
+	assert_string_equal(errors.v[0].text, "not a regular file");
+	config_errors_clear(&errors);
+	remove_file(pipe);
+}
+
 static void test_a_name_in_two_files_names_both_places(void **state)
 {
 	char *main_path =
@@ -1132,6 +1147,7 @@ int main(void)
 	    cmocka_unit_test(test_a_folder_of_a_pattern_that_cannot_be_read_is_an_error),
 	    cmocka_unit_test(test_a_pipe_among_the_included_files_is_not_waited_for),
 	    cmocka_unit_test(test_a_main_file_may_be_a_pipe),
+	    cmocka_unit_test(test_a_pipe_is_not_read_again),
 	    cmocka_unit_test(test_a_name_in_two_files_names_both_places),
 	    cmocka_unit_test(test_a_file_that_cannot_be_read_is_named),
 	    cmocka_unit_test(test_a_zero_byte_is_an_error_with_its_line),
