@@ -7,6 +7,7 @@ int err_vset(struct err *e, enum error_class class, const char *format, va_list 
 {
 	if (e && e->class == ERR_OK) {
 		e->class = class;
+		e->errno_value = 0;
 		vsnprintf(e->text, sizeof(e->text), format, args);
 	}
 	return class;
@@ -31,6 +32,7 @@ int err_set_errno(struct err *e, enum error_class class, int errno_value, const 
 	va_start(args, format);
 	err_vset(e, class, format, args);
 	va_end(args);
+	e->errno_value = errno_value;
 	size_t used = strlen(e->text);
 	snprintf(e->text + used, sizeof(e->text) - used, ": %s", strerror(errno_value));
 	return class;
@@ -54,6 +56,7 @@ void err_prefix(struct err *e, const char *format, ...)
 void err_clear(struct err *e)
 {
 	e->class = ERR_OK;
+	e->errno_value = 0;
 	e->text[0] = '\0';
 }
 

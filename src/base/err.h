@@ -32,6 +32,7 @@ enum error_class {
 /* A value: ERR_INIT or err_clear() before first use. text is never empty once class is not ERR_OK. */
 struct err {
 	enum error_class class;
+	int errno_value; /* that err_set_errno() was given; else 0 */
 	char text[ERR_TEXT_MAX];
 };
 

@@ -222,13 +222,6 @@ int ask_patiently(const struct ask_options *options, const char *path, uint64_t 
 	return put(&q, ret_answer, e);
 }
 
-int ask_failed(const struct err *e)
-{
-	int code = command_fail(e);
-
-	return e->class == ERR_LOCAL ? EXIT_NOT_PERMITTED : code;
-}
-
 int ask_refused(const struct ask_answer *answer)
 {
 	static const char key[] = "{\"error\":\"";

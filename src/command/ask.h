@@ -42,9 +42,7 @@ int ask(const struct ask_options *options, const char *method, const char *path,
 typedef bool ask_line(void *arg, struct span line);
 int ask_patiently(const struct ask_options *options, const char *path, uint64_t timeout_ms,
     ask_line *on_line, void *arg, struct ask_answer *ret_answer, struct err *e) MUST_CHECK;
-/* Prints why and gives the exit code. */
-int ask_failed(const struct err *e);
-/* The same for an answer that is not the one hoped for: the daemon's words, and the code. */
+/* Prints the daemon's words when the answer is not the one hoped for, and gives the exit code. */
 int ask_refused(const struct ask_answer *answer);
 
 /* Adds "name=NAME" for each, percent-encoded, to a path that has or gets a query. */

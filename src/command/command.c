@@ -1,5 +1,6 @@
 #include "command/command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -92,8 +93,10 @@ int command_fail(const struct err *e)
 	case ERR_LOGIN:
 	case ERR_HOST_KEY:
 		return EXIT_NOT_PERMITTED;
-	case ERR_OK:
 	case ERR_LOCAL:
+		return e->errno_value == EACCES || e->errno_value == EPERM ? EXIT_NOT_PERMITTED
+									   : EXIT_OTHER;
+	case ERR_OK:
 	case ERR_CANCELLED:
 		return EXIT_OTHER;
 	}

@@ -37,7 +37,7 @@ static int events(const struct command *command, int argc, char **argv)
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
 	if (ask_patiently(&options, "/v1/events", 0, print_line, NULL, &answer, &e))
-		code = ask_failed(&e);
+		code = command_fail(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);
 	strbuf_clear(&answer.body);

@@ -35,7 +35,7 @@ static int reload(const struct command *command, int argc, char **argv)
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
 	if (ask(&options, "POST", path, &answer, &e)) {
-		code = ask_failed(&e);
+		code = command_fail(&e);
 	} else if (answer.code == 409) {
 		fputs(strbuf_text(&answer.body), stderr);
 		code = EXIT_CONFIG;

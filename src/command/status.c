@@ -43,7 +43,7 @@ static int print_once(const struct ask_options *options, const char *path, bool 
 	int code = EXIT_DONE;
 
 	if (ask(options, "GET", path, &answer, &e))
-		code = ask_failed(&e);
+		code = command_fail(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);
 	else

@@ -34,7 +34,7 @@ static int streams(const struct command *command, int argc, char **argv)
 	strbuf_add(&path, json ? "/v1/streams" : "/v1/streams?format=table");
 	ask_add_names(&path, argc - optind, argv + optind);
 	if (ask(&options, "GET", strbuf_text(&path), &answer, &e))
-		code = ask_failed(&e);
+		code = command_fail(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);
 	else

@@ -17,7 +17,7 @@ static int act_on(
 	ask_add_encoded(&path, name);
 	strbuf_addf(&path, "/%s", command->name);
 	if (ask(options, "POST", strbuf_text(&path), &answer, &e))
-		code = ask_failed(&e);
+		code = command_fail(&e);
 	else if (answer.code != 204)
 		code = ask_refused(&answer);
 	strbuf_clear(&answer.body);

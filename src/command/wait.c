@@ -70,7 +70,7 @@ static int wait_command(const struct command *command, int argc, char **argv)
 	strbuf_add(&path, "/v1/wait");
 	ask_add_names(&path, argc - optind, argv + optind);
 	if (ask_patiently(&options, strbuf_text(&path), timeout_ms, NULL, NULL, &answer, &e))
-		code = ask_failed(&e);
+		code = command_fail(&e);
 	else
 		code = answer.code == 204 ? EXIT_DONE : ask_refused(&answer);
 	if (code == EXIT_TIMED_OUT)

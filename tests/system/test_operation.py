@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pathlib
 import pty
 import re
 import select
@@ -569,9 +570,13 @@ def test_a_control_socket_that_is_not_ones_own_is_not_permitted(adit, two):
     need_root("another user")
     with tempfile.TemporaryDirectory(dir="/tmp") as public:
         os.chmod(public, 0o755)
-        done = subprocess.run([shutil.copy(adit_path(), public), "status", "-s", str(adit.folder / "control.sock")],
-                              capture_output=True, text=True, user=65534, group=65534, extra_groups=[], check=False)
-    assert done.returncode == 77 and "Permission denied" in done.stderr, done.stderr
+        program = shutil.copy(adit_path(), public)
+        config = pathlib.Path(public, "adit.conf")
+        config.write_text(f'control_socket = "{adit.folder}/other.sock"; hosts: {{}}; tunnels: {{}};')
+        for arguments in (["status", "-s", str(adit.folder / "control.sock")], ["run", "-c", str(config)]):
+            done = subprocess.run([program, *arguments], timeout=20, capture_output=True, text=True, user=65534,
+                                  group=65534, extra_groups=[], check=False)
+            assert done.returncode == 77 and "Permission denied" in done.stderr, done.stderr
     adit.stop()
 
 

@@ -50,6 +50,10 @@ static void test_errno_comes_last_in_words(void **state)
 	(void)state;
 	err_set_errno(&e, ERR_LOCAL, ENOENT, "cannot open %s", "/x");
 	assert_string_equal(e.text, "cannot open /x: No such file or directory");
+	assert_int_equal(e.errno_value, ENOENT);
+	err_clear(&e);
+	err_set(&e, ERR_LOCAL, "no such thing");
+	assert_int_equal(e.errno_value, 0);
 }
 
 static void test_prefixes_stand_outermost_first(void **state)
