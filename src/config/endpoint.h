@@ -44,10 +44,4 @@ bool endpoint_is_wide(const struct config_endpoint *endpoint);
 /* Whether both, which are normal, cannot be listened on at once, by one machine. Port 0 never collides. */
 bool endpoint_overlap(const struct config_endpoint *a, const struct config_endpoint *b);
 
-/* "10.0.0.0/8", "2001:db8::/32", "192.0.2.1" */
-bool endpoint_is_cidr(const char *text);
-/* "HOST:PORT" of allow_to: HOST a name with * and ?, an address, a CIDR block (an IPv6 one in
- * brackets); PORT a number, a range "8000-8099" or "*". */
-int endpoint_check_pattern(const char *text, struct err *e) MUST_CHECK;
-
 #endif

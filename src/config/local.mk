@@ -4,6 +4,7 @@ libconf_a_SOURCES = \
 	src/config/config.c src/config/config.h \
 	src/config/diff.c src/config/diff.h src/config/plan_text.c \
 	src/config/endpoint.c src/config/endpoint.h \
+	src/config/pattern.c src/config/pattern.h \
 	src/config/errors.c src/config/errors.h \
 	src/config/expand.c src/config/expand.h \
 	src/config/file.c src/config/file.h \

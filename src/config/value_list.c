@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "config/endpoint.h"
+#include "config/pattern.h"
 #include "config/expand.h"
 #include "config/value_field.h"
 
@@ -226,25 +227,30 @@ static char *check_pin(
 	return NULL;
 }
 
-static char *check_cidr(
-    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
-{
-	if (endpoint_is_cidr(word))
-		return mem_strdup(word);
-	reading_error(
-	    r, s, "`%s`: `%s` is no CIDR block, as in `10.0.0.0/8` or `::1/128`", key->name, word);
-	return NULL;
-}
-
-static char *check_pattern(
+static char *check_block(
     const struct reading *r, const struct setting *s, const struct key *key, const char *word)
 {
 	struct err e = ERR_INIT;
 
-	if (endpoint_check_pattern(word, &e) == ERR_OK)
+	if (pattern_check_block(word, &e) == ERR_OK)
 		return mem_strdup(word);
 	reading_error(r, s, "`%s`: %s", key->name, e.text);
 	return NULL;
+}
+
+static char *check_target(
+    const struct reading *r, const struct setting *s, const struct key *key, const char *word)
+{
+	struct err e = ERR_INIT;
+
+	struct pattern_target target = {0};
+
+	if (pattern_parse_target(word, &target, &e) < 0) {
+		reading_error(r, s, "`%s`: %s", key->name, e.text);
+		return NULL;
+	}
+	pattern_target_clear(&target);
+	return mem_strdup(word);
 }
 
 static char *check_user(
@@ -278,8 +284,8 @@ WORDS(paths, check_path, write_paths);
 WORDS(includes, check_include, write_words);
 WORDS(algorithms, check_algorithm, write_words);
 WORDS(pins, check_pin, write_words);
-WORDS(cidrs, check_cidr, write_words);
-WORDS(patterns, check_pattern, write_words);
+WORDS(cidrs, check_block, write_words);
+WORDS(patterns, check_target, write_words);
 WORDS(users, check_user, write_words);
 WORDS(groups, check_group, write_words);
 

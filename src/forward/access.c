@@ -7,12 +7,12 @@
 #include "base/account.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "config/pattern.h"
 
-/* "*.internal:5432", "10.0.0.0/8:*", "[2001:db8::/32]:443" */
-struct target_pattern {
-	char *host; /* a glob; NULL: the block */
+struct target {
+	struct pattern_target pattern;
+	bool is_block; /* or an address */
 	struct cidr block;
-	uint16_t port; /* 0: any */
 };
 
 struct access {
@@ -22,7 +22,7 @@ struct access {
 	size_t user_count;
 	gid_t *groups;
 	size_t group_count;
-	struct target_pattern *targets;
+	struct target *targets;
 	size_t target_count;
 };
 
@@ -64,49 +64,18 @@ static int read_groups(struct access *a, const struct config_strings *list, stru
 	return 0;
 }
 
-static bool read_port(const char *text, uint16_t *ret_port)
-{
-	uint64_t port;
-
-	*ret_port = 0;
-	if (strcmp(text, "*") == 0)
-		return true;
-	if (!str_to_u64(text, 1, 65535, &port))
-		return false;
-	*ret_port = (uint16_t)port;
-	return true;
-}
-
-static bool is_bracketed(const char *host, size_t n)
-{
-	return n > 2 && host[0] == '[' && host[n - 1] == ']';
-}
-
-static bool read_target(const char *text, struct target_pattern *ret)
-{
-	const char *colon = strrchr(text, ':');
-
-	if (!colon || colon == text || !read_port(colon + 1, &ret->port))
-		return false;
-	size_t n = (size_t)(colon - text);
-
-	ret->host = is_bracketed(text, n) ? mem_strndup(text + 1, n - 2) : mem_strndup(text, n);
-	if (cidr_from_text(ret->host, &ret->block)) {
-		free(ret->host);
-		ret->host = NULL;
-	}
-	/* What has a slash or a colon and is no block is a slip of the pen, not a name. */
-	return !ret->host || !strpbrk(ret->host, "/:");
-}
-
 static int read_targets(struct access *a, const struct config_strings *list, struct err *e)
 {
 	a->targets = mem_array(list->n, sizeof(*a->targets));
 	for (size_t i = 0; i < list->n; i++) {
+		struct target *target = &a->targets[i];
+
+		if (pattern_parse_target(list->v[i], &target->pattern, e) < 0) {
+			err_prefix(e, "allow_to");
+			return ERR_CONFIG;
+		}
 		a->target_count++;
-		if (!read_target(list->v[i], &a->targets[i]))
-			return err_set(e, ERR_CONFIG,
-			    "allow_to: \"%s\" is no \"host:port\" pattern", list->v[i]);
+		target->is_block = cidr_from_text(target->pattern.host, &target->block);
 	}
 	return 0;
 }
@@ -129,7 +98,7 @@ void access_free(struct access *a)
 	if (!a)
 		return;
 	for (size_t i = 0; i < a->target_count; i++)
-		free(a->targets[i].host);
+		pattern_target_clear(&a->targets[i].pattern);
 	free(a->targets);
 	free(a->groups);
 	free(a->users);
@@ -184,14 +153,14 @@ bool access_allows_credentials(const struct access *a, const struct credentials 
 	return false;
 }
 
-static bool matches(const struct target_pattern *pattern, const char *host,
-    const struct addr *literal, uint16_t port)
+static bool matches(
+    const struct target *target, const char *host, const struct addr *literal, uint16_t port)
 {
-	if (pattern->port && pattern->port != port)
+	if (port < target->pattern.first_port || port > target->pattern.last_port)
 		return false;
-	if (pattern->host)
-		return str_glob_nocase(pattern->host, host);
-	return literal && cidr_has(&pattern->block, literal);
+	if (target->is_block)
+		return literal && cidr_has(&target->block, literal);
+	return str_glob_nocase(target->pattern.host, host);
 }
 
 bool access_allows_target(const struct access *a, const char *host, uint16_t port)

@@ -37,7 +37,7 @@ int addr_from_path(
 /* IPv4-mapped IPv6 addresses become IPv4, so that access lists mean what they say. */
 void addr_unmap(struct addr *a);
 
-/* A block "10.0.0.0/8", "2001:db8::/32", or a single address. Bits below the mask must be 0: who writes "10.1.2.3/8" means
+/* A block "10.0.0.0/8", "2001:db8::/32", or a single address. Bits behind the prefix must be 0: who writes "10.1.2.3/8" means
  * something else than it says. A block of IPv4-mapped addresses is one of IPv4. */
 struct cidr {
 	int family;

@@ -9,7 +9,9 @@
 #include "config/endpoint.h"
 #include "config/expand.h"
 #include "config/keys.h"
+#include "config/pattern.h"
 #include "config/ssh_spec.h"
+#include "forward/access.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,18 +75,38 @@ static void check_destination(const char *text)
 	}
 }
 
+/* What the reader takes, the forward takes. */
+static void check_lists(char *text)
+{
+	struct config_strings one = {.v = &text, .n = 1};
+	struct config_forward config = {0};
+	struct pattern_target target;
+	struct err e = ERR_INIT;
+
+	if (pattern_check_block(text, &e) == ERR_OK)
+		config.allow = one;
+	must(err_is_set(&e) == (config.allow.n == 0));
+	err_clear(&e);
+	if (pattern_parse_target(text, &target, &e) == ERR_OK) {
+		pattern_target_clear(&target);
+		config.allow_to = one;
+	}
+	must(err_is_set(&e) == (config.allow_to.n == 0));
+	struct access *access = access_new(&config, NULL);
+	must(access != NULL);
+	access_free(access);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = mem_strndup((const char *)data, size);
-	struct err e = ERR_INIT;
 
 	for (int role = ENDPOINT_LISTEN_NEAR; role <= ENDPOINT_TO_FAR; role++)
 		check_endpoint(text, (enum endpoint_role)role);
 	for (int option = SSH_LOCAL_FORWARD; option <= SSH_DYNAMIC_FORWARD; option++)
 		check_forward(text, (enum ssh_forward_option)option);
 	check_destination(text);
-	must((endpoint_check_pattern(text, &e) < 0) == err_is_set(&e));
-	endpoint_is_cidr(text);
+	check_lists(text);
 	free(text);
 	return 0;
 }

@@ -19,7 +19,7 @@ FUZZ_TARGETS += tests/fuzz/config_fuzz
 tests_fuzz_config_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/endpoint_fuzz
-tests_fuzz_endpoint_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)
+tests_fuzz_endpoint_fuzz_LDADD = $(UP_TO_FORWARD) $(FUZZ_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/ssh_arguments_fuzz
 tests_fuzz_ssh_arguments_fuzz_LDADD = $(UP_TO_CONFIG) $(FUZZ_LIBS)

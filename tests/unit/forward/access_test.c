@@ -163,6 +163,22 @@ static void test_targets_by_block(void **state)
 	access_free(access);
 }
 
+static void test_targets_by_a_range_of_ports(void **state)
+{
+	const struct config_forward config = {
+	    .allow_to = STRINGS("[2001:db8::/32]:8000-8099", "*.internal:7-7")};
+	struct access *access = make(&config);
+
+	(void)state;
+	assert_true(access_allows_target(access, "2001:db8::1", 8000));
+	assert_true(access_allows_target(access, "2001:db8::1", 8099));
+	assert_false(access_allows_target(access, "2001:db8::1", 7999));
+	assert_false(access_allows_target(access, "2001:db8::1", 8100));
+	assert_true(access_allows_target(access, "db.internal", 7));
+	assert_false(access_allows_target(access, "db.internal", 8));
+	access_free(access);
+}
+
 static void test_everything_by_a_star(void **state)
 {
 	const struct config_forward config = {.allow_to = STRINGS("*:443")};
@@ -179,7 +195,8 @@ static void test_everything_by_a_star(void **state)
 static void test_patterns_that_are_none(void **state)
 {
 	static const char *const wrong[] = {"", ":", "host", "host:", ":80", "host:0", "host:65536",
-	    "host:x", "10.0.0.0/33:*", "10.1.2.3/8:*", "2001:db8::1", "a/b:80", "host:80:"};
+	    "host:x", "host:9-8", "[]:1", "10.0.0.0/33:*", "10.1.2.3/8:*", "2001:db8::1", "a/b:80",
+	    "host:80:"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
@@ -235,6 +252,7 @@ int main(void)
 	    cmocka_unit_test(test_who_is_not_there_is_an_error),
 	    cmocka_unit_test(test_targets_by_name),
 	    cmocka_unit_test(test_targets_by_block),
+	    cmocka_unit_test(test_targets_by_a_range_of_ports),
 	    cmocka_unit_test(test_everything_by_a_star),
 	    cmocka_unit_test(test_patterns_that_are_none),
 	    cmocka_unit_test(test_the_credentials_of_a_socket),
