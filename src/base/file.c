@@ -107,10 +107,13 @@ int file_replace(const char *path, struct span text, mode_t mode, struct err *e)
 	const char *target = real ? real : path;
 	bool exists = stat(target, &st) == 0;
 	char *temporary = str_format("%s.XXXXXX", target);
+	bool is_file = !exists || S_ISREG(st.st_mode);
 	int rc = 0;
-	int fd = mkostemp(temporary, O_CLOEXEC);
+	int fd = is_file ? mkostemp(temporary, O_CLOEXEC) : -1;
 
-	if (fd < 0) {
+	if (!is_file) {
+		rc = err_set(e, ERR_LOCAL, "%s: cannot be replaced: not a regular file", path);
+	} else if (fd < 0) {
 		rc = err_set_errno(e, ERR_LOCAL, errno, "%s: cannot be written", path);
 	} else {
 		int failed = fill(fd, exists ? &st : NULL, text, mode);

@@ -17,7 +17,7 @@ int file_read(
 
 /* Puts text in the place of the file by a temporary one beside it and rename, so that a reader sees the old or the new one
  * and a full disk leaves the old one. A file that was there keeps its mode and owner, a new one gets mode; of a symbolic link
- * what it points to is replaced. 0 or ERR_LOCAL. */
+ * what it points to is replaced; a device, as /dev/null, is left alone. 0 or ERR_LOCAL. */
 int file_replace(const char *path, struct span text, mode_t mode, struct err *e) MUST_CHECK;
 
 #endif

@@ -85,6 +85,7 @@ static void test_what_is_no_file_says_what_it_is(void **state)
 	assert_int_equal(file_read(folder, 5, &w, NULL, &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "directory"));
 	err_clear(&e);
+	unlink(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(file_read(path, 5, &w, NULL, &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "is not a file"));
@@ -126,6 +127,22 @@ static void test_a_symbolic_link_stays_one(void **state)
 	free(link_path);
 }
 
+/* /dev/null, say. */
+static void test_what_is_no_file_is_not_replaced(void **state)
+{
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(file_replace(path, SPAN_LITERAL("new"), 0600, &e), ERR_LOCAL);
+	assert_non_null(strstr(e.text, "not a regular file"));
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	unlink(path);
+}
+
 static void test_a_file_that_cannot_be_written_says_so(void **state)
 {
 	struct err e = ERR_INIT;
@@ -143,6 +160,7 @@ int main(void)
 	    cmocka_unit_test(test_what_is_no_file_says_what_it_is),
 	    cmocka_unit_test(test_a_replaced_file_keeps_its_mode),
 	    cmocka_unit_test(test_a_symbolic_link_stays_one),
+	    cmocka_unit_test(test_what_is_no_file_is_not_replaced),
 	    cmocka_unit_test(test_a_file_that_cannot_be_written_says_so),
 	};
 
