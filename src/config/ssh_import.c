@@ -179,6 +179,11 @@ const char *ssh_import_add_host(
 		host->via_place = host->place;
 	}
 	defaults_complete_host(host);
+	if (!host->user)
+		config_errors_add(import->errors, NULL, 0,
+		    "`%s` needs a user (`-l`, or `user@`): the user id that adit runs under has no "
+		    "name",
+		    host->address);
 	import->host = (struct config_host){.place = host->place};
 	return host->name;
 }

@@ -74,7 +74,8 @@ void ssh_import_finish(struct ssh_import *import);
 
 /*
  * Puts a host into the snapshot, under a name made from wanted that is valid and not taken yet, with via as its jump (or NULL). Takes
- * what import->host holds. Returns the name, which belongs to the snapshot.
+ * what import->host holds. Returns the name, which belongs to the snapshot. A host without a user, where who runs adit has no
+ * name either, is one more of import->errors.
  */
 const char *ssh_import_add_host(
     struct config *config, struct ssh_import *import, const char *wanted, const char *via);

@@ -487,6 +487,33 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 	}
 }
 
+/* Instead of libc's: a test can be somebody else. */
+static uid_t user_id;
+
+uid_t geteuid(void)
+{
+	return user_id;
+}
+
+static void test_who_has_no_name_must_say_as_whom_to_log_in(void **state)
+{
+	(void)state;
+	for (user_id = 54321; getpwuid(user_id);)
+		user_id++;
+	struct parsed p = parse("-D 1 h");
+	assert_int_equal(p.errors.n, 1);
+	assert_non_null(strstr(p.errors.v[0].text, "`h` needs a user"));
+	parsed_clear(&p);
+	p = parse("-D 1 -J j u@h");
+	assert_int_equal(p.errors.n, 1);
+	assert_non_null(strstr(p.errors.v[0].text, "`j` needs a user"));
+	parsed_clear(&p);
+	p = parse_good("-D 1 -J v@j -l u h");
+	assert_string_equal(p.config->hosts[1].user, "u");
+	parsed_clear(&p);
+	user_id = getuid();
+}
+
 static void test_without_forwards_there_is_no_tunnel(void **state)
 {
 	struct parsed p = parse_good("-- h");
@@ -860,6 +887,7 @@ static void test_an_imported_command_line_reads_back_the_same(void **state)
 
 int main(void)
 {
+	user_id = getuid();
 	unsetenv("SSH_AUTH_SOCK"); /* whoever runs this may have an agent */
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_forwards_are_what_ssh_takes),
@@ -875,6 +903,7 @@ int main(void)
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
+	    cmocka_unit_test(test_who_has_no_name_must_say_as_whom_to_log_in),
 	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
