@@ -53,12 +53,18 @@ bool endpoint_host_is_valid(const char *host)
 	return true;
 }
 
-struct config_endpoint endpoint_tcp(const char *host, uint16_t port)
+/* In brackets it is a host, whatever it would be without. */
+static bool wants_brackets(const char *host)
+{
+	return strchr(host, ':') || strcmp(host, "unix") == 0 || strcmp(host, "systemd") == 0;
+}
+
+static struct config_endpoint endpoint_tcp(const char *host, uint16_t port)
 {
 	return (struct config_endpoint){.kind = CONFIG_TCP,
 	    .host = mem_strdup(host),
 	    .port = port,
-	    .text = str_format(strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port)};
+	    .text = str_format(wants_brackets(host) ? "[%s]:%u" : "%s:%u", host, port)};
 }
 
 struct config_endpoint endpoint_unix(const char *path)
@@ -151,9 +157,10 @@ static int split(const char *text, char **ret_host, const char **ret_port, struc
 			return err_set(e, ERR_CONFIG, "`%s`: `[address]:port` is wanted", text);
 		*ret_host = mem_strndup(text + 1, (size_t)(close - text - 1));
 		*ret_port = close + 2;
-		if (is_ipv6(*ret_host))
+		if (endpoint_host_is_valid(*ret_host))
 			return ERR_OK;
-		err_set(e, ERR_CONFIG, "`%s`: `%s` is no IPv6 address", text, *ret_host);
+		err_set(
+		    e, ERR_CONFIG, "`%s`: `%s` is no IPv6 address and no name", text, *ret_host);
 		free(*ret_host);
 		return ERR_CONFIG;
 	}
@@ -199,11 +206,23 @@ static int check_host(const char *text, const char *host, enum endpoint_role rol
 	return ERR_OK;
 }
 
+int endpoint_parse_tcp(const char *text, const char *host, const char *port_text,
+    enum endpoint_role role, struct config_endpoint *ret_endpoint, struct err *e)
+{
+	uint64_t port;
+
+	if (check_host(text, host, role, e) < 0)
+		return ERR_CONFIG;
+	if (!str_to_u64(port_text, is_listener(role) ? 0 : 1, 65535, &port))
+		return err_set(e, ERR_CONFIG, "`%s`: `%s` is no port number", text, port_text);
+	*ret_endpoint = endpoint_tcp(host, (uint16_t)port);
+	return ERR_OK;
+}
+
 static int parse_tcp(
     const char *text, enum endpoint_role role, struct config_endpoint *ret_endpoint, struct err *e)
 {
 	const char *port_text = NULL;
-	uint64_t port;
 	char *host = NULL;
 	int rc;
 
@@ -216,11 +235,7 @@ static int parse_tcp(
 			    e, ERR_CONFIG, "`%s`: `host:port` or `unix:PATH` is wanted", text);
 		host = mem_strdup("localhost");
 	}
-	rc = check_host(text, host, role, e);
-	if (rc == ERR_OK && !str_to_u64(port_text, is_listener(role) ? 0 : 1, 65535, &port))
-		rc = err_set(e, ERR_CONFIG, "`%s`: `%s` is no port number", text, port_text);
-	if (rc == ERR_OK)
-		*ret_endpoint = endpoint_tcp(host, (uint16_t)port);
+	rc = endpoint_parse_tcp(text, host, port_text, role, ret_endpoint, e);
 	free(host);
 	return rc;
 }

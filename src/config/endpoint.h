@@ -1,6 +1,6 @@
 /*
  * Where to listen and where to go, as text: "host:port", "port", "[::1]:port", "*:port",
- * "unix:PATH", "systemd:NAME".
+ * "unix:PATH", "systemd:NAME"; "[unix]:port" for a host of such a name.
  */
 #ifndef ADIT_CONFIG_ENDPOINT_H
 #define ADIT_CONFIG_ENDPOINT_H
@@ -19,12 +19,13 @@ enum endpoint_role {
  * the caller clears, or returns ERR_CONFIG with e. */
 int endpoint_parse(const char *text, enum endpoint_role role, const char *dir,
     struct config_endpoint *ret_endpoint, struct err *e) MUST_CHECK;
+/* The same of a TCP endpoint whose parts are known: host without brackets, port as digits. text is what a message calls it. */
+int endpoint_parse_tcp(const char *text, const char *host, const char *port,
+    enum endpoint_role role, struct config_endpoint *ret_endpoint, struct err *e) MUST_CHECK;
 
 /* Whether a socket can have that path. */
 int endpoint_check_socket_path(const char *path, struct err *e) MUST_CHECK;
 
-/* An endpoint from its parts; host without brackets. */
-struct config_endpoint endpoint_tcp(const char *host, uint16_t port);
 struct config_endpoint endpoint_unix(const char *path);
 
 void endpoint_clear(struct config_endpoint *endpoint);

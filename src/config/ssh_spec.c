@@ -152,24 +152,37 @@ static bool interpret(
 	return at == fields->n && !(m->bind && m->bind->is_path) && !(m->port && m->port->is_path);
 }
 
-static int make_endpoint(const char *host, const struct field *port, const struct field *path,
-    enum endpoint_role role, const char *dir, struct config_endpoint *ret_endpoint, struct err *e)
+/* From the parts, not from one text: here "unix" and "systemd" are hosts like others. */
+static int make_tcp(const char *host, const struct field *port, enum endpoint_role role,
+    struct config_endpoint *ret_endpoint, struct err *e)
 {
-	char *text, *digits = NULL;
-	int rc;
+	char *digits = port_digits(port->text);
 
-	if (path) {
-		text = str_format("unix:%s", path->text);
-	} else {
-		digits = port_digits(port->text);
-		if (!digits)
-			return err_set(e, ERR_CONFIG, "`%s` is no port", port->text);
-		text = str_format(strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, digits);
-	}
-	rc = endpoint_parse(text, role, dir, ret_endpoint, e);
+	if (!digits)
+		return err_set(e, ERR_CONFIG, "`%s` is no port", port->text);
+	char *text = str_format(strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, digits);
+	int rc = endpoint_parse_tcp(text, host, digits, role, ret_endpoint, e);
 	free(text);
 	free(digits);
 	return rc;
+}
+
+static int make_unix(const char *path, enum endpoint_role role, const char *dir,
+    struct config_endpoint *ret_endpoint, struct err *e)
+{
+	char *text = str_format("unix:%s", path);
+	int rc = endpoint_parse(text, role, dir, ret_endpoint, e);
+
+	free(text);
+	return rc;
+}
+
+static int make_endpoint(const char *host, const struct field *port, const struct field *path,
+    enum endpoint_role role, const char *dir, struct config_endpoint *ret_endpoint, struct err *e)
+{
+	if (path)
+		return make_unix(path->text, role, dir, ret_endpoint, e);
+	return make_tcp(host, port, role, ret_endpoint, e);
 }
 
 static int make_forward(const struct meaning *m, enum ssh_forward_option option, enum ssh_bind bind,

@@ -49,7 +49,12 @@ static const struct spec {
     {SSH_LOCAL_FORWARD, "8080:/run/a\\:b", "local", "localhost:8080", "unix:/run/a:b"},
     {SSH_LOCAL_FORWARD, "8080:web:https", "local", "localhost:8080", "web:443"},
     {SSH_LOCAL_FORWARD, "8080:/1/x/2", "local", "localhost:8080", "unix:/1/x/2"},
+    {SSH_LOCAL_FORWARD, "8080:unix:80", "local", "localhost:8080", "[unix]:80"},
+    {SSH_LOCAL_FORWARD, "8080:systemd:80", "local", "localhost:8080", "[systemd]:80"},
     {SSH_REMOTE_FORWARD, "8080:web:80", "remote", "localhost:8080", "web:80"},
+    {SSH_REMOTE_FORWARD, "8080:unix:80", "remote", "localhost:8080", "[unix]:80"},
+    {SSH_REMOTE_FORWARD, "8080:systemd:80", "remote", "localhost:8080", "[systemd]:80"},
+    {SSH_REMOTE_FORWARD, "unix:8080:web:80", "remote", "[unix]:8080", "web:80"},
     {SSH_REMOTE_FORWARD, "*:0:web:80", "remote", "*:0", "web:80"},
     {SSH_REMOTE_FORWARD, "/run/far.sock:/run/near.sock", "remote", "unix:/run/far.sock",
 	"unix:/run/near.sock"},
@@ -874,7 +879,8 @@ static void test_what_is_written_reads_back_the_same(void **state)
 
 static void test_an_imported_command_line_reads_back_the_same(void **state)
 {
-	struct parsed p = parse_good("-J a@[::1]:1,b -L 1:h:2 -L ./s:/t -R 3 -i key -c aes128-ctr "
+	struct parsed p = parse_good("-J a@[::1]:1,b -L 1:h:2 -L 2:unix:2 -L ./s:/t -R 3 -R "
+				     "4:systemd:4 -i key -c aes128-ctr "
 				     "-o ConnectTimeout=3 u@10.0.0.1");
 
 	(void)state;
