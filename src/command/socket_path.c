@@ -52,18 +52,20 @@ char *socket_path_for_daemon(const char *option, const struct config *config)
 	return NULL;
 }
 
-/* A broken file still names the socket, unless it is broken beyond that: then its errors are what a
- * person must see before the default socket is tried. */
-static char *configured_path(const char *config_option)
+/* A broken file still names the socket, unless it is broken beyond that. Then nobody knows which daemon was meant, and the one at the
+ * default place may be another. NULL without an error: the file says nothing of it, or is not there. */
+static char *configured_path(const char *config_option, struct err *e)
 {
 	struct config_errors errors = {0};
 	char *config_path = config_default_path(config_option);
 	char *path = NULL;
+	bool is_meant = config_named_path(config_option) || access(config_path, R_OK) == 0;
 
-	if (config_option || access(config_path, R_OK) == 0)
-		path = config_read_control_socket(config_path, &errors);
-	if (!path)
+	if (is_meant && config_read_control_socket(config_path, &path, &errors)) {
 		load_print_errors(&errors);
+		err_set(e, ERR_CONFIG,
+		    "%s cannot be asked where the control socket is; -s PATH says it", config_path);
+	}
 	config_errors_clear(&errors);
 	free(config_path);
 	return path;
@@ -80,22 +82,10 @@ static void says_none(const char *config_option, struct err *e)
 	free(config_path);
 }
 
-char *socket_path_for_client(const char *option, const char *config_option, struct err *e)
+static char *default_path(void)
 {
-	char *path = explicit_path(option);
+	char *path = below("RUNTIME_DIRECTORY", "control.sock");
 
-	if (!path)
-		path = configured_path(config_option);
-	if (path && *path)
-		return path;
-	if (path && !option) {
-		/* Who listens where it is by default is another daemon. */
-		says_none(config_option, e);
-		free(path);
-		return NULL;
-	}
-	free(path);
-	path = below("RUNTIME_DIRECTORY", "control.sock");
 	if (path && access(path, F_OK) == 0)
 		return path;
 	free(path);
@@ -104,4 +94,21 @@ char *socket_path_for_client(const char *option, const char *config_option, stru
 		return path;
 	free(path);
 	return mem_strdup(system_path);
+}
+
+char *socket_path_for_client(const char *option, const char *config_option, struct err *e)
+{
+	char *path = explicit_path(option);
+
+	if (path)
+		return path;
+	path = configured_path(config_option, e);
+	if (err_is_set(e) || (path && *path))
+		return path;
+	if (!path)
+		return default_path();
+	/* Who listens where it is by default is another daemon. */
+	free(path);
+	says_none(config_option, e);
+	return NULL;
 }

@@ -9,8 +9,9 @@
 
 /* For the daemon. Gives; NULL when the configuration wants none. */
 char *socket_path_for_daemon(const char *option, const struct config *config);
-/* For its clients: of the places by default the first where there is one. config_option is -c's; a configuration that cannot be
- * read is as good as none here. Gives; NULL and e (ERR_NETWORK) when the configuration says that there is none. */
+/* For its clients: of the places by default the first where there is one. config_option is -c's. Gives; NULL and e: ERR_NETWORK when
+ * the configuration says that there is none, ERR_CONFIG when it is there, or was named, and cannot be read that far: its errors
+ * have been printed. */
 char *socket_path_for_client(const char *option, const char *config_option, struct err *e);
 
 #endif

@@ -51,7 +51,8 @@ static int act(const struct command *command, int argc, char **argv)
 		if (result != EXIT_DONE)
 			code = result;
 		/* As systemctl does it: one that is not there does not keep the others from it. */
-		if (result == EXIT_UNAVAILABLE || result == EXIT_NOT_PERMITTED)
+		if (result == EXIT_UNAVAILABLE || result == EXIT_NOT_PERMITTED ||
+		    result == EXIT_CONFIG)
 			break;
 	}
 	return code;

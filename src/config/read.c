@@ -637,16 +637,37 @@ struct config *config_read_text(const char *text, const char *name, struct confi
 	return read_main(name, text, strlen(text), errors);
 }
 
-char *config_read_control_socket(const char *path, struct config_errors *errors)
+/* It does not name a control socket, nor anything that could be that word misspelt. */
+static bool names_no_socket(const char *path, const char *text, size_t size)
+{
+	struct config_errors unsaid = {0};
+	struct setting *tree = tree_parse(text, size, path, &unsaid);
+	bool none = tree != NULL;
+
+	for (size_t i = 0; none && i < tree->child_count; i++) {
+		const char *name = tree->children[i].name;
+
+		none = key_find(&keys_top, name) && strcmp(name, "control_socket") != 0;
+	}
+	tree_free(tree);
+	config_errors_clear(&unsaid);
+	return none;
+}
+
+int config_read_control_socket(const char *path, char **ret_path, struct config_errors *errors)
 {
 	size_t size = 0;
 	char *text = read_file(path, CONFIG_FILE_ANY, &size, errors);
 
 	if (!text)
-		return NULL;
+		return ERR_CONFIG;
 	struct config *config = read_all(path, text, size, errors);
 	char *found = config->control_socket ? mem_strdup(config->control_socket) : NULL;
+	bool known = found || names_no_socket(path, text, size);
 	config_unref(config);
 	free(text);
-	return found;
+	if (!known)
+		return ERR_CONFIG;
+	*ret_path = found;
+	return 0;
 }

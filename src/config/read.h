@@ -21,9 +21,10 @@ struct config *config_read_again(const char *path, struct config_errors *errors)
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors);
 
 /* What the file says of `control_socket`, however much else is wrong with it: a daemon that runs must
- * be found to hear that its file is broken. Gives the path, "" for none, or NULL: it says nothing of
- * it, or nothing that can be read. The errors are those of the whole file. */
-char *config_read_control_socket(const char *path, struct config_errors *errors);
+ * be found to hear that its file is broken. 0: *ret_path is the path (gives), "" for none, or NULL when the file does not
+ * have the key; ERR_CONFIG: that cannot be known. The errors are those of the whole file. */
+int config_read_control_socket(
+    const char *path, char **ret_path, struct config_errors *errors) MUST_CHECK;
 
 /* The file that is named, which must exist then: by option (from -c, or NULL) or $ADIT_CONFIG, which is not set when it is
  * empty. Borrowed; NULL: none is. */
