@@ -33,6 +33,7 @@ struct host {
 	size_t slot_count;
 	struct list old;
 	struct host_users users;
+	unsigned keepers;
 	struct host *via;      /* of new links */
 	uint64_t drain_ms;     /* for old links */
 	unsigned replacements; /* reasons so far to replace links; one may be for several */
@@ -219,7 +220,7 @@ static struct slot *slot_new(struct host *host)
 	slot->host = host;
 	slot->link =
 	    link_new(&host->env, host->snapshot, host->config, &host->log, &callbacks, slot);
-	slot->via = host->via;
+	slot->via = host_keep(host->via);
 	slot->made_by = host->replacements;
 	slot->via_user = (struct host_user){.on_session_up = on_via_up,
 	    .on_session_down = on_via_down,
@@ -244,6 +245,7 @@ static void slot_free(struct slot *slot)
 	add_counts(&slot->host->past, slot);
 	link_free(slot->link);
 	host_unwant(&slot->via_user, slot->host->drain_ms);
+	host_release(slot->via);
 	list_remove(&slot->node);
 	free(slot);
 }
@@ -338,7 +340,7 @@ struct host *host_new(const struct link_env *env, struct config *snapshot,
 	host->log = (struct log_context){.key = "host", .value = host->name};
 	list_init(&host->old);
 	host_users_init(&host->users);
-	host->via = via;
+	host->via = host_keep(via);
 	host->drain_ms = snapshot->drain_timeout_ms;
 	host->on_rest = on_rest;
 	host->rest_arg = arg;
@@ -357,6 +359,8 @@ void host_stop(struct host *host)
 		slot_free(CONTAINER_OF(node, struct slot, node));
 	}
 	task_cancel(&host->sweep);
+	host_release(host->via);
+	host->via = NULL;
 }
 
 void host_free(struct host *host)
@@ -382,6 +386,24 @@ bool host_is_at_rest(const struct host *host)
 }
 
 void host_want(struct host *host, struct host_user *user)
+bool host_may_be_freed(const struct host *host)
+{
+	return host->keepers == 0 && host_is_at_rest(host);
+}
+
+struct host *host_keep(struct host *host)
+{
+	if (host)
+		host->keepers++;
+	return host;
+}
+
+void host_release(struct host *host)
+{
+	if (host && --host->keepers == 0)
+		task_schedule(&host->sweep);
+}
+
 {
 	if (user->host == host)
 		return;
@@ -421,6 +443,8 @@ void host_set_config(struct host *host, struct config *snapshot, const struct co
 	host->drain_ms = snapshot->drain_timeout_ms;
 	host->via = via;
 	host->replacements++;
+	host_keep(via);
+	host_release(host->via);
 	for (size_t i = 0; i < host->slot_count; i++) {
 		if (change == HOST_CHANGE_RECONNECTS)
 			replace(host->slots[i]);

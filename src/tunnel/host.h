@@ -21,8 +21,8 @@ struct host_user {
 	void *arg;
 };
 
-/* snapshot is counted by the host; config is in it. via may be NULL; it must outlive this host or the host_set_config() that
- * replaces it. on_rest comes when host_is_at_rest() may have become true. */
+/* snapshot is counted by the host; config is in it. via, which is kept, may be NULL. on_rest comes when host_is_at_rest() or
+ * host_may_be_freed() may have become true. */
 struct host *host_new(const struct link_env *env, struct config *snapshot,
     const struct config_host *config, struct host *via, void (*on_rest)(void *arg), void *arg);
 /* At once, and lets go of the host below: before host_free() of a whole chain in any order. */
@@ -30,6 +30,11 @@ void host_stop(struct host *host);
 void host_free(struct host *host); /* nobody may want it any more. NULL is legal */
 /* Nobody wants it and all its links have ended. */
 bool host_is_at_rest(const struct host *host);
+/* It is, and nobody keeps it who may want it later. */
+bool host_may_be_freed(const struct host *host);
+/* Counted: whoever remembers a host keeps it, wanted or not. NULL is legal. */
+struct host *host_keep(struct host *host);
+void host_release(struct host *host);
 
 /* While somebody wants it the host's links are kept up. */
 void host_want(struct host *host, struct host_user *user);

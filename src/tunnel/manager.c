@@ -85,7 +85,7 @@ static void on_tunnel_removed(void *arg, struct tunnel *tunnel)
 static void sweep_hosts(struct manager *m)
 {
 	for (size_t i = 0; i < m->old_host_count;) {
-		if (!host_is_at_rest(m->old_hosts[i])) {
+		if (!host_may_be_freed(m->old_hosts[i])) {
 			i++;
 			continue;
 		}
@@ -96,10 +96,12 @@ static void sweep_hosts(struct manager *m)
 
 static size_t live_links(const struct manager *m)
 {
-	size_t count = m->old_host_count;
+	size_t count = 0;
 
 	for (size_t i = 0; i < m->host_count; i++)
 		count += !host_is_at_rest(m->hosts[i]);
+	for (size_t i = 0; i < m->old_host_count; i++)
+		count += !host_is_at_rest(m->old_hosts[i]);
 	return count;
 }
 

@@ -164,7 +164,7 @@ struct route *route_new(struct loop *loop, struct host *const *hosts, size_t cou
 		struct choice *choice = &route->choices[i];
 
 		choice->route = route;
-		choice->host = hosts[i];
+		choice->host = host_keep(hosts[i]);
 		choice->user = (struct host_user){.on_session_up = on_session_up,
 		    .on_session_down = on_session_down,
 		    .on_change = on_change,
@@ -181,8 +181,10 @@ void route_free(struct route *route)
 	if (!route)
 		return;
 	timer_stop(&route->settle);
-	for (size_t i = 0; i < route->count; i++)
+	for (size_t i = 0; i < route->count; i++) {
 		host_unwant(&route->choices[i].user, route->drain_ms);
+		host_release(route->choices[i].host);
+	}
 	free(route->choices);
 	free(route);
 }

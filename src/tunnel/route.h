@@ -19,7 +19,7 @@ struct route_callbacks {
 	bool (*is_client_held)(void *arg);
 };
 
-/* hosts: kept, at least one; the array is copied. drain_ms: what streams get on a host that is left for a better one. */
+/* hosts: kept (host_keep()), at least one; the array is copied. drain_ms: what streams get on a host that is left for a better one. */
 struct route *route_new(struct loop *loop, struct host *const *hosts, size_t count,
     uint64_t drain_ms, const struct route_callbacks *callbacks, void *arg);
 void route_free(struct route *route); /* unwants; no callback. NULL is legal */

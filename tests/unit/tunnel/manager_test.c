@@ -192,6 +192,25 @@ static void test_a_host_that_was_removed_and_is_back_is_made_anew(void **state)
 	assert_int_equal(place_live_count(B), 1);
 }
 
+/* The route that is left knows its second choice until the new one is up. */
+static void test_a_choice_that_was_not_used_is_removed_with_the_others(void **state)
+{
+	(void)state;
+	place_close(B);
+	rig_apply("hosts: { a: { port = ${A}; }; b: { port = ${B}; via = \"d\"; }; "
+		  "d: { port = ${C}; }; }; tunnels: { x: { via = [\"a\", \"b\"]; "
+		  "local = \"${P}\"; to = \"db:1\"; }; };");
+	assert_tunnel("x", TUNNEL_UP);
+	rig_apply("hosts: { c: { port = ${B}; }; }; "
+		  "tunnels: { x: { via = \"c\"; local = \"${P}\"; to = \"db:1\"; }; };");
+	place_kill(A); /* and the old route looks at its choices */
+	rig_settle();
+	place_open(B);
+	rig_advance(60000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "c");
+}
+
 /* ---- counts ---- */
 
 static void test_readiness_counts_what_is_required(void **state)
@@ -368,6 +387,7 @@ int main(void)
 	    TEST(test_a_changed_listener_alone_is_rebound),
 	    TEST(test_a_tunnel_that_is_disabled_stops_and_one_that_is_enabled_starts),
 	    TEST(test_a_host_that_was_removed_and_is_back_is_made_anew),
+	    TEST(test_a_choice_that_was_not_used_is_removed_with_the_others),
 	    TEST(test_readiness_counts_what_is_required),
 	    TEST(test_a_retry_that_a_person_asks_for_is_at_once_for_all),
 	    TEST(test_a_retry_that_a_person_asks_for_is_for_listeners_too),
