@@ -295,6 +295,15 @@ char *status_table(const struct manager *m, const struct status_daemon *daemon,
 	return strbuf_take(&out);
 }
 
+static void add_padded(struct strbuf *out, const char *text, size_t width)
+{
+	size_t start = out->n;
+
+	strbuf_add_printable(out, span_of(text));
+	if (out->n - start < width)
+		strbuf_addf(out, "%*s", (int)(width - (out->n - start)), "");
+}
+
 /* ---- streams ---- */
 
 struct walk {
@@ -310,10 +319,13 @@ static void add_stream(
 
 	if (!status_filter_matches(walk->filter, tunnel_name(tunnel)))
 		return;
-	strbuf_addf(walk->out, "%-16s  %-24s  %s -> %s  in %s  out %s  age %us\n",
-	    tunnel_name(tunnel), info->client, info->listen, info->to,
-	    short_bytes(info->bytes_in, in), short_bytes(info->bytes_out, out),
-	    (unsigned)(info->age_ms / 1000));
+	strbuf_addf(walk->out, "%-16s  ", tunnel_name(tunnel));
+	/* What a server says of its client, and a client of where it wants to go. */
+	add_padded(walk->out, info->client, 24);
+	strbuf_addf(walk->out, "  %s -> ", info->listen);
+	strbuf_add_printable(walk->out, span_of(info->to));
+	strbuf_addf(walk->out, "  in %s  out %s  age %us\n", short_bytes(info->bytes_in, in),
+	    short_bytes(info->bytes_out, out), (unsigned)(info->age_ms / 1000));
 }
 
 char *status_streams_table(const struct manager *m, const struct status_filter *filter)
