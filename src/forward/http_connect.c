@@ -84,11 +84,7 @@ static bool set_authority(struct socks *s, struct span authority)
 		host = SPAN(host.p + 1, host.n - 2);
 	else if (memchr(host.p, ':', host.n))
 		return false;
-	if (host.n == 0 || host.n > SOCKS_STRING_MAX)
-		return false;
-	memcpy(s->host, host.p, host.n);
-	s->host[host.n] = '\0';
-	return set_port(s, port);
+	return socks_set_host(s, host) && set_port(s, port);
 }
 
 /* "CONNECT authority HTTP/1.1"; the method was seen. */

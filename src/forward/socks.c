@@ -51,10 +51,13 @@ static void set_host_from_address(struct socks *s, int family, struct span bytes
 	inet_ntop(family, bytes.p, s->host, sizeof(s->host));
 }
 
-static bool set_host(struct socks *s, struct span name)
+bool socks_set_host(struct socks *s, struct span name)
 {
-	if (name.n == 0 || name.n > SOCKS_STRING_MAX || !span_is_text(name))
+	if (name.n == 0 || name.n > SOCKS_STRING_MAX)
 		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] > '~')
+			return false;
 	memcpy(s->host, name.p, name.n);
 	s->host[name.n] = '\0';
 	return true;
@@ -115,7 +118,7 @@ static enum socks_progress parse_socks4(
 		return refuse(s, SOCKS_COMMAND_UNSUPPORTED, "not a CONNECT request", answer);
 	if (!is_name_follows(ip))
 		set_host_from_address(s, AF_INET, ip);
-	else if (!set_host(s, name))
+	else if (!socks_set_host(s, name))
 		return refuse(s, SOCKS_FAILED, "not a host name", answer);
 	if (port == 0)
 		return refuse(s, SOCKS_FAILED, "port 0", answer);
@@ -198,7 +201,7 @@ static enum socks_progress parse_socks5(
 		return refuse(s, SOCKS_COMMAND_UNSUPPORTED, "not a CONNECT request", answer);
 	if (type != ADDRESS_NAME)
 		set_host_from_address(s, type == ADDRESS_IPV4 ? AF_INET : AF_INET6, destination);
-	else if (!set_host(s, destination))
+	else if (!socks_set_host(s, destination))
 		return refuse(s, SOCKS_FAILED, "not a host name", answer);
 	if (port == 0)
 		return refuse(s, SOCKS_FAILED, "port 0", answer);

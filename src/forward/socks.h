@@ -55,6 +55,10 @@ enum socks_progress socks_parse(
 /* Adds the answer to the request that socks_parse() gave. */
 void socks_answer(const struct socks *s, enum socks_reply reply, struct wr *answer);
 
+/* For the protocols' parsers. False: not a host's name. What is no printable ASCII never is one (RFC 1928 and 9110 mean DNS
+ * names and addresses), and there are servers that end the connection over it. */
+bool socks_set_host(struct socks *s, struct span name);
+
 /* What an OPEN_FAILURE (RFC 4254 §5.1), with the words of whoever tried to connect, means for the client. */
 enum socks_reply socks_reply_for(uint32_t open_failure, struct span text);
 

@@ -230,6 +230,14 @@ static const struct wrong {
 	GREETING "\x05\x01\x00\x03\x02"
 		 "a\x7f\x00\x50",
 	GREETED REFUSED("\x01")),
+    WRONG("no UTF-8 in a name",
+	GREETING "\x05\x01\x00\x03\x02"
+		 "a\xff\x00\x50",
+	GREETED REFUSED("\x01")),
+    WRONG("C1 control in a name",
+	GREETING "\x05\x01\x00\x03\x03"
+		 "a\xc2\x9b\x00\x50",
+	GREETED REFUSED("\x01")),
     WRONG("port 0",
 	GREETING "\x05\x01\x00\x03\x01"
 		 "a\x00\x00",
