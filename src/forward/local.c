@@ -19,7 +19,7 @@ struct local {
 	struct task release; /* held clients go on: a session came, or another one may be there */
 };
 
-enum { INHERITED_MAX = LISTENER_FDS_MAX };
+enum { INHERITED_MAX = LISTENER_FDS_MAX, LOST_OPENINGS_MAX = 3 };
 
 static bool connect_there(struct stream *s);
 
@@ -172,7 +172,8 @@ static void on_open_failed(void *arg, struct channel *c, uint32_t code, struct s
 }
 
 /* The session ended before the server answered. Nothing of the client was sent yet: another session will do, and may be up
- * already, so that none will be announced; it is asked for even if the client may not wait any more. */
+ * already, so that none will be announced; it is asked for even if the client may not wait any more. But it may be this very
+ * request that the server does not survive, and it must not cost all others their link again and again. */
 static void on_close(void *arg, struct channel *c, const struct err *e)
 {
 	struct stream *s = arg;
@@ -181,6 +182,10 @@ static void on_close(void *arg, struct channel *c, const struct err *e)
 	(void)c;
 	(void)e;
 	s->opening = NULL;
+	if (++s->lost_openings == LOST_OPENINGS_MAX) {
+		stream_fail(s, SOCKS_FAILED, "each link ended when the server was asked for it");
+		return;
+	}
 	put_in_queue(s); /* which may free it */
 	task_schedule(&f->local->release);
 }

@@ -51,6 +51,7 @@ struct stream {
 	struct bufferevent *client; /* until the relay takes it */
 	struct channel *pending;    /* the client of a remote forward, not answered yet */
 	struct channel *opening;    /* to the target, not confirmed yet */
+	unsigned lost_openings;     /* sessions that ended before they answered */
 	struct connector *connector;
 	struct socks *socks; /* the client's request */
 	bool answer_owed;    /* to that */

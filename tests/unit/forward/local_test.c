@@ -536,6 +536,25 @@ static void test_a_forward_that_stops_accepting_lets_its_streams_go_on(void **st
 	int fd;
 
 	start_up(w);
+static void test_a_client_that_no_session_survives_is_given_up(void **state)
+{
+	struct world *w = *state;
+
+	start_up(w);
+	int fd = world_connect(w);
+
+	for (int i = 0; i < 3; i++) {
+		assert_got_nothing(fd);
+		peer_expect_open_to(w->peer, "db.internal", 5432);
+		world_link_lost(w);
+		world_link_up(w);
+	}
+	assert_got_reset(fd);
+	peer_expect_nothing(w->peer);
+	assert_int_equal(world_status(w).counts.failed, 1);
+	close(fd);
+}
+
 	uint32_t id = connect_through(w, &fd);
 	uint16_t port = world_port(w);
 
@@ -911,3 +930,4 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
+	    TEST(test_a_client_that_no_session_survives_is_given_up),
