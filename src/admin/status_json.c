@@ -20,9 +20,9 @@ static void add_host(struct json *j, const struct host *host)
 	json_open_object(j, NULL);
 	json_string(j, "name", host_name(host));
 	json_string(j, "state", link_state_name(link_state(link)));
-	json_string(j, "reason", link_reason(link)->text);
+	json_string(j, "reason", link_state(link) == LINK_UP ? "" : link_why(link));
 	json_string(j, "address", link_peer_address(link));
-	json_time(j, "since", (uint64_t)link_since(link) * 1000);
+	json_time(j, "since", link_since_ms(link));
 	if (s && session_rtt_us(s))
 		json_decimal(j, "rtt_ms", (double)session_rtt_us(s) / 1000.0);
 	else
@@ -64,7 +64,7 @@ static void add_tunnel(struct json *j, const struct tunnel *tunnel)
 	json_string(j, "name", tunnel_name(tunnel));
 	json_string(j, "state", tunnel_state_name(tunnel_state(tunnel)));
 	json_string(j, "reason", tunnel_reason(tunnel));
-	json_time(j, "since", (uint64_t)tunnel_since(tunnel) * 1000);
+	json_time(j, "since", tunnel_since_ms(tunnel));
 	json_string(j, "via", host_name(tunnel_host(tunnel)));
 	json_bool(j, "required", tunnel_config(tunnel)->required);
 	json_open_array(j, "forwards");

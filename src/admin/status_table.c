@@ -36,10 +36,10 @@ static const char *short_bytes(uint64_t n, char text[16])
 	return text;
 }
 
-static const char *short_age(time_t since, char text[16])
+static const char *short_age(uint64_t since_ms, char text[16])
 {
-	time_t now = clock_wall();
-	uint64_t seconds = now > since ? (uint64_t)(now - since) : 0;
+	uint64_t now_ms = clock_wall_ms();
+	uint64_t seconds = now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0;
 
 	if (seconds < 100)
 		snprintf(text, 16, "%us", (unsigned)seconds);
@@ -206,10 +206,8 @@ static void add_forward(struct strbuf *out, const struct forward_status *status,
 	}
 }
 
-static void add_reason(
-    struct strbuf *out, const struct tunnel *tunnel, const char *reason, size_t width)
+static void add_reason(struct strbuf *out, const char *reason, uint64_t next_ms, size_t width)
 {
-	uint64_t next_ms = link_next_try_ms(host_link(tunnel_host(tunnel)));
 	struct strbuf text = {0};
 
 	if (!*reason)
@@ -243,15 +241,15 @@ static void add_tunnel(struct strbuf *out, const struct tunnel *tunnel, const st
 	add_column(out, host_name(tunnel_host(tunnel)), c->via);
 	strbuf_addf(out, "%7" PRIu64 "  %6s  %6s  %6s  %s\n", counts.streams,
 	    short_bytes(counts.bytes_in, texts[0]), short_bytes(counts.bytes_out, texts[1]),
-	    short_rtt(tunnel, texts[2]), short_age(tunnel_since(tunnel), texts[3]));
+	    short_rtt(tunnel, texts[2]), short_age(tunnel_since_ms(tunnel), texts[3]));
 	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
 		struct forward_status status;
 
 		tunnel_forward_status(tunnel, i, &status);
 		add_forward(out, &status, width, colour);
 		/* Forwards that wait for the same thing say it once. */
-		if (tunnel_state(tunnel) != TUNNEL_STOPPED && strcmp(said, status.reason) != 0)
-			add_reason(out, tunnel, status.reason, width);
+		if (strcmp(said, status.reason) != 0)
+			add_reason(out, status.reason, tunnel_next_try_ms(tunnel, i), width);
 		said = status.reason;
 	}
 }
@@ -295,6 +293,8 @@ char *status_table(const struct manager *m, const struct status_daemon *daemon,
 	return strbuf_take(&out);
 }
 
+/* ---- streams ---- */
+
 static void add_padded(struct strbuf *out, const char *text, size_t width)
 {
 	size_t start = out->n;
@@ -303,8 +303,6 @@ static void add_padded(struct strbuf *out, const char *text, size_t width)
 	if (out->n - start < width)
 		strbuf_addf(out, "%*s", (int)(width - (out->n - start)), "");
 }
-
-/* ---- streams ---- */
 
 struct walk {
 	struct strbuf *out;

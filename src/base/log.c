@@ -291,6 +291,8 @@ void log_debug(const struct log_context *who, const char *event, const char *for
 
 /* ---- repeats ---- */
 
+enum { REPEAT_MEND_MS = 1000 };
+
 static uint64_t hash_line(const char *line)
 {
 	uint64_t h = 14695981039346656037u;
@@ -300,11 +302,45 @@ static uint64_t hash_line(const char *line)
 	return h ? h : 1;
 }
 
-void log_repeat_end(struct log_repeat *repeat, const struct log_context *who, const char *event)
+static void say_count(struct log_said *said, const struct log_context *who)
 {
-	if (repeat->unsaid)
-		log_at(repeat->level, who, event, "repeated=%u", repeat->unsaid);
+	if (said->unsaid)
+		log_at(said->level, who, said->event, "repeated=%u", said->unsaid);
+	said->unsaid = 0;
+}
+
+static void say_counts(struct log_repeat *repeat, const struct log_context *who)
+{
+	for (size_t i = 0; i < LOG_REPEAT_LINES; i++)
+		say_count(&repeat->lines[(repeat->next + i) % LOG_REPEAT_LINES], who);
+}
+
+void log_repeat_end(struct log_repeat *repeat, const struct log_context *who)
+{
+	say_counts(repeat, who);
 	*repeat = (struct log_repeat){0};
+}
+
+void log_repeat_mend(struct log_repeat *repeat, const struct log_context *who, const char *event)
+{
+	if (clock_now_ms() < repeat->said_ms + REPEAT_MEND_MS)
+		return;
+	for (size_t i = 0; i < LOG_REPEAT_LINES; i++) {
+		struct log_said *said = &repeat->lines[i];
+
+		if (said->hash == 0 || strcmp(said->event, event) != 0)
+			continue;
+		say_count(said, who);
+		*said = (struct log_said){0};
+	}
+}
+
+static struct log_said *find_said(struct log_repeat *repeat, uint64_t hash)
+{
+	for (size_t i = 0; i < LOG_REPEAT_LINES; i++)
+		if (repeat->lines[i].hash == hash)
+			return &repeat->lines[i];
+	return NULL;
 }
 
 void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
@@ -318,11 +354,15 @@ void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
 	char *line = make_line(who, event, format, &args);
 	va_end(args);
 	uint64_t hash = hash_line(line);
-	if (hash == repeat->hash) {
-		repeat->unsaid++;
+	struct log_said *said = find_said(repeat, hash);
+	if (said) {
+		said->unsaid++;
 	} else {
-		log_repeat_end(repeat, who, repeat->event);
-		*repeat = (struct log_repeat){.hash = hash, .event = event, .level = level};
+		say_counts(repeat, who);
+		repeat->lines[repeat->next] =
+		    (struct log_said){.hash = hash, .event = event, .level = level};
+		repeat->next = (repeat->next + 1) % LOG_REPEAT_LINES;
+		repeat->said_ms = clock_now_ms();
 		give_line(level, line);
 	}
 	free(line);

@@ -40,21 +40,29 @@ enum log_level log_level(void);
 bool log_level_from_name(const char *name, enum log_level *ret_level);
 const char *log_level_name(enum log_level level);
 
-/* A place that may say the same thing again and again. {0} is one that said nothing yet. */
+/* A place that may say the same things again and again. {0} is one that said nothing yet. */
+enum { LOG_REPEAT_LINES = 4 };
 struct log_repeat {
-	uint64_t hash;     /* of what was said last; 0: nothing */
-	const char *event; /* of what was said last; kept, not copied */
-	enum log_level level;
-	uint32_t unsaid; /* how often it was said again since, and not printed */
+	struct log_said {
+		uint64_t hash;     /* 0: nothing was said here */
+		const char *event; /* kept, not copied */
+		enum log_level level;
+		uint32_t unsaid;   /* how often it was said again since, and not printed */
+	} lines[LOG_REPEAT_LINES]; /* the last ones */
+	unsigned next;             /* the one that the next new line replaces */
+	uint64_t said_ms;          /* when the last one was printed */
 };
 
-/* Like log_at(), but what equals the last line of this place is only counted; the next different line of the place is
- * preceded by one with the counted event and how often it came ("link-down host=a repeated=12"). A line below the
+/* Like log_at(), but what equals one of the last lines of this place is only counted; the next new line of the place is
+ * preceded by one for each counted event that says how often it came ("link-down host=a repeated=12"). A line below the
  * current level is not said and changes nothing. */
 void log_unless_repeated(struct log_repeat *repeat, enum log_level level,
     const struct log_context *who, const char *event, const char *format, ...) PRINTF_LIKE(5, 6);
-/* What follows is new even if it reads the same (the state changed in between). Says the count that is owed. */
-void log_repeat_end(struct log_repeat *repeat, const struct log_context *who, const char *event);
+/* What follows is new even if it reads the same (the state changed in between). Says the counts that are owed. */
+void log_repeat_end(struct log_repeat *repeat, const struct log_context *who);
+/* The same for what was said with one event; but whatever goes well and wrong by turns, many times a second, stays one line
+ * a second. */
+void log_repeat_mend(struct log_repeat *repeat, const struct log_context *who, const char *event);
 
 /* Also hands every line of level info or worse, whatever the configured level, to a listener (the control interface's
  * events): the same text that log_set_sink()'s gets. NULL ends it. */

@@ -180,7 +180,7 @@ static void start_watching(struct watcher *w)
 		timer_start(&w->quiet, RETRY_MS);
 		return;
 	}
-	log_repeat_end(&w->failures, NULL, "watch-failed");
+	log_repeat_end(&w->failures, NULL);
 	watch->readable =
 	    event_new(loop_base(w->loop), watch->fd, EV_READ | EV_PERSIST, on_readable, w);
 	event_add(watch->readable, NULL);

@@ -168,6 +168,7 @@ void forward_stop_accepting(struct forward *f)
 	f->stopped = true;
 	f->kind->stop(f);
 	free_asking_streams(f);
+	log_repeat_end(&f->refusals, &f->log);
 	forward_tell_change(f);
 }
 
@@ -180,7 +181,7 @@ void forward_session_up(struct forward *f, struct session *s)
 			return;
 	f->sessions = mem_grow(f->sessions, f->session_count + 1, sizeof(struct session *));
 	f->sessions[f->session_count++] = s;
-	log_repeat_end(&f->refusals, &f->log, "stream-refused");
+	log_repeat_end(&f->refusals, &f->log);
 	if (!f->stopped)
 		f->kind->session_up(f, s);
 	forward_tell_change(f);
@@ -238,6 +239,12 @@ void forward_set_target_error(struct forward *f, const char *reason)
 	forward_tell_change(f);
 }
 
+void forward_retry_now(struct forward *f)
+{
+	if (f->kind->retry_now)
+		f->kind->retry_now(f);
+}
+
 /* ---- what one can see ---- */
 
 static const char *reason_of(const struct forward *f)
@@ -260,30 +267,41 @@ void forward_counts_add(struct forward_counts *sum, const struct forward_counts 
 	sum->bytes_out += counts->bytes_out;
 }
 
-static void count(const struct stream *s, struct forward_counts *counts)
+enum forward_state forward_state(const struct forward *f, const char **ret_reason)
 {
-	if (s->phase == STREAM_HELD)
-		counts->held++;
-	else if (s->phase != STREAM_ENDING)
-		counts->streams++;
-	counts->bytes_in += s->bytes_in;
-	counts->bytes_out += s->bytes_out;
+	const char *reason = reason_of(f);
+
+	*ret_reason = reason ? reason : "";
+	return reason ? FORWARD_WAITING : FORWARD_UP;
+}
+
+uint64_t forward_next_try_ms(const struct forward *f)
+{
+	return f->kind->next_try_ms ? f->kind->next_try_ms(f) : 0;
+}
+
+void forward_load_add(struct forward_load *sum, const struct forward *f)
+{
+	sum->streams += f->counts.streams;
+	sum->held += f->counts.held;
 }
 
 void forward_get_status(const struct forward *f, struct forward_status *ret)
 {
-	const char *reason = reason_of(f);
-
 	*ret = (struct forward_status){
 	    .kind = f->config->kind,
 	    .listen = f->listen,
 	    .to = f->config->to.text ? f->config->to.text : "",
-	    .state = reason ? FORWARD_WAITING : FORWARD_UP,
-	    .reason = reason ? reason : "",
 	    .counts = f->counts,
 	};
+	ret->state = forward_state(f, &ret->reason);
 	LIST_FOREACH(node, &f->streams)
-	count(CONTAINER_OF(node, struct stream, node), &ret->counts);
+	{
+		const struct stream *s = CONTAINER_OF(node, struct stream, node);
+
+		ret->counts.bytes_in += s->bytes_in;
+		ret->counts.bytes_out += s->bytes_out;
+	}
 }
 
 const struct config_forward *forward_config(const struct forward *f)

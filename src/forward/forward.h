@@ -72,6 +72,9 @@ void forward_stop_accepting(struct forward *f);
 /* The target side was tried and is dead (probe): shown as the reason, and the forward is not up. NULL: it lives. */
 void forward_set_target_error(struct forward *f, const char *reason);
 
+/* What the server refused is asked for at once, not when its time has come. */
+void forward_retry_now(struct forward *f);
+
 /* ---- what one can see ---- */
 struct forward_counts {
 	uint64_t streams, streams_total, held, refused, failed;
@@ -88,7 +91,14 @@ struct forward_status {
 	const char *reason; /* "" when up */
 	struct forward_counts counts;
 };
+/* Walks over the streams, for their bytes; what is looked at often has functions of its own. */
 void forward_get_status(const struct forward *f, struct forward_status *ret_status);
+enum forward_state forward_state(const struct forward *f, const char **ret_reason);
+uint64_t forward_next_try_ms(const struct forward *f); /* 0: it waits for no time */
+struct forward_load {
+	size_t streams, held;
+};
+void forward_load_add(struct forward_load *sum, const struct forward *f);
 const struct config_forward *forward_config(const struct forward *f);
 
 struct forward_stream_info {

@@ -23,6 +23,9 @@ struct forward_kind {
 	size_t (*listen_fds)(const struct forward *f, int fds[LISTENER_FDS_MAX]);
 	size_t (*hand_over)(
 	    struct forward *f, int fds[LISTENER_FDS_MAX]); /* NULL: nothing listens here */
+	/* Until it does again what failed; 0: it waits for nothing. And: does it now. NULL: nothing is ever waited for. */
+	uint64_t (*next_try_ms)(const struct forward *f);
+	void (*retry_now)(struct forward *f);
 	/* NULL: a client that comes now reaches the target's side; else why not. */
 	const char *(*not_up)(const struct forward *f);
 	/* A stream has its target and wants to be connected; client (a bufferevent, or a channel that is pending) is there. */
@@ -54,9 +57,8 @@ struct forward {
 	char *target_error;
 	/* What is shown. */
 	char *listen;
-	struct forward_counts
-	    counts; /* bytes: of streams that are over; streams and held: 0, they are counted when asked for */
-	struct log_repeat refusals; /* the place in the log where refusals stand */
+	struct forward_counts counts; /* bytes: of streams that are over */
+	struct log_repeat refusals;   /* the place in the log where refusals stand */
 
 	struct task tell; /* what the owner is told comes from the loop */
 	bool tell_held, tell_change, tell_streams;

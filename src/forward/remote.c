@@ -174,7 +174,7 @@ static void on_granted(void *arg, uint16_t port)
 	r->port = port;
 	set_reason(r, NULL);
 	forward_set_listen(f, port);
-	log_repeat_end(&r->log, &f->log, "remote-refused");
+	log_repeat_end(&r->log, &f->log);
 	log_info(&f->log, "remote-listening", "tries=%u", r->refusals + 1);
 	r->refusals = 0;
 	forward_tell_change(f);
@@ -242,6 +242,7 @@ static void stop_asking(struct forward *f)
 	struct remote *r = f->remote;
 
 	timer_stop(&r->retry);
+	log_repeat_end(&r->log, &f->log);
 	remote_listener_cancel(r->listener);
 	r->listener = NULL;
 	r->session = NULL;
@@ -300,6 +301,17 @@ static size_t remote_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MA
 	return 0;
 }
 
+static uint64_t remote_next_try_ms(const struct forward *f)
+{
+	return timer_left_ms(&f->remote->retry);
+}
+
+static void remote_retry_now(struct forward *f)
+{
+	if (timer_is_running(&f->remote->retry))
+		timer_start(&f->remote->retry, 0);
+}
+
 static const char *remote_not_up(const struct forward *f)
 {
 	const struct remote *r = f->remote;
@@ -319,6 +331,8 @@ const struct forward_kind remote_kind = {
     .session_down = remote_session_down,
     .config_changed = remote_config_changed,
     .listen_fds = remote_listen_fds,
+    .next_try_ms = remote_next_try_ms,
+    .retry_now = remote_retry_now,
     .not_up = remote_not_up,
     .connect = connect_here,
 };

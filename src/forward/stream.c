@@ -36,6 +36,41 @@ static const char *text_of_target(struct stream *s, char text[ENDPOINT_TEXT_MAX]
 	return endpoint_text(&to, text);
 }
 
+/* Where a stream counts while it is in its phase; NULL: nowhere. */
+static uint64_t *counter_of(const struct stream *s)
+{
+	struct forward_counts *counts = &s->forward->counts;
+
+	switch (s->phase) {
+	case STREAM_HELD:
+		return &counts->held;
+	case STREAM_ENDING:
+		return NULL;
+	case STREAM_NEW:
+	case STREAM_ASKING:
+	case STREAM_CONNECTING:
+	case STREAM_CARRYING:
+		break;
+	}
+	return &counts->streams;
+}
+
+static void count(const struct stream *s)
+{
+	uint64_t *counter = counter_of(s);
+
+	if (counter)
+		++*counter;
+}
+
+static void uncount(const struct stream *s)
+{
+	uint64_t *counter = counter_of(s);
+
+	if (counter)
+		--*counter;
+}
+
 static void on_deadline(void *arg);
 
 struct stream *stream_new(struct forward *f, char *client_text)
@@ -50,6 +85,7 @@ struct stream *stream_new(struct forward *f, char *client_text)
 	timer_init(&s->deadline, f->env.loop, on_deadline, s);
 	list_append(&f->streams, &s->node);
 	f->stream_count++;
+	count(s);
 	forward_tell_streams(f);
 	return s;
 }
@@ -105,7 +141,9 @@ void stream_set_phase(struct stream *s, enum stream_phase phase)
 	};
 
 	assert(before[phase] & 1u << s->phase);
+	uncount(s);
 	s->phase = phase;
+	count(s);
 	forward_tell_streams(s->forward);
 }
 
@@ -159,6 +197,7 @@ void stream_free(struct stream *s)
 	timer_stop(&s->deadline);
 	list_remove(&s->node);
 	f->stream_count--;
+	uncount(s);
 	f->counts.bytes_in += s->bytes_in;
 	f->counts.bytes_out += s->bytes_out;
 	forward_tell_streams(f);
@@ -405,6 +444,8 @@ void stream_carry(struct stream *s, struct bufferevent *target)
 
 	stream_set_phase(s, STREAM_CARRYING);
 	f->counts.streams_total++;
+	if (!forward_asks_target(f))
+		log_repeat_mend(&f->refusals, &f->log, "stream-failed");
 	log_debug(&f->log, "stream-opened", "id=%llu client=%s to=%s", (unsigned long long)s->id,
 	    s->client_text, s->target_text);
 	send_proxy_header(s, target);

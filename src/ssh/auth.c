@@ -280,7 +280,7 @@ static int handle_banner(struct auth *auth, struct span payload, struct err *e)
 		message.n = BANNER_SIZE_MAX;
 	char *text = span_strdup(message);
 	log_unless_repeated(
-	    &auth->banner_repeat, LOG_LEVEL_INFO, auth->log, "banner", "text=%s", text);
+	    auth->said_banners, LOG_LEVEL_INFO, auth->log, "banner", "text=%s", text);
 	free(text);
 	return 0;
 }
@@ -374,7 +374,6 @@ static int handle_success(struct auth *auth, struct span payload, struct err *e)
 		return auth_malformed(e, "USERAUTH_SUCCESS");
 	auth->method =
 	    str_format("%s%s", request_is_key(auth) ? "publickey " : "", request_name(auth));
-	log_repeat_end(&auth->banner_repeat, auth->log, "banner");
 	transport_set_authenticated(auth->transport);
 	finish(auth, &none);
 	return 0;
@@ -548,6 +547,7 @@ struct auth *auth_start(struct loop *loop, struct transport *t, const struct aut
 	auth->loop = loop;
 	auth->transport = t;
 	auth->log = options->log;
+	auth->said_banners = options->banners ? options->banners : &auth->own_banners;
 	auth->done = done;
 	auth->arg = arg;
 	auth->user = mem_strdup(options->user);

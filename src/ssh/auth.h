@@ -29,6 +29,7 @@ void auth_identities_free(struct auth_identity *identities, size_t count);
 
 struct auth_options {
 	const struct log_context *log; /* keeps */
+	struct log_repeat *banners;    /* keeps: said at other logins; NULL: none were */
 	const char *user;              /* copied */
 	struct auth_identity
 	    *identities; /* takes the array and what it owns; in the order to try */

@@ -69,7 +69,7 @@ struct auth {
 	struct strbuf accepted; /* steps that went well, with more to do */
 	char *method;           /* what let us in */
 	unsigned banners;
-	struct log_repeat banner_repeat;
+	struct log_repeat own_banners, *said_banners;
 };
 
 /* The next request's turn, if it is anybody's. The last thing its callers do. */

@@ -27,8 +27,7 @@ bool backoff_is_network(enum error_class class)
 	return false;
 }
 
-/* What only a person can mend. A peer that broke the protocol may be a proxy in front of a server that is away. */
-static bool is_slow(enum error_class class)
+bool backoff_needs_person(enum error_class class)
 {
 	return !backoff_is_network(class) && class != ERR_PEER;
 }
@@ -43,7 +42,7 @@ uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_
 	uint64_t ceiling = b->min_ms;
 
 	/* Starts at the maximum: OpenSSH's PerSourcePenalties lock out whoever hammers. */
-	if (is_slow(class)) {
+	if (backoff_needs_person(class)) {
 		b->failures++;
 		return between(b->max_ms / 2, b->max_ms);
 	}
@@ -61,7 +60,7 @@ uint64_t backoff_failed(struct backoff *b, enum error_class class, enum backoff_
 uint64_t backoff_lost(
     struct backoff *b, uint64_t lived_ms, enum error_class class, enum backoff_held held)
 {
-	if (is_slow(class) || (!backoff_is_network(class) && lived_ms < b->max_ms))
+	if (backoff_needs_person(class) || (!backoff_is_network(class) && lived_ms < b->max_ms))
 		return backoff_failed(b, class, held);
 	if (lived_ms >= BACKOFF_LIVED_MS)
 		b->failures = 0;

@@ -33,5 +33,7 @@ uint64_t backoff_lost(
 /* Was it the network, or something else that passes by itself? Not when the server does not take our login, is not who it should be or
  * does not speak as it should. */
 bool backoff_is_network(enum error_class class);
+/* Can only a person mend it? A peer that broke the protocol may be a proxy in front of a server that is away. */
+bool backoff_needs_person(enum error_class class);
 
 #endif

@@ -28,7 +28,7 @@ struct host {
 	struct config *snapshot;
 	const struct config_host *config;
 	char *name;
-	struct log_context log;
+	struct link_log log;
 	struct slot **slots; /* the present ones */
 	size_t slot_count;
 	struct list old;
@@ -337,7 +337,7 @@ struct host *host_new(const struct link_env *env, struct config *snapshot,
 	host->snapshot = config_ref(snapshot);
 	host->config = config;
 	host->name = mem_strdup(config->name);
-	host->log = (struct log_context){.key = "host", .value = host->name};
+	host->log.who = (struct log_context){.key = "host", .value = host->name};
 	list_init(&host->old);
 	host_users_init(&host->users);
 	host->via = host_keep(via);
@@ -369,6 +369,7 @@ void host_free(struct host *host)
 		return;
 	host_stop(host);
 	task_cancel(&host->sweep);
+	link_log_end(&host->log);
 	free(host->slots);
 	free(host->name);
 	config_unref(host->snapshot);
@@ -385,7 +386,6 @@ bool host_is_at_rest(const struct host *host)
 	return true;
 }
 
-void host_want(struct host *host, struct host_user *user)
 bool host_may_be_freed(const struct host *host)
 {
 	return host->keepers == 0 && host_is_at_rest(host);
@@ -404,6 +404,7 @@ void host_release(struct host *host)
 		task_schedule(&host->sweep);
 }
 
+void host_want(struct host *host, struct host_user *user)
 {
 	if (user->host == host)
 		return;
@@ -423,6 +424,7 @@ void host_unwant(struct host_user *user, uint64_t drain_ms)
 	host_users_remove(&host->users, user);
 	if (is_wanted(host))
 		return;
+	link_log_end(&host->log);
 	for (size_t i = 0; i < host->slot_count; i++)
 		link_drain(host->slots[i]->link, drain_ms, LINK_IDLE);
 	LIST_FOREACH(node, &host->old)
@@ -441,10 +443,10 @@ void host_set_config(struct host *host, struct config *snapshot, const struct co
 	host->snapshot = config_ref(snapshot);
 	host->config = config;
 	host->drain_ms = snapshot->drain_timeout_ms;
-	host->via = via;
-	host->replacements++;
 	host_keep(via);
 	host_release(host->via);
+	host->via = via;
+	host->replacements++;
 	for (size_t i = 0; i < host->slot_count; i++) {
 		if (change == HOST_CHANGE_RECONNECTS)
 			replace(host->slots[i]);
@@ -507,6 +509,14 @@ struct session *host_pick_session(const struct host *host, struct err *reason)
 bool host_is_up(const struct host *host)
 {
 	return host_pick_session(host, NULL) != NULL;
+}
+
+uint64_t host_next_try_ms(const struct host *host)
+{
+	const struct link *link = host_link(host);
+
+	return link_waits_for_via(link) && host->via ? host_next_try_ms(host->via)
+						     : link_next_try_ms(link);
 }
 
 bool host_has_failed(const struct host *host)

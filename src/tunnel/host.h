@@ -60,6 +60,8 @@ void host_check(struct host *host, uint64_t deadline_ms); /* the network changed
 const char *host_name(const struct host *host);
 /* The link that speaks for the host: the best of the present ones. For the status. */
 const struct link *host_link(const struct host *host);
+/* Until that is tried again, or the host that it waits for is; 0: it waits for no time. */
+uint64_t host_next_try_ms(const struct host *host);
 const struct link *host_link_at(const struct host *host, size_t index); /* of `connections` */
 /* Over all its links, also those that were replaced: they only rise. */
 struct host_counts {

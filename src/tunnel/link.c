@@ -31,15 +31,14 @@ struct link {
 	/* What the present connection began with: its parts point into it, whatever is configured meanwhile. NULL: none. */
 	struct config *used_snapshot;
 	const struct config_host *used;
-	const struct log_context *log;
+	struct link_log *log;
 	struct link_callbacks callbacks;
 	void *arg;
 
 	enum link_state state;
-	time_t since;
+	uint64_t since_ms;
 	struct task tell; /* on_change, once a pass */
 	struct err reason;
-	struct log_repeat repeat;
 	bool failed;        /* tried since it is wanted, and not up since */
 	bool waits_for_via; /* RESOLVING, and the jump host has no session for us */
 	bool closing;       /* DRAINING, and the end has been asked for */
@@ -68,6 +67,17 @@ struct link {
 
 static void try_now(struct link *link);
 
+static const struct log_context *who(const struct link *link)
+{
+	return &link->log->who;
+}
+
+void link_log_end(struct link_log *log)
+{
+	log_repeat_end(&log->failures, &log->who);
+	log_repeat_end(&log->banners, &log->who);
+}
+
 const char *link_state_name(enum link_state state)
 {
 	static const char *const names[] = {
@@ -85,7 +95,7 @@ const char *link_state_name(enum link_state state)
 	return names[state];
 }
 
-const char *link_state_reason(enum link_state state)
+static const char *reason_for(enum link_state state)
 {
 	static const char *const reasons[] = {
 	    [LINK_IDLE] = "the link is not wanted at the moment",
@@ -138,11 +148,11 @@ static void set_state(struct link *link, enum link_state state)
 	if (before == state)
 		return;
 	if (!(allowed[before] & TO(state)))
-		log_error(link->log, "bug", "from=%s to=%s", link_state_name(before),
+		log_error(who(link), "bug", "from=%s to=%s", link_state_name(before),
 		    link_state_name(state));
 	link->state = state;
-	link->since = clock_wall();
-	log_debug(link->log, "link-state", "state=%s", link_state_name(state));
+	link->since_ms = clock_wall_ms();
+	log_debug(who(link), "link-state", "state=%s", link_state_name(state));
 	changed(link);
 }
 
@@ -235,12 +245,12 @@ static void server_name(const struct link *link, char name[ENDPOINT_TEXT_MAX])
 static void log_failure(struct link *link, enum link_state during, uint64_t wait_ms)
 {
 	if (during == LINK_UP)
-		log_info(link->log, "link-down", "reason=%s", link->reason.text);
+		log_info(who(link), "link-down", "reason=%s", link->reason.text);
 	else
-		log_unless_repeated(&link->repeat, LOG_LEVEL_WARNING, link->log, "link-failed",
-		    "during=%s class=%s reason=%s", link_state_name(during),
+		log_unless_repeated(&link->log->failures, LOG_LEVEL_WARNING, who(link),
+		    "link-failed", "during=%s class=%s reason=%s", link_state_name(during),
 		    err_class_name(link->reason.class), link->reason.text);
-	log_debug(link->log, "link-retry", "after_ms=%lu", (unsigned long)wait_ms);
+	log_debug(who(link), "link-retry", "after_ms=%lu", (unsigned long)wait_ms);
 }
 
 /* OpenSSH's UnusedConnectionTimeout closes a link without open channels, and a remote forward is none (protocol.md 53). It says
@@ -357,7 +367,7 @@ static void on_client_closed(void *arg, const struct err *e)
 	struct err why = *e;
 
 	if (link->state == LINK_DRAINING) {
-		log_info(link->log, "link-closed", "reason=%s",
+		log_info(who(link), "link-closed", "reason=%s",
 		    e->class == ERR_CANCELLED ? "not needed any more" : e->text);
 		ended(link);
 		return;
@@ -385,7 +395,7 @@ static bool is_renewed(struct link *link)
 	struct client_options options;
 	struct login login;
 
-	if (login_prepare(link->config, link->env.keyring, link->log, &login, &options, NULL))
+	if (login_prepare(link->config, link->env.keyring, who(link), &login, &options, NULL))
 		return false;
 	bool longer =
 	    login.expires > link->login.expires && login.certificates >= link->login.certificates;
@@ -427,13 +437,13 @@ static void came_up(struct link *link)
 	gate_leave(&link->ticket, GATE_DONE);
 	err_clear(&link->reason);
 	link->failed = false;
-	log_repeat_end(&link->repeat, link->log, "link-failed");
+	log_repeat_end(&link->log->failures, who(link));
 	link->up_since_ms = clock_now_ms();
 	link->times_up++;
 	snprintf(link->host_key, sizeof(link->host_key), "%s",
 	    hostkey_policy_fingerprint(link->login.hostkey));
 	transport_get_info(client_transport(link->client), &info);
-	log_info(link->log, "link-up", "address=%s kex=%s cipher=%s host_key=%s login=%s",
+	log_info(who(link), "link-up", "address=%s kex=%s cipher=%s host_key=%s login=%s",
 	    link->peer_address, info.kex, info.cipher_out, link->host_key,
 	    client_auth_method(link->client));
 	watch_expiry(link);
@@ -493,14 +503,15 @@ static void start_reach(struct link *link)
 static bool has_way(struct link *link)
 {
 	struct err reason = ERR_INIT;
+	bool has_jump = link->config->via != NULL;
 
-	link->waits_for_via = false;
-	link->via = NULL;
-	if (!link->config->via)
+	link->via = has_jump ? link->callbacks.via_session(link->arg, &reason) : NULL;
+	if (!has_jump || link->via) {
+		if (link->waits_for_via)
+			err_clear(&link->reason); /* it was the jump host's */
+		link->waits_for_via = false;
 		return true;
-	link->via = link->callbacks.via_session(link->arg, &reason);
-	if (link->via)
-		return true;
+	}
 	link->waits_for_via = true;
 	err_prefix(&reason, "jump host %s", link->config->via);
 	if (strcmp(reason.text, link->reason.text) != 0)
@@ -521,10 +532,11 @@ static void on_gate(void *arg)
 	use_config(link);
 	/* Before the server is bothered: it would count a connection without a login against us. */
 	if (login_prepare(
-		link->used, link->env.keyring, link->log, &link->login, &link->options, &e)) {
+		link->used, link->env.keyring, who(link), &link->login, &link->options, &e)) {
 		failed(link, &e);
 		return;
 	}
+	link->options.auth.banners = &link->log->banners;
 	start_reach(link);
 }
 
@@ -569,8 +581,8 @@ static void on_drain(void *arg)
 /* ---- from outside ---- */
 
 struct link *link_new(const struct link_env *env, struct config *snapshot,
-    const struct config_host *config, const struct log_context *log,
-    const struct link_callbacks *callbacks, void *arg)
+    const struct config_host *config, struct link_log *log, const struct link_callbacks *callbacks,
+    void *arg)
 {
 	struct link *link = NEW(struct link);
 
@@ -581,7 +593,7 @@ struct link *link_new(const struct link_env *env, struct config *snapshot,
 	link->callbacks = *callbacks;
 	link->arg = arg;
 	link->state = LINK_IDLE;
-	link->since = clock_wall();
+	link->since_ms = clock_wall_ms();
 	link->login.expires = UINT64_MAX;
 	backoff_init(&link->backoff, config->reconnect_min_ms, config->reconnect_max_ms);
 	task_init(&link->tell, env->loop, on_tell, link);
@@ -776,14 +788,19 @@ const struct err *link_reason(const struct link *link)
 	return &link->reason;
 }
 
+const char *link_why(const struct link *link)
+{
+	return err_is_set(&link->reason) ? link->reason.text : reason_for(link->state);
+}
+
 uint64_t link_next_try_ms(const struct link *link)
 {
 	return link->state == LINK_WAITING ? timer_left_ms(&link->retry) : 0;
 }
 
-time_t link_since(const struct link *link)
+uint64_t link_since_ms(const struct link *link)
 {
-	return link->since;
+	return link->since_ms;
 }
 
 const char *link_peer_address(const struct link *link)

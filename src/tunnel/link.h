@@ -13,8 +13,6 @@
 #ifndef ADIT_TUNNEL_LINK_H
 #define ADIT_TUNNEL_LINK_H
 
-#include <time.h>
-
 #include "base/log.h"
 #include "base/loop.h"
 #include "config/config.h"
@@ -34,7 +32,6 @@ enum link_state {
 	LINK_STOPPED
 };
 const char *link_state_name(enum link_state state);
-const char *link_state_reason(enum link_state state); /* in words, for who waits for it */
 
 struct link;
 /* What the connections are for: a server may refuse sessions on one that was promised to carry forwards alone. */
@@ -64,10 +61,18 @@ struct link_callbacks {
 	bool (*is_client_held)(void *arg);
 };
 
-/* snapshot is counted; config stands in it. log, the host's context, is kept. Begins idle. */
+/* How all links of a host speak, and what they said. {.who = ...} */
+struct link_log {
+	struct log_context who;
+	struct log_repeat failures, banners;
+};
+/* The counts that are owed. */
+void link_log_end(struct link_log *log);
+
+/* snapshot is counted; config stands in it; log is kept. Begins idle. */
 struct link *link_new(const struct link_env *env, struct config *snapshot,
-    const struct config_host *config, const struct log_context *log,
-    const struct link_callbacks *callbacks, void *arg);
+    const struct config_host *config, struct link_log *log, const struct link_callbacks *callbacks,
+    void *arg);
 void link_free(struct link *link); /* at once; no callback. NULL is legal */
 
 void link_start(struct link *link);     /* wants it; connects now if it is idle or stopped */
@@ -97,10 +102,12 @@ bool link_waits_for_via(const struct link *link); /* the jump host has no sessio
 struct session *link_via(const struct link *link);
 /* When the first certificate in use ends, seconds since 1970; UINT64_MAX: never. */
 uint64_t link_expires(const struct link *link);
-/* Why it is not up, in words; "" when it is. */
+/* How the last try, or the connection, ended; not set when it is up, or nothing failed yet. */
 const struct err *link_reason(const struct link *link);
+/* Why it is not up, in words: that, or what it does now. */
+const char *link_why(const struct link *link);
 uint64_t link_next_try_ms(const struct link *link);     /* from now; 0 unless waiting */
-time_t link_since(const struct link *link);             /* wall time of the last change of state */
+uint64_t link_since_ms(const struct link *link);        /* wall time of the last change of state */
 const char *link_peer_address(const struct link *link); /* "192.0.2.1:22"; "" before */
 const char *link_host_key(const struct link *link);     /* fingerprint; "" before */
 unsigned link_reconnects(const struct link *link);      /* how often it came up again */

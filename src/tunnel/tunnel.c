@@ -12,7 +12,51 @@ static const char not_enabled[] = "not enabled in the configuration";
 static void look_at_routes(struct tunnel *tunnel);
 static void close_old_route(struct tunnel *tunnel, uint64_t drain_ms);
 
+/* While the first try runs there is nothing to say yet: it will be up, or there will be a reason. */
+static bool is_being_made(const struct tunnel *tunnel)
+{
+	const struct host *host = route_host(tunnel->route);
+
+	if (tunnel->said == TUNNEL_UP || tunnel->said == TUNNEL_DEGRADED || tunnel->session ||
+	    !route_is_open(tunnel->route) || host_has_failed(host))
+		return false;
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		if (!tunnel->slots[i]->forward)
+			return false;
+	return link_waits_for_via(host_link(host)) || !err_is_set(link_reason(host_link(host)));
+}
+
 /* Says a change of state once, with the reason; a flapping link is counted, not repeated. */
+static void say_state(struct tunnel *tunnel, enum tunnel_state state)
+{
+	const char *host = host_name(route_host(tunnel->route));
+
+	if (state == TUNNEL_DOWN && is_being_made(tunnel)) {
+		tunnel->untold = true;
+		return;
+	}
+	if (state == tunnel->said && !tunnel->untold)
+		return;
+	tunnel->untold = false;
+	tunnel->said = state;
+	switch (state) {
+	case TUNNEL_UP:
+		log_repeat_end(&tunnel->repeat, &tunnel->log);
+		log_info(&tunnel->log, "tunnel-up", "host=%s", host);
+		break;
+	case TUNNEL_STOPPED:
+		log_repeat_end(&tunnel->repeat, &tunnel->log);
+		log_info(&tunnel->log, "tunnel-stopped", "reason=%s", tunnel_reason(tunnel));
+		break;
+	case TUNNEL_DOWN:
+	case TUNNEL_DEGRADED:
+		log_unless_repeated(&tunnel->repeat, LOG_LEVEL_INFO, &tunnel->log,
+		    state == TUNNEL_DOWN ? "tunnel-down" : "tunnel-degraded", "host=%s reason=%s",
+		    host, tunnel_reason(tunnel));
+		break;
+	}
+}
+
 static void look(void *arg)
 {
 	struct tunnel *tunnel = arg;
@@ -20,22 +64,11 @@ static void look(void *arg)
 	look_at_routes(tunnel);
 	enum tunnel_state state = tunnel_state(tunnel);
 
-	if (state != tunnel->said) {
-		tunnel->said = state;
-		tunnel->since = clock_wall();
-		if (state == TUNNEL_UP) {
-			log_repeat_end(&tunnel->repeat, &tunnel->log, "tunnel-down");
-			log_info(&tunnel->log, "tunnel-up", "host=%s",
-			    host_name(route_host(tunnel->route)));
-		} else if (state == TUNNEL_STOPPED) {
-			log_info(
-			    &tunnel->log, "tunnel-stopped", "reason=%s", tunnel_reason(tunnel));
-		} else {
-			log_unless_repeated(&tunnel->repeat, LOG_LEVEL_INFO, &tunnel->log,
-			    state == TUNNEL_DOWN ? "tunnel-down" : "tunnel-degraded", "reason=%s",
-			    tunnel_reason(tunnel));
-		}
+	if (state != tunnel->seen) {
+		tunnel->seen = state;
+		tunnel->since_ms = clock_wall_ms();
 	}
+	say_state(tunnel, state);
 	slots_sweep(tunnel);
 	tunnel_watch_idle(tunnel);
 	tunnel->env.on_change(tunnel->env.arg, tunnel);
@@ -64,11 +97,19 @@ static bool needs_link_always(const struct tunnel *tunnel)
 	return false;
 }
 
+static bool is_in_use(const struct tunnel *tunnel)
+{
+	struct forward_load load;
+
+	tunnel_get_load(tunnel, &load);
+	return load.streams + load.held > 0;
+}
+
 static void on_idle(void *arg)
 {
 	struct tunnel *tunnel = arg;
 
-	if (tunnel_stream_count(tunnel) > 0 || needs_link_always(tunnel))
+	if (is_in_use(tunnel) || needs_link_always(tunnel))
 		return;
 	close_old_route(tunnel, 0); /* it carries on nothing any more */
 	route_close(tunnel->route, 0);
@@ -79,7 +120,7 @@ void tunnel_watch_idle(struct tunnel *tunnel)
 {
 	if (!tunnel->running || needs_link_always(tunnel))
 		return;
-	if (tunnel_stream_count(tunnel) > 0)
+	if (is_in_use(tunnel))
 		timer_stop(&tunnel->idle);
 	else if (route_is_open(tunnel->route) && !timer_is_running(&tunnel->idle))
 		timer_start(&tunnel->idle, tunnel->config->link_idle_timeout_ms);
@@ -115,10 +156,10 @@ static void on_route_change(void *arg)
 
 static bool is_client_held(void *arg)
 {
-	struct forward_counts counts;
+	struct forward_load load;
 
-	tunnel_get_counts(arg, &counts);
-	return counts.held > 0;
+	tunnel_get_load(arg, &load);
+	return load.held > 0;
 }
 
 static struct route *make_route(struct tunnel *tunnel, struct host *const *hosts)
@@ -167,8 +208,8 @@ struct tunnel *tunnel_new(const struct tunnel_env *env, struct config *snapshot,
 	tunnel->config = config;
 	tunnel->name = mem_strdup(config->name);
 	tunnel->log = (struct log_context){.key = "tunnel", .value = tunnel->name};
-	tunnel->since = clock_wall();
-	tunnel->said = TUNNEL_STOPPED;
+	tunnel->since_ms = clock_wall_ms();
+	tunnel->seen = tunnel->said = TUNNEL_STOPPED;
 	tunnel->why_stopped = not_enabled;
 	timer_init(&tunnel->idle, env->loop, on_idle, tunnel);
 	slots_init(tunnel);
@@ -188,6 +229,7 @@ void tunnel_free(struct tunnel *tunnel)
 	route_free(tunnel->old_route);
 	route_free(tunnel->route);
 	task_cancel(&tunnel->look);
+	log_repeat_end(&tunnel->repeat, &tunnel->log);
 	free(tunnel->name);
 	config_unref(tunnel->snapshot);
 	free(tunnel);
@@ -268,6 +310,9 @@ void tunnel_retry_now(struct tunnel *tunnel)
 {
 	route_retry_now(tunnel->route);
 	slots_open_closed(tunnel);
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		if (tunnel->slots[i]->forward)
+			forward_retry_now(tunnel->slots[i]->forward);
 }
 
 /* ---- a new configuration ---- */
@@ -336,9 +381,9 @@ const struct config_tunnel *tunnel_config(const struct tunnel *tunnel)
 	return tunnel->config;
 }
 
-time_t tunnel_since(const struct tunnel *tunnel)
+uint64_t tunnel_since_ms(const struct tunnel *tunnel)
 {
-	return tunnel->since;
+	return tunnel->since_ms;
 }
 
 const struct host *tunnel_host(const struct tunnel *tunnel)

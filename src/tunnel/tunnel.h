@@ -65,19 +65,22 @@ const struct config_tunnel *tunnel_config(const struct tunnel *tunnel);
 enum tunnel_state tunnel_state(const struct tunnel *tunnel);
 /* Why it is not up, in words; "" when it is. Until the next change. */
 const char *tunnel_reason(const struct tunnel *tunnel);
-time_t tunnel_since(const struct tunnel *tunnel); /* wall time of the last change of state */
+uint64_t tunnel_since_ms(const struct tunnel *tunnel); /* wall time of the last change of state */
 const struct host *tunnel_host(const struct tunnel *tunnel);
 /* Of all its forwards, those that drain included, and those that are gone: a total never falls. */
 void tunnel_get_counts(const struct tunnel *tunnel, struct forward_counts *ret_counts);
-size_t tunnel_stream_count(const struct tunnel *tunnel); /* open or held */
+/* What is open and held now, without a walk over the streams. */
+void tunnel_get_load(const struct tunnel *tunnel, struct forward_load *ret_load);
 void tunnel_each_stream(const struct tunnel *tunnel,
     void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
 
 size_t tunnel_forward_count(const struct tunnel *tunnel);
-/* As forward_get_status(), with the counts of the forwards that were in its place before; a listener that could not be opened
- * has state FORWARD_FAILED and the reason; what waits for the link has the link's reason. */
+/* As forward_get_status(), with the counts of the forwards that were in its place before; what waits for the link has the link's
+ * reason. FORWARD_FAILED: the listener could not be opened, or the link's failure is one that only a person can mend. */
 void tunnel_forward_status(
     const struct tunnel *tunnel, size_t index, struct forward_status *ret_status);
+/* Until the listener, the link or the server's grant is tried for again, whichever it waits for; 0: it waits for no time. */
+uint64_t tunnel_next_try_ms(const struct tunnel *tunnel, size_t index);
 const struct forward *tunnel_forward(
     const struct tunnel *tunnel, size_t index); /* NULL: it could not be opened */
 /* Somebody keeps copies of the listeners for the process that comes next: files of Unix sockets stay when they are closed. */

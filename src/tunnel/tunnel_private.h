@@ -39,7 +39,9 @@ struct tunnel {
 	const char *why_stopped;
 	bool removed;
 	enum tunnel_state said; /* what the log was told last */
-	time_t since;
+	bool untold;            /* it has changed since; the log waits for the first try */
+	enum tunnel_state seen; /* what it was at the last look, */
+	uint64_t since_ms;      /* and since when */
 	struct log_repeat repeat;
 
 	struct timer idle, listen_retry;

@@ -212,6 +212,16 @@ void tunnel_get_counts(const struct tunnel *tunnel, struct forward_counts *ret_c
 	count(CONTAINER_OF(node, struct slot, node), ret_counts);
 }
 
+void tunnel_get_load(const struct tunnel *tunnel, struct forward_load *ret_load)
+{
+	*ret_load = (struct forward_load){0};
+	for (size_t i = 0; i < tunnel->slot_count; i++)
+		if (tunnel->slots[i]->forward)
+			forward_load_add(ret_load, tunnel->slots[i]->forward);
+	LIST_FOREACH(node, &tunnel->going)
+	forward_load_add(ret_load, CONTAINER_OF(node, struct slot, node)->forward);
+}
+
 /* Its totals stay. */
 static void bequeath(const struct slot *slot)
 {
@@ -352,10 +362,10 @@ void slots_sweep(struct tunnel *tunnel)
 	LIST_FOREACH(node, &tunnel->going)
 	{
 		struct slot *slot = CONTAINER_OF(node, struct slot, node);
-		struct forward_status status;
+		struct forward_load load = {0};
 
-		forward_get_status(slot->forward, &status);
-		if (status.counts.streams == 0)
+		forward_load_add(&load, slot->forward);
+		if (load.streams == 0)
 			slot_end(slot);
 	}
 }

@@ -1,6 +1,7 @@
 /*
  * How a tunnel is, from what is so: its forwards, and the link that they wait for.
  */
+#include "tunnel/backoff.h"
 #include "tunnel/tunnel_private.h"
 
 const char *tunnel_state_name(enum tunnel_state state)
@@ -22,39 +23,57 @@ static bool waits_for_demand(const struct tunnel *tunnel)
 	return tunnel->config->connect == CONFIG_CONNECT_ON_DEMAND && !route_is_open(tunnel->route);
 }
 
-/* Without what was in its place before. */
-static void describe(
-    const struct tunnel *tunnel, const struct slot *slot, struct forward_status *ret_status)
+static enum forward_state closed_state(const struct slot *slot, const char **ret_reason)
 {
-	if (slot->forward) {
-		forward_get_status(slot->forward, ret_status);
-	} else {
-		*ret_status = (struct forward_status){.kind = slot->config->kind,
-		    .listen = slot->config->listen.text,
-		    .to = slot->config->to.text ? slot->config->to.text : "",
-		    .state = err_is_set(&slot->open_error) ? FORWARD_FAILED : FORWARD_WAITING,
-		    .reason = err_is_set(&slot->open_error) ? slot->open_error.text : "stopped"};
-		return;
+	const struct tunnel *tunnel = slot->tunnel;
+
+	if (err_is_set(&slot->open_error)) {
+		*ret_reason = slot->open_error.text;
+		return FORWARD_FAILED;
 	}
-	if (ret_status->state == FORWARD_UP || tunnel->session)
-		return;
+	*ret_reason = tunnel->running ? "its listener is not open yet" : tunnel->why_stopped;
+	return FORWARD_WAITING;
+}
+
+static enum forward_state slot_state(const struct slot *slot, const char **ret_reason)
+{
+	const struct tunnel *tunnel = slot->tunnel;
+	const struct link *link = host_link(route_host(tunnel->route));
+
+	if (!slot->forward)
+		return closed_state(slot, ret_reason);
+	enum forward_state state = forward_state(slot->forward, ret_reason);
+	if (state == FORWARD_UP || tunnel->session)
+		return state;
 	/* It waits for the link: the link's reason is the one that helps. */
-	const struct err *why = link_reason(host_link(route_host(tunnel->route)));
-	if (err_is_set(why))
-		ret_status->reason = why->text;
-	else if (waits_for_demand(tunnel))
-		ret_status->reason =
-		    "the link is made by the first client (connect = \"on-demand\")";
-	else
-		ret_status->reason =
-		    link_state_reason(link_state(host_link(route_host(tunnel->route))));
+	*ret_reason = waits_for_demand(tunnel) && !err_is_set(link_reason(link))
+			  ? "the link is made by the first client (connect = \"on-demand\")"
+			  : link_why(link);
+	return backoff_needs_person(link_reason(link)->class) ? FORWARD_FAILED : state;
 }
 
 void tunnel_forward_status(
     const struct tunnel *tunnel, size_t index, struct forward_status *ret_status)
 {
-	describe(tunnel, tunnel->slots[index], ret_status);
-	slots_add_past(tunnel, tunnel->slots[index], &ret_status->counts);
+	const struct slot *slot = tunnel->slots[index];
+
+	*ret_status = (struct forward_status){.kind = slot->config->kind,
+	    .listen = slot->config->listen.text,
+	    .to = slot->config->to.text ? slot->config->to.text : ""};
+	if (slot->forward)
+		forward_get_status(slot->forward, ret_status);
+	ret_status->state = slot_state(slot, &ret_status->reason);
+	slots_add_past(tunnel, slot, &ret_status->counts);
+}
+
+uint64_t tunnel_next_try_ms(const struct tunnel *tunnel, size_t index)
+{
+	const struct slot *slot = tunnel->slots[index];
+
+	if (!slot->forward)
+		return timer_left_ms(&tunnel->listen_retry);
+	return tunnel->session ? forward_next_try_ms(slot->forward)
+			       : host_next_try_ms(route_host(tunnel->route));
 }
 
 enum tunnel_state tunnel_state(const struct tunnel *tunnel)
@@ -64,10 +83,9 @@ enum tunnel_state tunnel_state(const struct tunnel *tunnel)
 	if (!tunnel->running)
 		return TUNNEL_STOPPED;
 	for (size_t i = 0; i < tunnel->slot_count; i++) {
-		struct forward_status status;
+		const char *reason;
 
-		describe(tunnel, tunnel->slots[i], &status);
-		up += status.state == FORWARD_UP;
+		up += slot_state(tunnel->slots[i], &reason) == FORWARD_UP;
 	}
 	if (up == tunnel->slot_count)
 		return TUNNEL_UP;
@@ -97,19 +115,10 @@ const char *tunnel_reason(const struct tunnel *tunnel)
 	if (!tunnel->running)
 		return tunnel->why_stopped;
 	for (size_t i = 0; i < tunnel->slot_count; i++) {
-		struct forward_status status;
+		const char *reason;
 
-		describe(tunnel, tunnel->slots[i], &status);
-		if (status.state != FORWARD_UP)
-			return status.reason;
+		if (slot_state(tunnel->slots[i], &reason) != FORWARD_UP)
+			return reason;
 	}
 	return "";
-}
-
-size_t tunnel_stream_count(const struct tunnel *tunnel)
-{
-	struct forward_counts counts;
-
-	tunnel_get_counts(tunnel, &counts);
-	return counts.streams + counts.held;
 }

@@ -82,6 +82,7 @@ static void test_the_document_has_every_word_of_the_contract(void **state)
 	    strstr(text, "\"config\":{\"path\":\"/etc/adit/adit.conf\",\"generation\":3,"
 			 "\"loaded_at\":\"2023-11-14T22:13:20.042Z\",\"error\":\"\"}"));
 	assert_non_null(strstr(text, "{\"name\":\"asleep\",\"state\":\"stopped\""));
+	assert_non_null(strstr(text, "\"state\":\"idle\",\"reason\":\"the link is not wanted"));
 	free(text);
 }
 

@@ -184,12 +184,50 @@ static void test_after_a_change_of_state_the_same_is_new(void **state)
 	(void)state;
 	say(&repeat, "link-down", "refused");
 	say(&repeat, "link-down", "refused");
-	log_repeat_end(&repeat, NULL, "link-down");
-	log_repeat_end(&repeat, NULL, "link-down");
+	log_repeat_end(&repeat, NULL);
+	log_repeat_end(&repeat, NULL);
 	say(&repeat, "link-down", "refused");
 	assert_int_equal(line_count, 3);
 	assert_string_equal(lines[1], "link-down repeated=1");
 	assert_string_equal(lines[2], lines[0]);
+}
+
+static void test_lines_that_take_turns_are_counted_too(void **state)
+{
+	struct log_repeat repeat = {0};
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		say(&repeat, "link-failed", "refused");
+		say(&repeat, "link-failed", "reset");
+	}
+	assert_int_equal(line_count, 2);
+	say(&repeat, "link-failed", "no route");
+	assert_int_equal(line_count, 5);
+	assert_string_equal(lines[2], "link-failed host=a repeated=9");
+	assert_string_equal(lines[3], lines[2]);
+}
+
+static void test_what_went_well_in_between_is_new(void **state)
+{
+	struct log_repeat repeat = {0};
+
+	(void)state;
+	clock_fake_start(5000, 0);
+	say(&repeat, "stream-failed", "refused");
+	say(&repeat, "stream-failed", "refused");
+	say(&repeat, "stream-refused", "not allowed");
+	log_repeat_mend(&repeat, NULL, "stream-failed");
+	say(&repeat, "stream-failed", "refused"); /* by turns, and fast */
+	line_count = 0;
+	clock_fake_advance(1000);
+	log_repeat_mend(&repeat, NULL, "stream-failed");
+	say(&repeat, "stream-failed", "refused");
+	say(&repeat, "stream-refused", "not allowed");
+	clock_fake_stop();
+	assert_int_equal(line_count, 2);
+	assert_string_equal(lines[0], "stream-failed repeated=1");
+	assert_string_equal(lines[1], "stream-failed host=a reason=refused");
 }
 
 static void test_what_was_not_said_is_not_counted(void **state)
@@ -199,7 +237,7 @@ static void test_what_was_not_said_is_not_counted(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		log_unless_repeated(&repeat, LOG_LEVEL_DEBUG, NULL, "detail", "n=%d", 1);
-	log_repeat_end(&repeat, NULL, "detail");
+	log_repeat_end(&repeat, NULL);
 	assert_int_equal(line_count, 0);
 }
 
@@ -211,7 +249,7 @@ static void test_a_count_is_as_important_as_what_it_counts(void **state)
 	log_set_level(LOG_LEVEL_DEBUG);
 	for (int i = 0; i < 3; i++)
 		log_unless_repeated(&repeat, LOG_LEVEL_DEBUG, NULL, "detail", "n=%d", 1);
-	log_repeat_end(&repeat, NULL, "detail");
+	log_repeat_end(&repeat, NULL);
 	assert_int_equal(line_count, 2);
 	assert_string_equal(lines[1], "detail repeated=2");
 	assert_int_equal(line_levels[1], LOG_LEVEL_DEBUG);
@@ -323,6 +361,9 @@ int main(void)
 		test_the_counted_event_is_named_not_the_next_one, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_after_a_change_of_state_the_same_is_new, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_lines_that_take_turns_are_counted_too, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_what_went_well_in_between_is_new, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_what_was_not_said_is_not_counted, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_a_count_is_as_important_as_what_it_counts, setup, teardown),

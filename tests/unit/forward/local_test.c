@@ -267,6 +267,46 @@ static void test_a_refused_target_resets_its_client_and_no_other(void **state)
 	close(good);
 }
 
+static unsigned failures_said;
+
+static void count_failures(void *arg, enum log_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	failures_said += strncmp(line, "stream-failed", 13) == 0;
+}
+
+static void refuse_one(struct world *w)
+{
+	int fd = world_connect(w);
+
+	peer_refuse(w->peer, peer_expect_open_to(w->peer, "db.internal", 5432), OPEN_CONNECT_FAILED,
+	    "Connection refused");
+	close(fd);
+}
+
+static void test_a_target_that_refuses_again_is_a_line_again(void **state)
+{
+	struct world *w = *state;
+	int fd;
+
+	start_up(w);
+	failures_said = 0;
+	log_set_sink(count_failures, NULL);
+	refuse_one(w);
+	refuse_one(w);
+	assert_int_equal(failures_said, 1);
+	loop_fake_advance(w->loop, 1000);
+	connect_through(w, &fd);
+	assert_int_equal(failures_said, 2); /* repeated=1 */
+	refuse_one(w);
+	refuse_one(w);
+	assert_int_equal(failures_said, 3);
+	forward_stop_accepting(w->forward);
+	assert_int_equal(failures_said, 4); /* repeated=1 */
+	close(fd);
+}
+
 static void test_a_client_that_leaves_while_the_channel_opens(void **state)
 {
 	struct world *w = *state;
@@ -496,6 +536,25 @@ static void goes_on_over_another(struct world *w)
 	close(fd);
 }
 
+static void test_a_client_that_no_session_survives_is_given_up(void **state)
+{
+	struct world *w = *state;
+
+	start_up(w);
+	int fd = world_connect(w);
+
+	for (int i = 0; i < 3; i++) {
+		assert_got_nothing(fd);
+		peer_expect_open_to(w->peer, "db.internal", 5432);
+		world_link_lost(w);
+		world_link_up(w);
+	}
+	assert_got_reset(fd);
+	peer_expect_nothing(w->peer);
+	assert_int_equal(world_status(w).counts.failed, 1);
+	close(fd);
+}
+
 static void test_a_client_whose_session_dies_before_the_answer_goes_on_over_another(void **state)
 {
 	struct world *w = *state;
@@ -536,25 +595,6 @@ static void test_a_forward_that_stops_accepting_lets_its_streams_go_on(void **st
 	int fd;
 
 	start_up(w);
-static void test_a_client_that_no_session_survives_is_given_up(void **state)
-{
-	struct world *w = *state;
-
-	start_up(w);
-	int fd = world_connect(w);
-
-	for (int i = 0; i < 3; i++) {
-		assert_got_nothing(fd);
-		peer_expect_open_to(w->peer, "db.internal", 5432);
-		world_link_lost(w);
-		world_link_up(w);
-	}
-	assert_got_reset(fd);
-	peer_expect_nothing(w->peer);
-	assert_int_equal(world_status(w).counts.failed, 1);
-	close(fd);
-}
-
 	uint32_t id = connect_through(w, &fd);
 	uint16_t port = world_port(w);
 
@@ -902,6 +942,7 @@ int main(void)
 	    TEST(test_a_lost_transport_resets_the_clients),
 	    TEST(test_an_idle_stream_is_closed_after_idle_timeout),
 	    TEST(test_a_refused_target_resets_its_client_and_no_other),
+	    TEST(test_a_target_that_refuses_again_is_a_line_again),
 	    TEST(test_a_client_that_leaves_while_the_channel_opens),
 	    TEST(test_more_than_max_streams_are_refused),
 	    TEST(test_a_client_that_is_not_allowed_is_reset),
@@ -911,6 +952,7 @@ int main(void)
 	    TEST(test_without_hold_timeout_a_client_is_refused_at_once),
 	    TEST(test_a_held_client_that_leaves_is_noticed),
 	    TEST(test_a_client_whose_session_dies_before_the_answer_is_held_again),
+	    TEST(test_a_client_that_no_session_survives_is_given_up),
 	    TEST(test_a_client_whose_session_dies_before_the_answer_goes_on_over_another),
 	    TEST(test_so_it_does_if_it_must_not_wait),
 	    TEST(test_if_it_must_not_wait_and_there_is_no_other_it_is_refused),
@@ -930,4 +972,3 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
-	    TEST(test_a_client_that_no_session_survives_is_given_up),

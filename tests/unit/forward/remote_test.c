@@ -153,6 +153,25 @@ static void test_a_refused_forward_is_asked_for_again_on_the_same_link(void **st
 	peer_expect_nothing(w->peer);
 }
 
+static void test_a_retry_that_a_person_asks_for_is_at_once(void **state)
+{
+	struct world *w = *state;
+
+	world_start(w, config_for("127.0.0.1:8080"));
+	world_link_up(w);
+	peer_expect_request(w->peer, "tcpip-forward", true);
+	forward_retry_now(w->forward); /* it asks already */
+	peer_expect_nothing(w->peer);
+	assert_int_equal(forward_next_try_ms(w->forward), 0);
+	peer_deny(w->peer);
+	assert_in_range(forward_next_try_ms(w->forward), 500, 1000);
+	forward_retry_now(w->forward);
+	loop_fake_advance(w->loop, 0);
+	peer_expect_request(w->peer, "tcpip-forward", true);
+	peer_grant(w->peer);
+	assert_int_equal(forward_next_try_ms(w->forward), 0);
+}
+
 static void test_a_new_link_is_asked_at_once(void **state)
 {
 	struct world *w = *state;
@@ -736,6 +755,7 @@ int main(void)
 	    TEST(test_addresses_go_over_the_wire_as_the_rfc_has_them),
 	    TEST(test_a_refused_forward_is_asked_for_again_on_the_same_link),
 	    TEST(test_the_wait_is_drawn_by_lot),
+	    TEST(test_a_retry_that_a_person_asks_for_is_at_once),
 	    TEST(test_a_new_link_is_asked_at_once),
 	    TEST(test_with_a_new_link_the_waits_begin_anew),
 	    TEST(test_the_next_session_is_asked_when_the_first_goes),

@@ -22,7 +22,7 @@
 
 static struct config *config;
 static struct link *link_;
-static struct log_context log_host = {.key = "host", .value = "a"};
+static struct link_log log_host = {.who = {.key = "host", .value = "a"}};
 static struct session *up; /* between on_session_up and on_session_down */
 static int ups, downs, expirings;
 static enum link_state seen[64];

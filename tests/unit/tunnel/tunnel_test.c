@@ -41,6 +41,54 @@ static void test_it_is_down_with_the_reason_until_the_link_is_up(void **state)
 	assert_int_equal(rig_log_count("tunnel-up tunnel=x"), 1);
 }
 
+static void test_a_first_try_is_said_when_it_is_over(void **state)
+{
+	(void)state;
+	rig_apply("hosts: { a: { port = ${A}; }; b: { port = ${B}; via = \"a\"; }; }; "
+		  "tunnels: { x: { " LOCAL("\"b\"") " }; };");
+	assert_tunnel("x", TUNNEL_UP);
+	assert_false(rig_log_has("tunnel-down"));
+	rig_apply("hosts: {}; tunnels: {};");
+	place_close(A);
+	rig_apply(ONE(""));
+	assert_true(rig_log_has("tunnel-down tunnel=x host=a reason="));
+	assert_int_equal(rig_log_count("tunnel-down"), 1);
+	assert_true(rig_log_has("Connection refused"));
+	rig_apply(ONE("enabled = false;"));
+	assert_int_equal(rig_log_count("tunnel-stopped tunnel=x"), 2);
+}
+
+static enum server_verdict refuse_login(
+    void *arg, struct server *s, const struct server_login *login)
+{
+	(void)arg;
+	(void)s;
+	(void)login;
+	return SERVER_REFUSE;
+}
+
+static void test_what_only_a_person_can_mend_is_failed(void **state)
+{
+	(void)state;
+	place_close(A);
+	rig_apply("hosts: { a: { port = ${A}; }; b: { port = ${B}; via = \"a\"; }; }; "
+		  "tunnels: { x: { " LOCAL("\"b\"") " }; };");
+	assert_int_equal(rig_forward("x").state, FORWARD_WAITING);
+	assert_in_range(tunnel_next_try_ms(rig_tunnel("x"), 0), 1, 1000);
+	A->script.on_login = refuse_login;
+	place_open(A);
+	rig_advance(1000);
+	assert_int_equal(rig_forward("x").state, FORWARD_FAILED);
+	assert_tunnel("x", TUNNEL_DOWN);
+	/* The jump host's next try is the one that it waits for. */
+	assert_in_range(tunnel_next_try_ms(rig_tunnel("x"), 0), 14000, 30000);
+	A->script.on_login = NULL;
+	tunnel_retry_now(rig_tunnel("x"));
+	rig_advance(1000);
+	assert_int_equal(rig_forward("x").state, FORWARD_UP);
+	assert_int_equal(tunnel_next_try_ms(rig_tunnel("x"), 0), 0);
+}
+
 static void test_who_comes_while_the_link_is_down_is_held_and_then_connected_in_order(void **state)
 {
 	int clients[5];
@@ -619,6 +667,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_it_is_down_with_the_reason_until_the_link_is_up),
+	    TEST(test_a_first_try_is_said_when_it_is_over),
+	    TEST(test_what_only_a_person_can_mend_is_failed),
 	    TEST(test_who_comes_while_the_link_is_down_is_held_and_then_connected_in_order),
 	    TEST(test_while_somebody_is_held_every_try_is_within_a_second),
 	    TEST(test_who_waits_longer_than_hold_timeout_is_reset),
