@@ -109,6 +109,8 @@ void hostkey_policy_free(struct hostkey_policy *policy)
 		free(policy->known_hosts_paths[i]);
 	free(policy->pins);
 	free(policy->known_hosts_paths);
+	free(policy->own.v);
+	free(policy->of_port_22.v);
 	known_hosts_free(policy->known);
 	revoked_free(policy->revoked);
 	wr_clear(&policy->seen);
@@ -130,6 +132,21 @@ struct span hostkey_policy_seen(const struct hostkey_policy *policy)
 }
 
 /* ---- what the files say of a key ---- */
+
+const struct hostkey_lines *hostkey_policy_lines(struct hostkey_policy *policy, uint16_t port)
+{
+	struct hostkey_lines *lines = port == policy->port ? &policy->own : &policy->of_port_22;
+	struct known_hosts_match match;
+	size_t cursor = 0;
+
+	while (!lines->looked_up &&
+	       known_hosts_next(policy->known, policy->name, port, &cursor, &match)) {
+		lines->v = mem_grow(lines->v, lines->n + 1, sizeof(*lines->v));
+		lines->v[lines->n++] = match;
+	}
+	lines->looked_up = true;
+	return lines;
+}
 
 struct finding {
 	bool is;
@@ -181,14 +198,13 @@ static void look_at(struct findings *f, const struct known_hosts_match *match, s
 }
 
 static struct findings look_up(
-    const struct hostkey_policy *policy, uint16_t port, struct span blob, const struct cert *cert)
+    struct hostkey_policy *policy, uint16_t port, struct span blob, const struct cert *cert)
 {
+	const struct hostkey_lines *lines = hostkey_policy_lines(policy, port);
 	struct findings findings = {0};
-	struct known_hosts_match match;
 
-	for (size_t cursor = 0;
-	     known_hosts_next(policy->known, policy->name, port, &cursor, &match);)
-		look_at(&findings, &match, blob, cert);
+	for (size_t i = 0; i < lines->n; i++)
+		look_at(&findings, &lines->v[i], blob, cert);
 	return findings;
 }
 

@@ -38,8 +38,9 @@ struct hostkey_policy *hostkey_policy_new(const struct hostkey_options *options,
 void hostkey_policy_free(struct hostkey_policy *policy); /* NULL is legal */
 
 /* The host key algorithms to offer: list (comma-separated) reordered so that what is known of the host comes first,
- * certificates first of all where a CA line matches (protocol.md 64), and last of all where none does. Gives. */
-char *hostkey_policy_order(const struct hostkey_policy *policy, const char *list);
+ * certificates first of all where a CA line matches (protocol.md 64), and last of all where none does. Gives. For the default
+ * list: one that a person wrote has that person's order. */
+char *hostkey_policy_order(struct hostkey_policy *policy, const char *list);
 
 /* Is it? 0, or ERR_HOST_KEY and words that say which key was seen, where the known one stands (file:line) and what to do.
  * In later exchanges only the key that was verified first is accepted. algorithm says whether it is a certificate. To be called

@@ -20,7 +20,7 @@ static bool type_is_pinned(const struct hostkey_policy *policy, struct span type
 
 #define TYPES_MAX 16
 
-/* What the files say of the host, gathered in one pass: names may be hashed, and files long. */
+/* What the files say of the host. */
 struct known_types {
 	bool any, ca;
 	struct span types[TYPES_MAX]; /* of plain keys */
@@ -32,17 +32,17 @@ static bool has_type(const struct known_types *known, struct span type)
 	return span_is_among(type, known->types, known->count);
 }
 
-static struct known_types look_up(const struct hostkey_policy *policy, uint16_t port)
+static struct known_types look_up(struct hostkey_policy *policy, uint16_t port)
 {
+	const struct hostkey_lines *lines = hostkey_policy_lines(policy, port);
 	struct known_types known = {0};
-	struct known_hosts_match match;
 
-	for (size_t cursor = 0;
-	     known_hosts_next(policy->known, policy->name, port, &cursor, &match);) {
-		struct span type = key_blob_type(match.key_blob);
-		known.any = known.any || match.marker != KNOWN_HOSTS_REVOKED;
-		known.ca = known.ca || match.marker == KNOWN_HOSTS_CERT_AUTHORITY;
-		if (match.marker == KNOWN_HOSTS_PLAIN && known.count < TYPES_MAX &&
+	for (size_t i = 0; i < lines->n; i++) {
+		const struct known_hosts_match *match = &lines->v[i];
+		struct span type = key_blob_type(match->key_blob);
+		known.any = known.any || match->marker != KNOWN_HOSTS_REVOKED;
+		known.ca = known.ca || match->marker == KNOWN_HOSTS_CERT_AUTHORITY;
+		if (match->marker == KNOWN_HOSTS_PLAIN && known.count < TYPES_MAX &&
 		    !has_type(&known, type))
 			known.types[known.count++] = type;
 	}
@@ -59,7 +59,7 @@ static enum rank rank_of(
 	return has_type(known, type) || type_is_pinned(policy, type) ? RANK_KNOWN_TYPE : RANK_OTHER;
 }
 
-char *hostkey_policy_order(const struct hostkey_policy *policy, const char *list)
+char *hostkey_policy_order(struct hostkey_policy *policy, const char *list)
 {
 	struct strbuf ordered = {0};
 	struct known_types known = look_up(policy, policy->port);
@@ -76,6 +76,5 @@ char *hostkey_policy_order(const struct hostkey_policy *policy, const char *list
 			strbuf_add_n(&ordered, algorithm.p, algorithm.n);
 		}
 	}
-	strbuf_add(&ordered, "");
 	return strbuf_take(&ordered);
 }

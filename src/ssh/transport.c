@@ -372,11 +372,11 @@ static void tune_socket(struct transport *t)
 
 static void make_kex(struct transport *t, const struct algorithm_prefs *prefs)
 {
-	const char *host_key =
-	    prefs->host_key ? prefs->host_key : algorithms_default(ALGORITHM_HOST_KEY);
+	const char *host_keys = algorithms_default(ALGORITHM_HOST_KEY);
 
 	t->prefs[0] = mem_strdup(prefs->kex);
-	t->prefs[1] = hostkey_policy_order(t->hostkey, host_key);
+	t->prefs[1] = prefs->host_key ? mem_strdup(prefs->host_key)
+				      : hostkey_policy_order(t->hostkey, host_keys);
 	t->prefs[2] = mem_strdup(prefs->ciphers);
 	t->prefs[3] = mem_strdup(prefs->macs);
 	struct kex_options options = {.role = KEX_CLIENT,

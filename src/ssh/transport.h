@@ -26,8 +26,9 @@
 struct transport;
 
 struct transport_options {
-	const struct log_context *log;  /* keeps; may be NULL */
-	struct algorithm_prefs prefs;   /* strings are copied */
+	const struct log_context *log; /* keeps; may be NULL */
+	/* Strings are copied, and offered as they are; for host_key, NULL is the default in hostkey_policy_order(). */
+	struct algorithm_prefs prefs;
 	struct hostkey_policy *hostkey; /* keeps */
 	uint64_t rekey_bytes;           /* 0: the cipher's limit, at most 1 GiB */
 	uint64_t rekey_interval_ms;     /* 0: never by time */

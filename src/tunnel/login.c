@@ -83,7 +83,6 @@ int login_prepare(const struct config_host *host, struct keyring *keyring,
 {
 	struct login login = {.expires = UINT64_MAX};
 	struct client_options options = {0};
-	char *host_key_algorithms = join(&host->host_key_algorithms);
 	int result = ERR_CONFIG;
 
 	login.hostkey = make_policy(host, log, e);
@@ -92,17 +91,12 @@ int login_prepare(const struct config_host *host, struct keyring *keyring,
 	if (result) {
 		login_discard_options(&options);
 		login_clear(&login);
-		free(host_key_algorithms);
 		return result;
 	}
 	login.kex = join(&host->kex);
 	login.ciphers = join(&host->ciphers);
 	login.macs = join(&host->macs);
-	/* A list that the user wrote is the user's order. */
-	login.host_key_algorithms =
-	    host_key_algorithms
-		? host_key_algorithms
-		: hostkey_policy_order(login.hostkey, algorithms_default(ALGORITHM_HOST_KEY));
+	login.host_key_algorithms = join(&host->host_key_algorithms);
 	options.transport = (struct transport_options){.log = log,
 	    .prefs = {.kex = login.kex,
 		.host_key = login.host_key_algorithms,

@@ -796,6 +796,29 @@ static void test_lines_are_looked_through_once_for_all_keys(void **state)
 	assert_int_equal(match_announced(keys, 4), for_one);
 }
 
+/* How often a line is matched from the offer to the decision, under that setting. */
+static size_t match_first_exchange(const struct setting *setting, struct span key)
+{
+	struct hostkey_policy *policy = make_policy(setting);
+
+	lines_matched = 0;
+	free(hostkey_policy_order(policy, ALL));
+	assert_int_equal(verify(policy, key, NULL), 0);
+	hostkey_policy_free(policy);
+	return lines_matched;
+}
+
+static void test_lines_are_looked_through_once_for_the_offer_and_the_decision(void **state)
+{
+	struct setting port = {.port = 2222};
+
+	(void)state;
+	put(user_file, "db.example.com " ED25519 "\nanother " RSA "\nthird " RSA "\n");
+	assert_int_equal(match_first_exchange(&strict, wr_span(&ed25519)), 3);
+	/* under its port, and then without */
+	assert_int_equal(match_first_exchange(&port, wr_span(&ed25519)), 2 * 3);
+}
+
 static void test_lines_that_are_not_this_hosts_alone_are_not_touched(void **state)
 {
 	struct setting pinned = {.pins = {TEST_ED25519_FINGERPRINT}}, port = {.port = 2222};
@@ -899,6 +922,7 @@ int main(void)
 	    TEST(test_only_what_was_proven_is_written),
 	    TEST(test_a_key_that_was_just_accepted_may_be_joined_by_others),
 	    TEST(test_lines_are_looked_through_once_for_all_keys),
+	    TEST(test_lines_are_looked_through_once_for_the_offer_and_the_decision),
 	    TEST(test_lines_that_are_not_this_hosts_alone_are_not_touched),
 	    TEST(test_a_key_verified_by_certificate_changes_nothing),
 	    TEST(test_announcements_that_cannot_be_are_refused),

@@ -149,7 +149,7 @@ SERVER_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 SERVER_LIBS = libtestserver.a $(UP_TO_SSH) $(UNIT_LIBS)
 
 UNIT_TESTS_SSH += tests/unit/ssh/transport_test
-tests_unit_ssh_transport_test_SOURCES = tests/unit/ssh/transport_test.c tests/unit/ssh/transport_rig.h
+tests_unit_ssh_transport_test_SOURCES = tests/unit/ssh/transport_test.c tests/unit/ssh/transport_rig.h tests/unit/ssh/test_keys.h
 tests_unit_ssh_transport_test_CPPFLAGS = $(SERVER_CPPFLAGS)
 tests_unit_ssh_transport_test_LDADD = $(SERVER_LIBS)
 

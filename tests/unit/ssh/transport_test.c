@@ -1,6 +1,9 @@
 /* What transport.h promises, with a server that keeps the rules. The others are in protocol_*_test.c. */
 #include "transport_rig.h"
 
+#include "ssh/kexinit.h"
+#include "test_keys.h"
+
 /* Messages of the connection layer as text: their first byte is the type. */
 #define DATA(text) "^" text /* 94 */
 
@@ -19,6 +22,64 @@ static void test_our_identification_and_kexinit_go_out_at_once(void **state)
 	assert_false(transport_is_ready(rig.t));
 	assert_string_equal(transport_peer_ident(rig.t), "");
 	rig_stop(&rig);
+}
+
+/* The packet behind our identification: its length, its padding's, the payload. */
+static void expect_host_keys_offered(struct evbuffer *sent, const char *first)
+{
+	struct evbuffer_ptr end = evbuffer_search(sent, "\r\n", 2, NULL);
+	struct kexinit offer;
+	struct err e = ERR_INIT;
+
+	assert_true(end.pos > 0);
+	evbuffer_drain(sent, (size_t)end.pos + 2);
+	size_t n = evbuffer_get_length(sent);
+	const uint8_t *packet = evbuffer_pullup(sent, -1);
+	assert_true(n > 5 && n > 5u + packet[4]);
+	if (kexinit_read(SPAN(packet + 5, n - 5 - packet[4]), &offer, &e) < 0)
+		fail_msg("%s", e.text);
+	struct span list = offer.lists[KEXINIT_HOST_KEY];
+	assert_true(span_is(SPAN(list.p, strlen(first) < list.n ? strlen(first) : list.n), first));
+}
+
+static void expect_order_of_host_keys(const char *wanted, const char *first)
+{
+	static const struct transport_callbacks callbacks = {
+	    rig_on_ready, rig_on_message, rig_on_can_send, rig_on_closed};
+	const char *pins[] = {"ssh-rsa " TEST_RSA_BLOB};
+	struct hostkey_options known = {
+	    .name = "h", .port = 22, .address = "h", .pins = pins, .pin_count = 1};
+	struct hostkey_policy *policy = hostkey_policy_new(&known, NULL);
+	struct transport_options wants = {.hostkey = policy, .prefs.host_key = wanted};
+	struct loop *loop = loop_new();
+	struct bufferevent *pair[2];
+	struct rig rig = {0};
+
+	clock_fake_start(1000000, 1700000000);
+	bev_pair_new(loop, pair);
+	bufferevent_enable(pair[1], EV_READ);
+	rig.t = transport_new(loop, pair[0], &wants, &callbacks, &rig);
+	for (int i = 0; i < 20; i++)
+		loop_fake_advance(loop, 0);
+	expect_host_keys_offered(bufferevent_get_input(pair[1]), first);
+	rig_free_transport(&rig);
+	bev_free(pair[1]);
+	hostkey_policy_free(policy);
+	loop_pass(loop, LOOP_NO_WAIT);
+	loop_free(loop);
+	clock_fake_stop();
+}
+
+static void test_the_users_order_of_host_keys_is_kept(void **state)
+{
+	(void)state;
+	expect_order_of_host_keys("ssh-ed25519,rsa-sha2-512", "ssh-ed25519,rsa-sha2-512");
+}
+
+static void test_without_one_what_is_known_of_the_host_comes_first(void **state)
+{
+	(void)state;
+	expect_order_of_host_keys(NULL, "rsa-sha2-512,");
 }
 
 static void test_a_good_server_gets_a_handshake(void **state)
@@ -789,6 +850,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_our_identification_and_kexinit_go_out_at_once),
+	    cmocka_unit_test(test_the_users_order_of_host_keys_is_kept),
+	    cmocka_unit_test(test_without_one_what_is_known_of_the_host_comes_first),
 	    cmocka_unit_test(test_a_good_server_gets_a_handshake),
 	    cmocka_unit_test(test_every_cipher_carries_messages_both_ways),
 	    cmocka_unit_test(test_it_is_ready_when_the_ext_info_that_came_along_is_known),

@@ -374,6 +374,19 @@ static void test_the_limits_of_the_host_are_those_of_the_connection(void **state
 	assert_string_equal(options.transport.prefs.ciphers, "aes128-ctr,aes256-ctr");
 }
 
+/* The transport has an order of its own, by what is known of the host. */
+static void test_host_key_algorithms_are_the_users_or_nobodys(void **state)
+{
+	(void)state;
+	assert_int_equal(prepare("host_key_algorithms = [\"rsa-sha2-512\", \"ssh-ed25519\"];"), 0);
+	assert_string_equal(options.transport.prefs.host_key, "rsa-sha2-512,ssh-ed25519");
+	login_discard_options(&options);
+	login_clear(&login);
+	config_unref(config);
+	assert_int_equal(prepare(""), 0);
+	assert_null(options.transport.prefs.host_key);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -398,6 +411,7 @@ int main(void)
 	    TEST(test_without_descriptors_it_is_no_fault_of_the_files),
 	    TEST(test_a_password_is_kept_with_the_login),
 	    TEST(test_the_limits_of_the_host_are_those_of_the_connection),
+	    TEST(test_host_key_algorithms_are_the_users_or_nobodys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
