@@ -8,8 +8,10 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "config/endpoint.h"
 #include "config/expand.h"
 #include "config/keys.h"
+#include "config/pattern.h"
 #include "config/ssh_option.h"
 
 void ssh_import_forward(struct ssh_import *import, enum ssh_forward_option option, const char *spec)
@@ -18,6 +20,49 @@ void ssh_import_forward(struct ssh_import *import, enum ssh_forward_option optio
 	    mem_grow(import->forwards, import->forward_count + 1, sizeof(*import->forwards));
 	import->forwards[import->forward_count++] =
 	    (struct ssh_import_forward){.option = option, .spec = mem_strdup(spec)};
+}
+
+/* "host:port" with "*" for all of either; ssh compares the rest letter by letter, where `allow_to` has patterns and blocks. */
+static int check_open_target(const char *word, struct err *e)
+{
+	struct pattern_target target;
+
+	if (pattern_parse_target(word, &target, e) < 0)
+		return ERR_CONFIG;
+	bool is_plain = strcmp(target.host, "*") == 0 || endpoint_host_is_valid(target.host);
+	pattern_target_clear(&target);
+	if (!is_plain || strchr(strrchr(word, ':'), '-'))
+		return err_set(e, ERR_CONFIG, "`%s` is no `host:port`", word);
+	return ERR_OK;
+}
+
+static int add_open_target(struct config_strings *targets, const char *word, struct err *e)
+{
+	if (strcasecmp(word, "none") == 0)
+		return err_set(e, ERR_CONFIG,
+		    "the clients of a remote SOCKS proxy may go nowhere: leave out that "
+		    "RemoteForward");
+	if (check_open_target(word, e) < 0)
+		return ERR_CONFIG;
+	if (!config_strings_has(targets, word))
+		config_strings_add(targets, word);
+	return ERR_OK;
+}
+
+/* What it forbids must never be allowed by an import: what cannot be said as `allow_to` ends it. */
+static void restrict_proxy(struct ssh_import *import, struct config_forward *forward)
+{
+	char *words = mem_strdup(import->remote_open), *rest = words, *word;
+	struct err e = ERR_INIT;
+
+	while (!e.class && (word = strtok_r(rest, " \t", &rest)))
+		(void)add_open_target(&forward->allow_to, word, &e);
+	free(words);
+	if (!e.class)
+		return;
+	ssh_option_fail(import, "permitremoteopen", import->remote_open, e.text);
+	free(import->remote_open);
+	import->remote_open = NULL; /* said once */
 }
 
 static void finish_forward(struct ssh_import *import, const struct ssh_import_forward *wanted)
@@ -41,6 +86,8 @@ static void finish_forward(struct ssh_import *import, const struct ssh_import_fo
 	forward.place = import->host.place;
 	if (forward_listener(&forward) == ON_UNIX_NEAR)
 		forward.mode = import->bind_mode;
+	if (forward.kind == CONFIG_FORWARD_REMOTE_SOCKS && import->remote_open)
+		restrict_proxy(import, &forward);
 	tunnel->forwards =
 	    mem_grow(tunnel->forwards, tunnel->forward_count + 1, sizeof(*tunnel->forwards));
 	tunnel->forwards[tunnel->forward_count++] = forward;
@@ -131,6 +178,7 @@ void ssh_import_clear(struct ssh_import *import)
 	free(import->forwards);
 	config_strings_clear(&import->user_known_hosts);
 	config_strings_clear(&import->system_known_hosts);
+	free(import->remote_open);
 	free(import->proxy_jump);
 	free(import->alias);
 	free(import->dir);

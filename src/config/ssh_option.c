@@ -311,6 +311,14 @@ static void read_forward(struct ssh_import *import, const struct option *option,
 	free(spec);
 }
 
+static void read_remote_open(
+    struct ssh_import *import, const struct option *option, const char *value)
+{
+	(void)option;
+	if (strcasecmp(value, "any") != 0)
+		import->remote_open = mem_strdup(value);
+}
+
 static void read_bind_mask(
     struct ssh_import *import, const struct option *option, const char *value)
 {
@@ -371,6 +379,7 @@ static const struct option options[] = {
     {"localforward", read_forward, .flags = OPTION_MANY},
     {"remoteforward", read_forward, .flags = OPTION_MANY},
     {"dynamicforward", read_forward, .flags = OPTION_MANY},
+    {"permitremoteopen", read_remote_open},
     {"streamlocalbindmask", read_bind_mask},
     {"exitonforwardfailure", read_exit_on_failure},
 
@@ -384,8 +393,6 @@ static const struct option options[] = {
     {"controlmaster", read_fine, .fine = "|no|false|auto|",
 	.key = "tunnels share a link by themselves"},
     {"forwardx11", read_fine, .fine = "|no|false|", .key = "adit forwards no X11"},
-    {"permitremoteopen", read_fine, .fine = "|any|",
-	.key = "`allow_to` says where SOCKS clients may go"},
     {"addkeystoagent", read_fine, .fine = "|no|false|", .key = "adit puts no keys into an agent"},
     {"canonicalizehostname", read_fine, .fine = "|no|false|none|"},
     {"nohostauthenticationforlocalhost", read_fine, .fine = "|no|false|",

@@ -31,6 +31,8 @@ struct ssh_import {
 	enum { SSH_UNKNOWN_IS_WRONG, SSH_UNKNOWN_IS_NOTED } unknown;
 	bool no_identity; /* "none" was among the files */
 	bool identities_only;
+	char *
+	    remote_open; /* of PermitRemoteOpen: where clients of a remote SOCKS proxy may go; NULL: anywhere */
 	struct config_strings user_known_hosts, system_known_hosts;
 
 	bool seen[SSH_OPTIONS_MAX]; /* the first value of a keyword counts */

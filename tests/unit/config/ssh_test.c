@@ -428,6 +428,58 @@ static void test_what_cannot_be_carried_over_is_named(void **state)
 	}
 }
 
+/* Whoever is on the server may go where ssh would let him, and nowhere else. */
+static void test_what_a_remote_proxy_may_open_is_carried_over_or_refused(void **state)
+{
+	static const struct {
+		const char *option;
+		const char *allowed[3]; /* none: anywhere */
+		const char *refused;    /* what the error says */
+	} cases[] = {
+	    {"db.internal:5432~10.0.0.1:*", {"db.internal:5432", "10.0.0.1:*"}, NULL},
+	    {"[2001:db8::1]:443~~*:80", {"[2001:db8::1]:443", "*:80"}, NULL},
+	    {"any", {NULL}, NULL},
+	    {"none", {NULL}, "may go nowhere"},
+	    {"a:1~none", {NULL}, "may go nowhere"},
+	    {"*.internal:1", {NULL}, "is no `host:port`"},
+	    {"10.0.0.0/8:1", {NULL}, "is no `host:port`"},
+	    {"a:1-9", {NULL}, "is no `host:port`"},
+	    {"a:x", {NULL}, "is no port"},
+	    {"a", {NULL}, "`host:port` is wanted"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *line =
+		    str_format("-R 1 -D 2 -R 3 -R 4:h:5 -o PermitRemoteOpen=%s h", cases[i].option);
+		struct parsed p = parse(line);
+		if (cases[i].refused) {
+			if (p.config || !strstr(p.errors.v[0].text, cases[i].refused))
+				fail_msg("%s: %s", line, p.config ? "taken" : p.errors.v[0].text);
+			parsed_clear(&p);
+			free(line);
+			continue;
+		}
+		assert_non_null(p.config);
+		assert_int_equal(p.notes.n, 0);
+		for (size_t f = 0; f < 4; f++) {
+			const struct config_forward *forward = &p.config->tunnels[0].forwards[f];
+			bool restricted = forward->kind == CONFIG_FORWARD_REMOTE_SOCKS;
+			size_t n = 0;
+			for (; restricted && cases[i].allowed[n]; n++)
+				assert_string_equal(forward->allow_to.v[n], cases[i].allowed[n]);
+			assert_int_equal(forward->allow_to.n, n);
+		}
+		assert_round_trip(p.config, "/elsewhere/z");
+		parsed_clear(&p);
+		free(line);
+	}
+	/* where no proxy is, it says nothing */
+	struct parsed p = parse_good("-R 4:h:5 -o PermitRemoteOpen=none h");
+	assert_int_equal(p.notes.n, 0);
+	parsed_clear(&p);
+}
+
 /* ssh tries all that the agent has, adit what `identity` names, when it names something. */
 static void test_which_keys_of_the_agent_are_tried_is_named(void **state)
 {
@@ -907,6 +959,7 @@ int main(void)
 	    cmocka_unit_test(test_options_become_keys),
 	    cmocka_unit_test(test_the_home_of_another_user_is_named_in_full),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
+	    cmocka_unit_test(test_what_a_remote_proxy_may_open_is_carried_over_or_refused),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
 	    cmocka_unit_test(test_who_has_no_name_must_say_as_whom_to_log_in),
