@@ -154,6 +154,17 @@ static void want_stdin(struct run *run)
 		task_schedule(&run->read_file);
 }
 
+/* Without EOF, which would say that the command had all of it. What the command printed is still written. */
+static void input_failed(struct run *run, int error)
+{
+	fprintf(stderr, "adit: standard input: %s\n", strerror(error));
+	run->code = EXIT_OTHER;
+	run->ended = true;
+	exec_free(run->exec);
+	run->exec = NULL;
+	maybe_stop(run);
+}
+
 static void read_stdin(struct run *run)
 {
 	uint8_t bytes[READ_BYTES];
@@ -163,7 +174,10 @@ static void read_stdin(struct run *run)
 	ssize_t n = read(STDIN_FILENO, bytes, sizeof(bytes));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		want_stdin(run);
-	} else if (n <= 0) {
+	} else if (n < 0 && errno != EBADF) {
+		input_failed(run, errno);
+	} else if (
+	    n <= 0) { /* EBADF: it is for writing alone, as nohup(1) leaves it: there is no input */
 		run->stdin_ended = true;
 		exec_eof(run->exec);
 	} else {

@@ -113,6 +113,25 @@ def test_output_that_cannot_be_written_is_an_error(adit, one_host):
     assert (done.returncode, done.stderr) == (1, b"adit: standard output: No space left on device\n")
 
 
+def test_input_that_cannot_be_read_is_an_error_and_no_end(adit, one_host, folder):
+    one_host()
+    unreadable = os.open(folder, os.O_RDONLY)
+    try:
+        done = subprocess.run(adit.command("exec", "-c", adit.config_path, "server", "--", "cat"), stdin=unreadable,
+                              capture_output=True, timeout=60, env=adit.env, check=False)
+    finally:
+        os.close(unreadable)
+    assert (done.returncode, done.stderr) == (1, b"adit: standard input: Is a directory\n")
+
+
+def test_where_there_is_no_input_the_command_has_none(adit, one_host):
+    one_host()
+    with open("/dev/null", "wb") as as_nohup_leaves_it:
+        done = subprocess.run(adit.command("exec", "-c", adit.config_path, "server", "--", "cat; exit 3"),
+                              stdin=as_nohup_leaves_it, timeout=60, env=adit.env, check=False)
+    assert done.returncode == 3
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
 def test_standard_descriptors_may_be_closed(closed, adit, one_host):
     one_host()
