@@ -327,6 +327,8 @@ static void read_bind_mask(
 
 	if (*end || mask > 0777)
 		ssh_option_fail(import, option->keyword, value, "not an octal mask");
+	else if ((mask & 0222) == 0222)
+		ssh_option_fail(import, option->keyword, value, "nobody could connect");
 	else
 		import->bind_mode = (mode_t)(0666 & ~mask);
 }

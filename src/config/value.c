@@ -388,6 +388,8 @@ static void write_seconds(const struct key *key, struct strbuf *out, const void 
 
 PLAIN(seconds, uint64_t);
 
+enum { MODE_WRITE = 0222 };
+
 static void read_mode(
     const struct reading *r, const struct setting *s, const struct key *key, void *object)
 {
@@ -403,6 +405,10 @@ static void read_mode(
 	mode = strtoul(s->string, &end, 8);
 	if (*end || strspn(s->string, "01234567") != strlen(s->string) || mode > 0777)
 		reading_error(r, s, "`%s`: `%s` is no mode: three octal digits, as in `\"0660\"`",
+		    key->name, s->string);
+	else if ((mode & MODE_WRITE) == 0) /* unix(7) */
+		reading_error(r, s,
+		    "`%s`: with `%s` nobody could connect: that needs the right to write",
 		    key->name, s->string);
 	else
 		*FIELD(mode_t, key, object) = (mode_t)mode;

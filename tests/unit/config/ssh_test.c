@@ -529,6 +529,7 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 	    {"-D 1 -o StrictHostKeyChecking=no h", "refused"},
 	    {"-D 1 -o stricthostkeychecking=off h", "accept-new"},
 	    {"-D 1 -o ConnectTimeout=soon h", "not a time"},
+	    {"-D 1 -o StreamLocalBindMask=0777 h", "nobody could connect"},
 	    {"-D 1 -o RekeyLimit=1X h", "not a number of bytes"},
 	    {"-D 1 -J a,,b h", "jump host"},
 	    {"-D 1 a:b", "is no `[user@]host`"},
