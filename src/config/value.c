@@ -362,6 +362,14 @@ static void write_bytes(const struct key *key, struct strbuf *out, const void *o
 
 PLAIN(bytes, uint64_t);
 
+/* Where 0 is never, less than a millisecond is not. */
+static uint64_t to_ms(double seconds)
+{
+	uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
+
+	return seconds > 0 && ms == 0 ? 1 : ms;
+}
+
 static void read_seconds(
     const struct reading *r, const struct setting *s, const struct key *key, void *object)
 {
@@ -374,7 +382,7 @@ static void read_seconds(
 		reading_error(r, s, "`%s` must be from %g to %.0f seconds, not %.15g", key->name,
 		    key->min, key->max, seconds);
 	else
-		*FIELD(uint64_t, key, object) = (uint64_t)(seconds * 1000 + 0.5);
+		*FIELD(uint64_t, key, object) = to_ms(seconds);
 }
 
 static void write_seconds(const struct key *key, struct strbuf *out, const void *object)

@@ -288,6 +288,22 @@ static void test_defaults_of_the_file_reach_every_host_and_tunnel_where_they_fit
 	config_unref(config);
 }
 
+static void test_a_time_that_is_very_short_is_not_never(void **state)
+{
+	struct config *config =
+	    read_good("hosts: { b: { user = \"u\"; keepalive_interval = 0.0004; }; };\n"
+		      "tunnels: { t: { via = \"b\"; link_idle_timeout = 0; forwards = (\n"
+		      "{ local = \"1\"; to = \"h:1\"; idle_timeout = 1e-9; },\n"
+		      "{ local = \"2\"; to = \"h:1\"; idle_timeout = 0.0014; } ); }; };");
+
+	(void)state;
+	assert_int_equal(config->hosts[0].keepalive_interval_ms, 1);
+	assert_int_equal(config->tunnels[0].link_idle_timeout_ms, 0);
+	assert_int_equal(config->tunnels[0].forwards[0].idle_timeout_ms, 1);
+	assert_int_equal(config->tunnels[0].forwards[1].idle_timeout_ms, 1);
+	config_unref(config);
+}
+
 static void test_paths_are_expanded_and_dollars_can_be_written(void **state)
 {
 	setenv("ADIT_TEST", "value", 1);
@@ -1133,6 +1149,7 @@ int main(void)
 	    cmocka_unit_test(test_defaults_are_those_of_the_documentation),
 	    cmocka_unit_test(test_every_key_is_read),
 	    cmocka_unit_test(test_defaults_of_the_file_reach_every_host_and_tunnel_where_they_fit),
+	    cmocka_unit_test(test_a_time_that_is_very_short_is_not_never),
 	    cmocka_unit_test(test_paths_are_expanded_and_dollars_can_be_written),
 	    cmocka_unit_test(test_the_path_of_the_control_socket_is_expanded_once),
 	    cmocka_unit_test(test_credentials_are_files_of_the_credentials_directory),
