@@ -59,7 +59,7 @@ static bool wants_brackets(const char *host)
 	return strchr(host, ':') || strcmp(host, "unix") == 0 || strcmp(host, "systemd") == 0;
 }
 
-static struct config_endpoint endpoint_tcp(const char *host, uint16_t port)
+struct config_endpoint endpoint_tcp(const char *host, uint16_t port)
 {
 	return (struct config_endpoint){.kind = CONFIG_TCP,
 	    .host = mem_strdup(host),

@@ -26,6 +26,8 @@ int endpoint_parse_tcp(const char *text, const char *host, const char *port,
 /* Whether a socket can have that path. */
 int endpoint_check_socket_path(const char *path, struct err *e) MUST_CHECK;
 
+/* Of a host that is known to be good, and without brackets. */
+struct config_endpoint endpoint_tcp(const char *host, uint16_t port);
 struct config_endpoint endpoint_unix(const char *path);
 
 void endpoint_clear(struct config_endpoint *endpoint);

@@ -65,6 +65,26 @@ static void restrict_proxy(struct ssh_import *import, struct config_forward *for
 	import->remote_open = NULL; /* said once */
 }
 
+/* "localhost" and "*" are addresses of both families to us. */
+static void fit_family(const struct ssh_import *import, struct config_endpoint *listen)
+{
+	static const char *const loopback[] = {[SSH_INET] = "127.0.0.1", [SSH_INET6] = "::1"};
+	static const char *const all[] = {[SSH_INET] = "0.0.0.0", [SSH_INET6] = "::"};
+	const char *host = NULL;
+
+	if (import->family == SSH_ANY_FAMILY || listen->kind != CONFIG_TCP)
+		return;
+	if (strcasecmp(listen->host, "localhost") == 0)
+		host = loopback[import->family];
+	else if (strcmp(listen->host, "*") == 0)
+		host = all[import->family];
+	if (!host)
+		return;
+	uint16_t port = listen->port;
+	endpoint_clear(listen);
+	*listen = endpoint_tcp(host, port);
+}
+
 static void finish_forward(struct ssh_import *import, const struct ssh_import_forward *wanted)
 {
 	static const char *const keywords[] = {[SSH_LOCAL_FORWARD] = "localforward",
@@ -84,6 +104,8 @@ static void finish_forward(struct ssh_import *import, const struct ssh_import_fo
 		return;
 	}
 	forward.place = import->host.place;
+	if (forward_is_near(&forward))
+		fit_family(import, &forward.listen);
 	if (forward_listener(&forward) == ON_UNIX_NEAR)
 		forward.mode = import->bind_mode;
 	if (forward.kind == CONFIG_FORWARD_REMOTE_SOCKS && import->remote_open)

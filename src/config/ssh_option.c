@@ -311,6 +311,21 @@ static void read_forward(struct ssh_import *import, const struct option *option,
 	free(spec);
 }
 
+static void read_family(struct ssh_import *import, const struct option *option, const char *value)
+{
+	if (strcasecmp(value, "any") == 0)
+		return;
+	import->family = strcasecmp(value, "inet") == 0    ? SSH_INET
+			 : strcasecmp(value, "inet6") == 0 ? SSH_INET6
+							   : SSH_ANY_FAMILY;
+	if (import->family == SSH_ANY_FAMILY)
+		ssh_option_fail(import, option->keyword, value, "not any, inet or inet6");
+	else
+		ssh_option_note(import, option->keyword, value,
+		    "it holds for what listens here; to connect, adit tries all addresses of a "
+		    "name");
+}
+
 static void read_remote_open(
     struct ssh_import *import, const struct option *option, const char *value)
 {
@@ -378,6 +393,7 @@ static const struct option options[] = {
     {"proxyjump", read_proxy_jump},
     {"loglevel", read_log_level},
     {"gatewayports", read_gateway_ports},
+    {"addressfamily", read_family},
     {"localforward", read_forward, .flags = OPTION_MANY},
     {"remoteforward", read_forward, .flags = OPTION_MANY},
     {"dynamicforward", read_forward, .flags = OPTION_MANY},
@@ -391,7 +407,6 @@ static const struct option options[] = {
     {"gssapiauthentication", read_fine, .fine = "|no|false|"},
     {"clearallforwardings", read_fine, .fine = "|no|false|"},
     {"compression", read_fine, .fine = "|no|false|", .key = "adit does not compress"},
-    {"addressfamily", read_fine, .fine = "|any|", .key = "adit tries all addresses of a name"},
     {"controlmaster", read_fine, .fine = "|no|false|auto|",
 	.key = "tunnels share a link by themselves"},
     {"forwardx11", read_fine, .fine = "|no|false|", .key = "adit forwards no X11"},

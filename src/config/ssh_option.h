@@ -26,7 +26,8 @@ struct ssh_import {
 	} * forwards;
 	size_t forward_count;
 	enum ssh_bind bind;
-	mode_t bind_mode; /* of our Unix sockets */
+	enum { SSH_ANY_FAMILY, SSH_INET, SSH_INET6 } family; /* of what listens on this machine */
+	mode_t bind_mode;                                    /* of our Unix sockets */
 	/* Of keywords that we do not know: a slip of the user's, or something that the ssh that we asked knows. */
 	enum { SSH_UNKNOWN_IS_WRONG, SSH_UNKNOWN_IS_NOTED } unknown;
 	bool no_identity; /* "none" was among the files */

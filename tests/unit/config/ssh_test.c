@@ -480,6 +480,32 @@ static void test_what_a_remote_proxy_may_open_is_carried_over_or_refused(void **
 	parsed_clear(&p);
 }
 
+static void test_a_family_of_addresses_is_that_of_the_listeners_here(void **state)
+{
+	static const struct {
+		const char *line, *listen;
+	} cases[] = {
+	    {"-4 -L 1:h:2 h", "127.0.0.1:1"},
+	    {"-6 -L 1:h:2 h", "[::1]:1"},
+	    {"-4 -D localhost:0 h", "127.0.0.1:0"},
+	    {"-o AddressFamily=INET -L *:1:h:2 h", "0.0.0.0:1"},
+	    {"-D 1 -o GatewayPorts=yes -6 h", "[::]:1"},
+	    {"-4 -L 127.0.0.2:1:h:2 h", "127.0.0.2:1"},
+	    {"-4 -R 1:h:2 h", "localhost:1"},
+	    {"-o AddressFamily=any -L 1:h:2 h", "localhost:1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct parsed p = parse_good(cases[i].line);
+		assert_string_equal(p.config->tunnels[0].forwards[0].listen.text, cases[i].listen);
+		parsed_clear(&p);
+	}
+	struct parsed p = parse("-o AddressFamily=ipx -D 1 h");
+	assert_null(p.config);
+	parsed_clear(&p);
+}
+
 /* ssh tries all that the agent has, adit what `identity` names, when it names something. */
 static void test_which_keys_of_the_agent_are_tried_is_named(void **state)
 {
@@ -961,6 +987,7 @@ int main(void)
 	    cmocka_unit_test(test_the_home_of_another_user_is_named_in_full),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
 	    cmocka_unit_test(test_what_a_remote_proxy_may_open_is_carried_over_or_refused),
+	    cmocka_unit_test(test_a_family_of_addresses_is_that_of_the_listeners_here),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
 	    cmocka_unit_test(test_who_has_no_name_must_say_as_whom_to_log_in),
