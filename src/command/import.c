@@ -41,7 +41,9 @@ static int read_all(int fd, struct strbuf *out)
 	return 0;
 }
 
-static int start_ssh(char *const *argv, pid_t *ret_pid, int *ret_fd)
+enum words { WORDS_SHOWN, WORDS_HIDDEN }; /* ssh's own, on stderr */
+
+static int start_ssh(char *const *argv, enum words words, pid_t *ret_pid, int *ret_fd)
 {
 	posix_spawn_file_actions_t actions;
 	int ends[2];
@@ -50,6 +52,8 @@ static int start_ssh(char *const *argv, pid_t *ret_pid, int *ret_fd)
 		return errno;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	if (words == WORDS_HIDDEN)
+		posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 	int error = posix_spawnp(ret_pid, "ssh", &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
@@ -62,19 +66,21 @@ static int start_ssh(char *const *argv, pid_t *ret_pid, int *ret_fd)
 struct arguments {
 	char **ssh; /* ssh -G ARGUMENTS..., ended by NULL */
 	size_t count;
+	size_t options;   /* how many of them come before the destination and its "--" */
 	const char *file; /* of -F: jumps are looked up there, too */
 	const char *destination;
 	const char *command; /* the first word behind the destination */
 	bool no_ssh;         /* there is none that could be asked */
+	bool are_wrong;      /* whatever the configuration says */
 };
 
-/* What `ssh` with these arguments prints; NULL and an error more when it fails. Its own words went to stderr. Gives. */
-static char *run_ssh(struct arguments *a, struct config_errors *errors)
+/* What `ssh` with these arguments prints; NULL and an error more when it fails. Gives. */
+static char *run_ssh(struct arguments *a, enum words words, struct config_errors *errors)
 {
 	struct strbuf out = {0};
 	pid_t pid;
 	int fd = -1, status = 0;
-	int error = start_ssh(a->ssh, &pid, &fd);
+	int error = start_ssh(a->ssh, words, &pid, &fd);
 
 	a->no_ssh = error != 0;
 	if (error == ENOENT) {
@@ -130,6 +136,7 @@ static void read_arguments(struct arguments *a, int count, char *const *words)
 
 	add_argument(a, "ssh");
 	add_argument(a, "-TG"); /* or it would talk of a missing terminal */
+	a->options = a->count;
 	for (int i = 0; i < count;) {
 		int n = 1;
 
@@ -143,6 +150,8 @@ static void read_arguments(struct arguments *a, int count, char *const *words)
 			a->command = a->command ? a->command : words[i];
 		for (; n > 0 && !a->command; n--)
 			add_argument(a, words[i++]);
+		if (!a->destination && !only_words)
+			a->options = a->count;
 		if (a->command)
 			break;
 	}
@@ -153,6 +162,27 @@ static void arguments_clear(struct arguments *a)
 	for (size_t i = 0; i < a->count; i++)
 		free(a->ssh[i]);
 	free(a->ssh);
+}
+
+/* Which fail without any configuration, too. */
+static bool arguments_are_wrong(const struct arguments *a)
+{
+	struct config_errors unsaid = {0};
+	struct arguments alone = {0};
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (i == a->options) { /* the last -F counts */
+			add_argument(&alone, "-F");
+			add_argument(&alone, "none");
+		}
+		add_argument(&alone, a->ssh[i]);
+	}
+	char *text = run_ssh(&alone, WORDS_HIDDEN, &unsaid);
+	bool wrong = !text && !alone.no_ssh;
+	free(text);
+	arguments_clear(&alone);
+	config_errors_clear(&unsaid);
+	return wrong;
 }
 
 /* A hop, by ssh -G. "[user@]host[:port]" is a URI to ssh when it has a port. */
@@ -185,7 +215,7 @@ static char *ask_hop(void *arg, const char *hop, struct config_errors *errors)
 	}
 	add_argument(&ask, "--");
 	add_argument(&ask, destination.host);
-	char *text = run_ssh(&ask, errors);
+	char *text = run_ssh(&ask, WORDS_SHOWN, errors);
 	arguments_clear(&ask);
 	ssh_destination_clear(&destination);
 	return text;
@@ -199,7 +229,7 @@ static char *ask_defaults(struct config_errors *errors)
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		add_argument(&ask, words[i]);
-	char *text = run_ssh(&ask, errors);
+	char *text = run_ssh(&ask, WORDS_SHOWN, errors);
 	arguments_clear(&ask);
 	return text;
 }
@@ -215,9 +245,12 @@ static struct config *convert(
 
 	if (ssh_destination_parse(a->destination, &destination, &e) < 0) {
 		config_errors_add(errors, NULL, 0, "%s", e.text);
+		a->are_wrong = true;
 		return NULL;
 	}
-	char *text = run_ssh(a, errors);
+	char *text = run_ssh(a, WORDS_SHOWN, errors);
+	if (!text && !a->no_ssh)
+		a->are_wrong = arguments_are_wrong(a);
 	char *baseline = text ? ask_defaults(errors) : NULL;
 	if (text && baseline) {
 		struct ssh_config_source source = {
@@ -231,6 +264,41 @@ static struct config *convert(
 	return config;
 }
 
+/* --host ALIAS: options of ssh may follow, no destination. */
+static int read_alias(const struct command *command, struct arguments *a, const char *alias,
+    int count, char *const *words)
+{
+	read_arguments(a, count, words);
+	if (a->destination)
+		return command_usage_error(command, "--host and \"%s\"?", a->destination);
+	add_argument(a, "--");
+	add_argument(a, alias);
+	a->destination = alias;
+	return EXIT_DONE;
+}
+
+static int read_command_line(
+    const struct command *command, struct arguments *a, int argc, char **argv)
+{
+	if (argc > 1 && strncmp(argv[1], "--host=", 7) == 0)
+		return read_alias(command, a, argv[1] + 7, argc - 2, argv + 2);
+	if (argc > 1 && strcmp(argv[1], "--host") == 0 && argc == 2)
+		return command_usage_error(command, "--host needs an alias");
+	if (argc > 1 && strcmp(argv[1], "--host") == 0)
+		return read_alias(command, a, argv[2], argc - 3, argv + 3);
+	if (argc > 1 && strncmp(argv[1], "--", 2) == 0 && argv[1][2])
+		return command_usage_error(command, "there is no option %s", argv[1]);
+	read_arguments(a, argc - 1, argv + 1);
+	return a->destination ? EXIT_DONE : command_usage_error(command, "no destination");
+}
+
+static int exit_code(const struct arguments *a, const struct config *config)
+{
+	if (config)
+		return EXIT_DONE;
+	return a->no_ssh ? EXIT_OTHER : a->are_wrong ? EXIT_USAGE : EXIT_CONFIG;
+}
+
 static int import(const struct command *command, int argc, char **argv)
 {
 	struct config_errors errors = {0}, notes = {0};
@@ -240,22 +308,10 @@ static int import(const struct command *command, int argc, char **argv)
 		command_print_help(command);
 		return EXIT_DONE;
 	}
-	if (argc > 2 && strcmp(argv[1], "--host") == 0) {
-		/* Options before the alias, which comes last. */
-		read_arguments(&a, argc - 3, argv + 3);
-		if (a.destination) {
-			arguments_clear(&a);
-			return command_usage_error(command, "--host and \"%s\"?", a.destination);
-		}
-		add_argument(&a, "--");
-		add_argument(&a, argv[2]);
-		a.destination = argv[2];
-	} else {
-		read_arguments(&a, argc - 1, argv + 1);
-	}
-	if (!a.destination) {
+	int code = read_command_line(command, &a, argc, argv);
+	if (code != EXIT_DONE) {
 		arguments_clear(&a);
-		return command_usage_error(command, "no destination");
+		return code;
 	}
 	struct config *config = convert(&a, &errors, &notes);
 	if (a.command)
@@ -273,7 +329,7 @@ static int import(const struct command *command, int argc, char **argv)
 		fputs(strbuf_text(&text), stdout);
 		strbuf_clear(&text);
 	}
-	int code = config ? EXIT_DONE : a.no_ssh ? EXIT_OTHER : EXIT_CONFIG;
+	code = exit_code(&a, config);
 	config_unref(config);
 	config_errors_clear(&errors);
 	config_errors_clear(&notes);

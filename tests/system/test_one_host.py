@@ -371,6 +371,29 @@ def test_import_without_ssh_is_no_error_of_the_configuration(adit, folder):
     done = adit.run("import", "host")
     assert done.returncode == 1 and not done.stdout and "openssh-client" in done.stderr
     adit.env["PATH"] = os.environ["PATH"]
-    assert adit.run("import", "-F", "none", "-o", "NoSuchOption=1", "host").returncode == 78
+    assert adit.run("import", "-F", "none", "-o", "NoSuchOption=1", "host").returncode == 64
+
+
+@pytest.mark.parametrize("arguments", [["-L", "bad", "host"], ["-Z", "host"], ["host", "-L"], ["--host", "-x"], ["--bogus", "host"],
+                                       ["--host"], ["--host=a", "b"]])
+def test_what_import_is_given_wrongly_is_wrong_usage(adit, arguments):
+    need("ssh")
+    done = adit.run("import", *arguments)
+    assert done.returncode == 64 and done.stderr and not done.stdout
+
+
+def test_an_error_of_sshs_configuration_is_none_of_the_arguments(adit, folder):
+    need("ssh")
+    config = folder / "ssh_config"
+    config.write_text("Host h\n  NoSuchKeyword yes\n", encoding="ascii")
+    done = adit.run("import", "-F", config, "h")
+    assert done.returncode == 78 and "NoSuchKeyword".lower() in done.stderr.lower() and not done.stdout
+
+
+def test_an_alias_may_stand_behind_an_equals_sign(adit, folder):
+    need("ssh")
+    config = folder / "ssh_config"
+    config.write_text("Host h\n  HostName box\n", encoding="ascii")
+    assert 'address = "box"' in adit.run("import", "--host=h", "-F", config).stdout
 
 
