@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lib.process import wait_until
+from lib.process import kill_family, prepare_child, wait_until
 
 DEADLINE = 30
 
@@ -23,10 +23,26 @@ class Browser:
         if not program:
             pytest.skip("chromium is missing (Debian: chromium)")
         self.folder = tempfile.mkdtemp(prefix="adit-chromium-")
+        self.buffer = b""
+        self.number = 0
+        self.session = None
+        self.complaints = []
+        self.start(program)
+        try:
+            page = wait_until(self.page, "the browser's page")
+            self.session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self.call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self, program):
         to_browser, self.out = os.pipe()
         self.input, from_browser = os.pipe()
 
         def place():
+            prepare_child()
             # 3 and 4 may be what is moved there: first out of the way.
             spare = [os.dup(to_browser), os.dup(from_browser)]
             high = [os.dup2(fd, 60 + i) for i, fd in enumerate(spare)]
@@ -35,17 +51,10 @@ class Browser:
         self.process = subprocess.Popen(
             [program, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
              "--disable-dev-shm-usage", "--disable-background-networking", f"--user-data-dir={self.folder}", "about:blank"],
-            preexec_fn=place, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            preexec_fn=place, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": self.folder})  # where it makes another folder, and leaves it when it is killed
         os.close(to_browser)
         os.close(from_browser)
-        self.buffer = b""
-        self.number = 0
-        self.session = None
-        self.complaints = []
-        page = wait_until(self.page, "the browser's page")
-        self.session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
 
     def page(self):
         targets = self.call("Target.getTargets")["targetInfos"]
@@ -98,7 +107,7 @@ class Browser:
             time.sleep(0.1)
 
     def close(self):
-        self.process.kill()
+        kill_family(self.process.pid)
         self.process.wait()
         os.close(self.out)
         os.close(self.input)

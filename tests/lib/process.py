@@ -105,7 +105,7 @@ _libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
 
-def _prepare_child():
+def prepare_child():
     """A test run that is itself killed leaves nothing behind; and one that runs under nohup does not hand that on."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -122,7 +122,7 @@ class Process:
             popen.setdefault("stdout", out)
             popen.setdefault("stderr", out)
             popen.setdefault("stdin", subprocess.DEVNULL)
-            self.popen = subprocess.Popen(self.argv, start_new_session=True, preexec_fn=_prepare_child, **popen)
+            self.popen = subprocess.Popen(self.argv, start_new_session=True, preexec_fn=prepare_child, **popen)
         self.pid = self.popen.pid
 
     def log(self):
@@ -156,13 +156,19 @@ class Process:
         wait_until(up, lambda: f"port {port} of {self.argv[0]}:\n{self.log()}", deadline)
 
     def kill(self):
-        """At once; a frozen one too."""
-        for pid in [self.pid, *descendants(self.pid)]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        """At once; a frozen one too. One that was waited for has no id any more: that may be somebody else's by now."""
+        if self.popen.poll() is None:
+            kill_family(self.pid)
         self.popen.wait()
+
+
+def kill_family(pid):
+    """At once, it and those below it; of a process that is not yet waited for."""
+    for one in [pid, *descendants(pid)]:
+        try:
+            os.kill(one, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def descendants(pid):

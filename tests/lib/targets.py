@@ -192,16 +192,18 @@ class Postgres:
 
     def __init__(self):
         self.bin = self.find()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="adit-pg-"))
-        self.as_user = []
-        if os.geteuid() == 0:
+        self.as_user, owner = [], os.geteuid()
+        if owner == 0:
             user = next((name for name in ("postgres", "nobody") if self.exists(name)), None)
             if not user:
                 pytest.skip("no user postgres or nobody, and PostgreSQL does not run as root")
-            os.chown(self.folder, pwd.getpwnam(user).pw_uid, -1)
+            owner = pwd.getpwnam(user).pw_uid
             self.as_user = [need("setpriv"), f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
         self.port = free_port()
         self.process = None
+        # After what may skip the test: from here on stop() removes it.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="adit-pg-"))
+        os.chown(self.folder, owner, -1)
 
     @staticmethod
     def find():
@@ -235,7 +237,10 @@ class Postgres:
 
     def stop(self):
         if self.process:
-            for pid in [self.process.pid]:
-                os.kill(pid, signal.SIGTERM)
-            self.process.kill()
+            # Fast: without waiting for clients, but it removes its shared memory, which one that is killed leaves.
+            self.process.signal(signal.SIGINT)
+            try:
+                self.process.wait()
+            finally:
+                self.process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -84,8 +84,10 @@ def pytest_report_header():
 def keys():
     """Throw-away keys of every type."""
     folder = tempfile.mkdtemp(prefix="adit-keys-")
-    yield Keys(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield Keys(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
