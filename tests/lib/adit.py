@@ -137,6 +137,3 @@ class Adit:
             process.kill()
         assert not CRASH.search(self.log()), self.log()
         assert got == status, f"exit status {got} instead of {status}\n{self.log()}"
-
-    def crashed(self):
-        return bool(CRASH.search(self.log()))

@@ -391,19 +391,9 @@ void server_forget_seen(struct server *s)
 	strbuf_clear(&s->seen);
 }
 
-bool server_has_keys(const struct server *s)
-{
-	return s->exchanges > 0;
-}
-
 unsigned server_exchanges(const struct server *s)
 {
 	return s->exchanges;
-}
-
-bool server_in_kex(const struct server *s)
-{
-	return kex_is_running(s->kex);
 }
 
 const char *server_client_ident(const struct server *s)

@@ -99,18 +99,12 @@ void server_set_methods(
 void server_finish(struct server *s);       /* EOF */
 void server_reset(struct server *s);
 
-/* ---- channels: it confirms every one and sends back what it gets ---- */
-
-void server_channel_close(struct server *s, uint32_t their_id);
-
 /* ---- what it saw ---- */
 
 /* The types of the client's messages in order, as text: "5 50 90". Key exchange messages are in it too. */
 const char *server_seen(const struct server *s);
 void server_forget_seen(struct server *s);
-bool server_has_keys(const struct server *s);      /* the first exchange is done */
-unsigned server_exchanges(const struct server *s); /* that were done */
-bool server_in_kex(const struct server *s);
+unsigned server_exchanges(const struct server *s);       /* that were done */
 const char *server_client_ident(const struct server *s); /* "" before it came */
 uint32_t server_disconnect_code(
     const struct server *s);                 /* of the client's DISCONNECT; 0: none came */

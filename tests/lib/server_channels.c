@@ -16,7 +16,7 @@ struct channel_end {
 	uint32_t their_window, their_maximum_packet;
 	uint32_t our_window;
 	struct evbuffer *pending; /* to send back */
-	bool eof_is_owed, close_sent;
+	bool eof_is_owed;
 };
 
 static void release(struct server *s, struct channel_end *c)
@@ -124,19 +124,8 @@ static void take_data(struct server *s, struct channel_end *c, struct span data)
 
 static void take_close(struct server *s, struct channel_end *c)
 {
-	if (!c->close_sent)
-		send_u32(s, SSH_MSG_CHANNEL_CLOSE, c->id);
-	release(s, c);
-}
-
-void server_channel_close(struct server *s, uint32_t their_id)
-{
-	struct channel_end *c = map_get_u32(s->channels, their_id);
-
-	if (!c || c->close_sent)
-		return;
-	c->close_sent = true;
 	send_u32(s, SSH_MSG_CHANNEL_CLOSE, c->id);
+	release(s, c);
 }
 
 static void handle_channel(struct server *s, uint8_t type, struct rd *r)
