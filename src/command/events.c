@@ -9,9 +9,18 @@
 /* Who cannot be written to any more (a full disk) gets no more; main() says why. */
 static bool print_line(void *arg, struct span line)
 {
-	(void)arg;
+	bool *can_print = arg;
+
 	printf("%.*s\n", (int)line.n, (const char *)line.p);
-	return fflush(stdout) == 0;
+	*can_print = fflush(stdout) == 0;
+	return *can_print;
+}
+
+/* Who reads them must be able to tell that from its own end. */
+static int ended(struct err *e)
+{
+	err_set(e, ERR_NETWORK, "adit has ended");
+	return command_fail(e);
 }
 
 static int events(const struct command *command, int argc, char **argv)
@@ -21,6 +30,7 @@ static int events(const struct command *command, int argc, char **argv)
 	struct ask_options options = {0};
 	struct ask_answer answer = {0};
 	struct err e = ERR_INIT;
+	bool can_print = true;
 	int option, code = EXIT_DONE;
 
 	while ((option = getopt_long(argc, argv, "c:s:h", list, NULL)) != -1) {
@@ -36,10 +46,12 @@ static int events(const struct command *command, int argc, char **argv)
 	}
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
-	if (ask_patiently(&options, "/v1/events", 0, print_line, NULL, &answer, &e))
+	if (ask_patiently(&options, "/v1/events", 0, print_line, &can_print, &answer, &e))
 		code = command_fail(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);
+	else if (can_print)
+		code = ended(&e);
 	strbuf_clear(&answer.body);
 	return code;
 }
