@@ -307,6 +307,7 @@ int daemon_run(const struct daemon_options *options)
 	struct err e = ERR_INIT;
 	int code = EXIT_DONE;
 
+	log_set_level(options->config->log_level);
 	mem_tune_allocator();
 	descriptors_raise_limit();
 	daemon_init(&d, options);
