@@ -34,8 +34,8 @@ const char *status_filter_unknown_streams(
 char *status_json(const struct manager *m, const struct status_daemon *daemon,
     const struct status_filter *filter); /* the filter is for the tunnels; all hosts are there */
 char *status_streams_json(const struct manager *m, const struct status_filter *filter);
-/* For people: a line a tunnel, a line a forward, at most width columns; the reason where one is not up; and a configuration
- * that was refused. */
+/* For people: a line a tunnel, a line a forward; the reason where one is not up; and a configuration that was refused. At most width
+ * columns, or 68 if that is more: names and targets are shortened, reasons are wrapped. 0: as wide as it gets. */
 enum status_colour { STATUS_PLAIN, STATUS_COLOUR };
 char *status_table(const struct manager *m, const struct status_daemon *daemon,
     const struct status_filter *filter, size_t width, enum status_colour colour);

@@ -90,6 +90,11 @@ static void add_state(struct strbuf *out, const char *state, int width, enum sta
 
 /* ---- lines ---- */
 
+enum {
+	SHORTENED_MIN = 8, /* less of a text says nothing */
+	NO_WIDTH = 1000000 /* wider than any line */
+};
+
 struct columns {
 	int name, via;
 };
@@ -101,11 +106,19 @@ static int longer(int width, const char *text)
 	return n > width ? n : width;
 }
 
+/* To the room, but no further than a shortened text can be. */
+static int shrunk(int width, int room)
+{
+	int least = room > SHORTENED_MIN ? room : SHORTENED_MIN;
+
+	return width < least ? width : least;
+}
+
 /* The names get what the other columns leave of the width. */
 static struct columns measure(
     const struct manager *m, const struct status_filter *filter, size_t width)
 {
-	enum { OTHER_COLUMNS = 52, NAME_MIN = 8, VIA_MIN = 5 };
+	enum { OTHER_COLUMNS = 52 };
 	struct columns c = {.name = 6, .via = 3};
 	int room = (int)width - OTHER_COLUMNS;
 
@@ -118,10 +131,8 @@ static struct columns measure(
 		c.via = longer(c.via, host_name(tunnel_host(tunnel)));
 	}
 	if (c.name + c.via > room) {
-		if (c.via > room / 2)
-			c.via = room / 2 > VIA_MIN ? room / 2 : VIA_MIN;
-		if (c.name > room - c.via)
-			c.name = room - c.via > NAME_MIN ? room - c.via : NAME_MIN;
+		c.via = shrunk(c.via, room / 2);
+		c.name = shrunk(c.name, room - c.via);
 	}
 	return c;
 }
@@ -158,7 +169,7 @@ static void add_shortened(struct strbuf *out, const char *text, size_t room)
 	struct strbuf whole = {0};
 
 	strbuf_add_printable(&whole, span_of(text));
-	if (whole.n <= room || room < 8) {
+	if (whole.n <= room || room < SHORTENED_MIN) {
 		strbuf_add(out, strbuf_text(&whole));
 	} else {
 		size_t head = (room - 2) / 2, tail = room - 2 - head;
@@ -172,7 +183,7 @@ static void add_shortened(struct strbuf *out, const char *text, size_t room)
 
 static size_t width_left(size_t width, size_t used)
 {
-	return width > used + 8 ? width - used : 8;
+	return width > used + SHORTENED_MIN ? width - used : SHORTENED_MIN;
 }
 
 /* On one line where it fits, else the target on the next. */
@@ -273,10 +284,11 @@ static void add_config_error(struct strbuf *out, const char *error, size_t width
 char *status_table(const struct manager *m, const struct status_daemon *daemon,
     const struct status_filter *filter, size_t width, enum status_colour colour)
 {
-	struct columns c = measure(m, filter, width);
 	struct strbuf out = {0};
 	size_t shown = 0;
 
+	width = width ? width : NO_WIDTH;
+	struct columns c = measure(m, filter, width);
 	add_config_error(&out, daemon->config_error, width);
 	strbuf_addf(&out, "%-*s  %-8s  %-*s  %7s  %6s  %6s  %6s  %s\n", c.name, "TUNNEL", "STATE",
 	    c.via, "VIA", "STREAMS", "IN", "OUT", "RTT", "SINCE");

@@ -16,6 +16,7 @@ libcommand_a_SOURCES = \
 	src/command/socket_path.c src/command/socket_path.h \
 	src/command/status.c \
 	src/command/streams.c \
+	src/command/terminal.c src/command/terminal.h \
 	src/command/tunnels.c \
 	src/command/wait.c \
 	src/command/watcher.c src/command/watcher.h

@@ -6,21 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "command/ask.h"
+#include "command/terminal.h"
 
 enum { WATCH_INTERVAL_S = 1 };
-
-static unsigned terminal_width(void)
-{
-	struct winsize size;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
-		return size.ws_col;
-	return 80;
-}
 
 static char *make_path(bool json, int count, char *const *names)
 {
@@ -28,7 +19,7 @@ static char *make_path(bool json, int count, char *const *names)
 
 	strbuf_add(&path, "/v1/status");
 	if (!json) {
-		strbuf_addf(&path, "?format=table&width=%u", terminal_width());
+		strbuf_addf(&path, "?format=table&width=%u", terminal_width(STDOUT_FILENO));
 		if (isatty(STDOUT_FILENO) && !getenv("NO_COLOR"))
 			strbuf_add(&path, "&colour=1");
 	}

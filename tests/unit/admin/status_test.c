@@ -15,7 +15,8 @@
 
 /* Four tunnels: one stopped, one on demand, one whose listener cannot be opened, one with long places. */
 static const char config_text[] =
-    "hosts: { h: { address = \"127.0.0.1\"; }; };\n"
+    "hosts: { h: { address = \"127.0.0.1\"; }; bastion-of-eu-west-one: { address = \"127.0.0.1\"; "
+    "}; };\n"
     "tunnels: {\n"
     "  asleep: { via = \"h\"; local = \"127.0.0.1:5432\"; to = \"db:5432\"; enabled = false; };\n"
     "  lazy: { via = \"h\"; local = \"unix:@/lazy\"; to = \"db:1\"; connect = \"on-demand\"; "
@@ -23,7 +24,8 @@ static const char config_text[] =
     "  broken: { via = \"h\"; local = \"unix:@/no <b>\\\"such\\\"</b> folder/x\"; to = \"db:2\"; "
     "connect = \"on-demand\"; };\n"
     "  a-name-that-is-longer-than-any-terminal-has-room-for-it-or-anybody-would-like-to-read: {\n"
-    "    via = \"h\"; socks = \"unix:@/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz\";\n"
+    "    via = \"bastion-of-eu-west-one\"; socks = "
+    "\"unix:@/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz\";\n"
     "    connect = \"on-demand\"; };\n"
     "};\n";
 
@@ -135,6 +137,39 @@ static void test_the_table_fits_its_width(void **state)
 	}
 }
 
+static void test_a_narrow_table_is_no_wider_than_it_must_be(void **state)
+{
+	static const size_t widths[] = {40, 60, 68};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(widths); i++) {
+		char *text =
+		    status_table(scene.manager, &daemon_facts, &all, widths[i], STATUS_PLAIN);
+
+		if (longest_line(text) > 68)
+			fail_msg("wider than 68 for %zu:\n%s", widths[i], text);
+		free(text);
+	}
+}
+
+static void test_without_a_width_nothing_is_cut_or_broken(void **state)
+{
+	char *text = status_table(scene.manager, &daemon_facts, &all, 0, STATUS_PLAIN);
+	char *socks =
+	    str_format("\n  socks unix:%s/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz  ",
+		scene.folder);
+
+	(void)state;
+	assert_null(strstr(text, ".."));
+	assert_non_null(strstr(text, "\na-name-that-is-longer-than-any-terminal-has-room-for-it-or-"
+				     "anybody-would-like-to-read"
+				     "  "));
+	assert_non_null(strstr(text, "  bastion-of-eu-west-one  "));
+	assert_non_null(strstr(text, socks));
+	free(socks);
+	free(text);
+}
+
 static void test_colours_are_only_given_when_asked_for(void **state)
 {
 	char *plain = status_table(scene.manager, &daemon_facts, &all, 80, STATUS_PLAIN);
@@ -225,6 +260,8 @@ int main(void)
 	    TEST(test_quotes_in_a_reason_do_not_end_the_string),
 	    TEST(test_streams_are_a_list_even_when_there_are_none),
 	    TEST(test_the_table_fits_its_width),
+	    TEST(test_a_narrow_table_is_no_wider_than_it_must_be),
+	    TEST(test_without_a_width_nothing_is_cut_or_broken),
 	    TEST(test_colours_are_only_given_when_asked_for),
 	    TEST(test_names_are_patterns),
 	    TEST(test_a_refused_configuration_is_said_first),

@@ -1,0 +1,20 @@
+#include "command/terminal.h"
+
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+enum { WIDTH_MIN = 40, WIDTH_MAX = 1000, WIDTH_UNKNOWN = 80 };
+
+unsigned terminal_width(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t width;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0)
+		return size.ws_col >= WIDTH_MIN ? size.ws_col : WIDTH_UNKNOWN;
+	return columns && str_to_u64(columns, WIDTH_MIN, WIDTH_MAX, &width) ? (unsigned)width : 0;
+}
