@@ -34,6 +34,8 @@ struct door {
 	struct timer end; /* of a closing one */
 };
 
+#define WAIT_MAX_MS UINT64_C(1000000000000)
+
 struct control {
 	struct control_options options;
 	struct door *unix_door, *tcp_door; /* NULL: closed */
@@ -71,7 +73,7 @@ static void get_status(struct call *call)
 	const char *width_text = http_query_get(&call->query, "width");
 	struct status_daemon daemon = describe(call->control);
 	const char *unknown = status_filter_unknown(&call->query.filter, m);
-	uint64_t width = 80;
+	uint64_t width = 0;
 
 	if (unknown) {
 		http_answer_unknown(call->request, unknown);
@@ -83,7 +85,7 @@ static void get_status(struct call *call)
 		return;
 	}
 	if (width_text && !str_to_u64(width_text, 40, 1000, &width))
-		width = 80;
+		width = 0;
 	http_answer_taken(call->request, HTTP_OK, http_text,
 	    status_table(m, &daemon, &call->query.filter, width,
 		http_query_is(&call->query, "colour", "1") ? STATUS_COLOUR : STATUS_PLAIN));
@@ -154,8 +156,15 @@ static void get_events(struct call *call)
 
 static void get_wait(struct call *call)
 {
-	if (!answer_head(call, NULL))
-		waiters_wait(call->control->waiters, call->request, &call->query.filter);
+	const char *text = http_query_get(&call->query, "timeout_ms");
+	uint64_t timeout_ms = WAITERS_FOREVER;
+
+	if (text && !str_to_u64(text, 0, WAIT_MAX_MS, &timeout_ms))
+		http_answer_error(
+		    call->request, HTTP_BADREQUEST, "timeout_ms is a number of milliseconds");
+	else if (!answer_head(call, NULL))
+		waiters_wait(
+		    call->control->waiters, call->request, &call->query.filter, timeout_ms);
 }
 
 void control_changed(struct control *c)

@@ -12,7 +12,7 @@
 #include "admin/status.h"
 
 /* What evhttp has no name for. */
-enum { HTTP_CONFLICT = 409, HTTP_MISDIRECTED = 421 };
+enum { HTTP_CONFLICT = 409, HTTP_MISDIRECTED = 421, HTTP_TIMED_OUT = 504 };
 
 extern const char http_json[], http_text[]; /* values of Content-Type */
 

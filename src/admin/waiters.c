@@ -24,9 +24,11 @@ struct waiter {
 	uint64_t lost;                   /* events that it was too slow for, and was not told of */
 	char **names;                    /* GET /v1/wait */
 	size_t name_count;
+	struct timer end; /* of its patience */
 };
 
 struct waiters {
+	struct loop *loop;
 	struct manager *manager;
 	struct events *events;
 	struct list waiting, listening;
@@ -43,6 +45,7 @@ static void waiter_free(struct waiter *waiter)
 	if (connection)
 		evhttp_connection_set_closecb(connection, NULL, NULL);
 	events_stop(&waiter->listener);
+	timer_stop(&waiter->end);
 	list_remove(&waiter->node);
 	waiter->all->count--;
 	for (size_t i = 0; i < waiter->name_count; i++)
@@ -89,6 +92,21 @@ static void watch_for_end(struct waiter *waiter)
 	bufferevent_enable(bev, EV_READ);
 }
 
+static void answer_too_late(struct evhttp_request *request)
+{
+	http_add_header(request, "Connection", "close");
+	http_answer_error(request, HTTP_TIMED_OUT, "timed out");
+}
+
+static void on_patience_end(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct evhttp_request *request = waiter->request;
+
+	waiter_free(waiter);
+	answer_too_late(request);
+}
+
 /* NULL, and the request is answered, when there are too many. */
 static struct waiter *waiter_new(
     struct waiters *w, struct evhttp_request *request, struct list *list)
@@ -99,6 +117,7 @@ static struct waiter *waiter_new(
 	}
 	struct waiter *waiter = NEW(struct waiter);
 	waiter->all = w;
+	timer_init(&waiter->end, w->loop, on_patience_end, waiter);
 	waiter->request = request;
 	list_init(&waiter->listener.node);
 	list_init(&waiter->node);
@@ -202,16 +221,22 @@ static void answer_wait(
 		http_answer(request, HTTP_NOCONTENT, NULL, "");
 }
 
-void waiters_wait(
-    struct waiters *w, struct evhttp_request *request, const struct status_filter *filter)
+void waiters_wait(struct waiters *w, struct evhttp_request *request,
+    const struct status_filter *filter, uint64_t timeout_ms)
 {
 	if (has_answer(w->manager, filter)) {
 		answer_wait(request, w->manager, status_filter_unknown(filter, w->manager));
 		return;
 	}
+	if (timeout_ms == 0) {
+		answer_too_late(request);
+		return;
+	}
 	struct waiter *waiter = waiter_new(w, request, &w->waiting);
 	if (!waiter)
 		return;
+	if (timeout_ms != WAITERS_FOREVER)
+		timer_start(&waiter->end, timeout_ms);
 	waiter->names = mem_array(filter->count + 1, sizeof(*waiter->names));
 	for (size_t i = 0; i < filter->count; i++)
 		waiter->names[waiter->name_count++] = mem_strdup(filter->names[i]);
@@ -249,6 +274,7 @@ struct waiters *waiters_new(struct loop *loop, struct manager *manager, struct e
 {
 	struct waiters *w = NEW(struct waiters);
 
+	w->loop = loop;
 	w->manager = manager;
 	w->events = events;
 	list_init(&w->waiting);

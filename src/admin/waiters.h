@@ -18,9 +18,11 @@ void waiters_free(struct waiters *w); /* nobody may wait any more. NULL is legal
 /* Before evhttp_free(): forgets who waits there. */
 void waiters_cut_off(struct waiters *w, const struct evhttp *server);
 
-/* Answers with 204 when all tunnels that the filter means are up, 404 when a name means none. */
-void waiters_wait(
-    struct waiters *w, struct evhttp_request *request, const struct status_filter *filter);
+/* Answers with 204 when all tunnels that the filter means are up, 404 when a name means none, 504 when that is not so after
+ * timeout_ms (0: now). */
+#define WAITERS_FOREVER UINT64_MAX
+void waiters_wait(struct waiters *w, struct evhttp_request *request,
+    const struct status_filter *filter, uint64_t timeout_ms);
 /* Answers with what happens from now on, a JSON object a line. */
 void waiters_listen(struct waiters *w, struct evhttp_request *request);
 /* A tunnel's state may have changed: at the end of the pass those who wait are looked at. */

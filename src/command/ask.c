@@ -239,6 +239,8 @@ int ask_refused(const struct ask_answer *answer)
 	} else {
 		fprintf(stderr, "adit: the daemon answered %d\n%s", answer->code, text);
 	}
+	if (answer->code == 504)
+		return EXIT_TIMED_OUT;
 	return answer->code == 503 ? EXIT_UNAVAILABLE : EXIT_OTHER;
 }
 

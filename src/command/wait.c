@@ -2,12 +2,19 @@
  * adit wait: until the named tunnels are up.
  */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "command/ask.h"
+#include "command/terminal.h"
 
-enum { STATUS_TIMEOUT_MS = 2000 };
+enum {
+	STATUS_TIMEOUT_MS = 2000,
+	PATIENCE_MS =
+	    5000 /* the limit is for the tunnels: the daemon keeps it, and its answer takes a moment */
+};
 
 /* Seconds, whole or with a fraction. */
 static bool read_seconds(const char *text, uint64_t *ret_ms)
@@ -28,7 +35,7 @@ static void print_status(const struct ask_options *options, int count, char *con
 	struct strbuf path = {0};
 	struct err e = ERR_INIT;
 
-	strbuf_add(&path, "/v1/status?format=table");
+	strbuf_addf(&path, "/v1/status?format=table&width=%u", terminal_width(STDERR_FILENO));
 	ask_add_names(&path, count, names);
 	if (ask_patiently(
 		options, strbuf_text(&path), STATUS_TIMEOUT_MS, NULL, NULL, &answer, &e) == 0 &&
@@ -47,7 +54,7 @@ static int wait_command(const struct command *command, int argc, char **argv)
 	struct ask_answer answer = {0};
 	struct strbuf path = {0};
 	struct err e = ERR_INIT;
-	uint64_t timeout_ms = 0;
+	uint64_t limit_ms = 0, patience_ms = 0;
 	int option, code;
 
 	while ((option = getopt_long(argc, argv, "c:s:t:h", list, NULL)) != -1) {
@@ -55,10 +62,10 @@ static int wait_command(const struct command *command, int argc, char **argv)
 			continue;
 		switch (option) {
 		case 't':
-			if (!read_seconds(optarg, &timeout_ms))
+			if (!read_seconds(optarg, &limit_ms))
 				return command_usage_error(
 				    command, "\"%s\" is no number of seconds", optarg);
-			timeout_ms = timeout_ms ? timeout_ms : 1;
+			patience_ms = limit_ms + PATIENCE_MS;
 			break;
 		case 'h':
 			command_print_help(command);
@@ -68,8 +75,10 @@ static int wait_command(const struct command *command, int argc, char **argv)
 		}
 	}
 	strbuf_add(&path, "/v1/wait");
+	if (patience_ms)
+		strbuf_addf(&path, "?timeout_ms=%" PRIu64, limit_ms);
 	ask_add_names(&path, argc - optind, argv + optind);
-	if (ask_patiently(&options, strbuf_text(&path), timeout_ms, NULL, NULL, &answer, &e))
+	if (ask_patiently(&options, strbuf_text(&path), patience_ms, NULL, NULL, &answer, &e))
 		code = command_fail(&e);
 	else
 		code = answer.code == 204 ? EXIT_DONE : ask_refused(&answer);

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -134,6 +135,41 @@ def test_wait_ends_with_the_daemon_and_takes_long_times(adit, sshd, serve, one_t
         adit.stop()
         assert waiting.communicate()[1] == "adit: adit ended before it answered\n"
         assert waiting.returncode == 69
+
+
+def test_wait_for_no_time_asks_whether_they_are_up_now(adit, sshd, serve, one_tunnel):
+    one_tunnel(sshd(), serve(echo).port)
+    assert adit.run("wait", "-t", "20", "-c", adit.config_path).returncode == 0
+    assert {adit.run("wait", "-t", "0", "-c", adit.config_path).returncode for _ in range(20)} == {0}
+    adit.run("stop", "one", "-c", adit.config_path)
+    done = adit.run("wait", "-t", "0", "one", "-c", adit.config_path)
+    assert done.returncode == 75 and done.stderr.startswith("adit: timed out\n")
+    assert re.search("^one .*stopped", done.stderr, re.M)
+    adit.stop()
+
+
+def test_events_end_with_the_daemon(adit):
+    adit.configure(hosts={}, tunnels={})
+    adit.start().wait_log("started")
+    with subprocess.Popen(adit.command("events", "-c", adit.config_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=adit.env, text=True) as process:
+        def event():
+            adit.run("reload", "-c", adit.config_path)  # until it listens
+            return select.select([process.stdout], [], [], 0)[0]
+        try:
+            wait_until(event, "an event")
+            adit.stop()
+            assert process.communicate()[1] == "adit: adit has ended\n" and process.returncode == 69
+        finally:
+            process.kill()
+
+
+def test_the_level_of_the_log_holds_from_the_first_line(adit):
+    adit.configure(hosts={}, tunnels={}, log_level="error")
+    adit.start()
+    wait_until(lambda: adit.run("status", "-c", adit.config_path).returncode == 0, "the daemon")
+    adit.stop()
+    assert adit.log() == ""
 
 
 def test_without_a_daemon_it_is_said_once(adit):

@@ -17,6 +17,7 @@
 
 #include "admin/control.h"
 #include "admin/waiters.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "scene.h"
 #include "tests/lib/free_port.h"
@@ -391,6 +392,36 @@ static void test_waiting_for_a_stopped_tunnel_by_name_goes_on(void **state)
 	assert_int_equal(errno, EAGAIN);
 	close(fd);
 	turn(4);
+}
+
+static void test_a_limit_of_no_time_asks_whether_they_are_up_now(void **state)
+{
+	(void)state;
+	assert_code("GET", "/v1/wait?timeout_ms=0", 504);
+	assert_string_equal(body_of(answer_text), "{\"error\":\"timed out\"}\n");
+	tunnel_stop(manager_find_tunnel(scene.manager, "broken"), 0);
+	assert_code("GET", "/v1/wait?timeout_ms=0", 204);
+	assert_code("GET", "/v1/wait?timeout_ms=0&name=nobody", 404);
+	assert_code("GET", "/v1/wait?timeout_ms=soon", 400);
+	assert_code("GET", "/v1/wait?timeout_ms=-1", 400);
+}
+
+static void test_waiting_has_the_limit_that_was_asked_for(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	clock_fake_start(1000, 1700000000);
+	say(fd, "GET /v1/wait?name=asleep&timeout_ms=5000 HTTP/1.0\r\n\r\n");
+	turn(10);
+	loop_fake_advance(scene.loop, 4999);
+	turn(10);
+	assert_int_equal(recv(fd, answer_text, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	loop_fake_advance(scene.loop, 1);
+	assert_int_equal(code_of(hear(fd)), 504);
+	close(fd);
+	clock_fake_stop();
 }
 
 static void test_too_many_who_wait_are_503_and_leaving_makes_room(void **state)
@@ -874,6 +905,8 @@ int main(void)
 	    TEST(test_waiting_ends_when_the_tunnels_are_up),
 	    TEST(test_waiting_for_a_name_that_goes_away_is_404),
 	    TEST(test_waiting_for_a_stopped_tunnel_by_name_goes_on),
+	    TEST(test_a_limit_of_no_time_asks_whether_they_are_up_now),
+	    TEST(test_waiting_has_the_limit_that_was_asked_for),
 	    TEST(test_too_many_who_wait_are_503_and_leaving_makes_room),
 	    TEST(test_who_waits_and_goes_on_talking_is_cut_off),
 	    TEST(test_the_end_of_the_daemon_ends_those_who_wait),
