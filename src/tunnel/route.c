@@ -79,8 +79,8 @@ static struct session *session_of(struct choice *choice, uint64_t now)
 	return s;
 }
 
-/* The best that is up: at once if nothing else is, or after it has settled. */
-static void decide(struct route *route)
+/* The best that is wanted and up: at once if nothing else is, or after it has settled. */
+static void choose(struct route *route)
 {
 	uint64_t now = clock_now_ms();
 
@@ -100,6 +100,16 @@ static void decide(struct route *route)
 		use(route, choice, s);
 		break;
 	}
+}
+
+static void decide(struct route *route)
+{
+	choose(route);
+	want_what_is_needed(route);
+	if (!route->open || route->session)
+		return;
+	/* What was not wanted before may be up for another's sake. */
+	choose(route);
 	want_what_is_needed(route);
 }
 
@@ -138,7 +148,10 @@ static void on_change(void *arg)
 	struct choice *choice = arg;
 	struct route *route = choice->route;
 
-	if (route->open)
+	/* A choice that failed leads to the next one. */
+	if (route->open && !route->session)
+		decide(route);
+	else if (route->open)
 		want_what_is_needed(route);
 	route->callbacks.on_change(route->arg);
 }
@@ -194,8 +207,7 @@ void route_open(struct route *route)
 	if (route->open)
 		return;
 	route->open = true;
-	decide(route); /* wants the first */
-	decide(route); /* which may be up for another's sake */
+	decide(route);
 }
 
 void route_close(struct route *route, uint64_t drain_ms)

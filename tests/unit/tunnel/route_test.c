@@ -160,6 +160,28 @@ static void test_a_client_that_is_held_hears_nothing_of_a_failover(void **state)
 	close(client);
 }
 
+/* It is not announced again to who wants it late. */
+static void test_a_second_choice_that_another_tunnel_keeps_up_is_used_when_the_first_fails(
+    void **state)
+{
+	(void)state;
+	rig_apply("hosts: { a: { port = ${A}; }; b: { port = ${B}; }; }; tunnels: { "
+		  "x: { " LOCAL(
+		      "[\"a\", \"b\"]") " }; "
+					"y: { via = \"b\"; local = \"${Q}\"; to = \"db:1\"; }; };");
+	assert_tunnel("x", TUNNEL_UP);
+	assert_tunnel("y", TUNNEL_UP);
+	place_close(A);
+	place_kill(A);
+	rig_advance(1000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "b");
+	tunnel_restart(rig_tunnel("x"), 0);
+	rig_advance(1000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(B->accepted, 1);
+}
+
 static void test_a_host_that_another_tunnel_keeps_up_is_used_at_once(void **state)
 {
 	(void)state;
@@ -184,6 +206,7 @@ int main(void)
 	    TEST(test_losing_the_second_while_the_first_settles_uses_the_first_at_once),
 	    TEST(test_a_choice_that_jumps_through_the_first_lets_go_of_it_while_that_comes_up),
 	    TEST(test_a_client_that_is_held_hears_nothing_of_a_failover),
+	    TEST(test_a_second_choice_that_another_tunnel_keeps_up_is_used_when_the_first_fails),
 	    TEST(test_a_host_that_another_tunnel_keeps_up_is_used_at_once),
 	};
 
