@@ -6,7 +6,7 @@ void backoff_init(struct backoff *b, uint64_t min_ms, uint64_t max_ms)
 {
 	b->min_ms = min_ms;
 	b->max_ms = max_ms > min_ms ? max_ms : min_ms;
-	b->failures = 0;
+	b->failures = b->brief_lives = 0;
 }
 
 bool backoff_is_network(enum error_class class)
@@ -62,7 +62,9 @@ uint64_t backoff_lost(
 {
 	if (backoff_needs_person(class) || (!backoff_is_network(class) && lived_ms < b->max_ms))
 		return backoff_failed(b, class, held);
-	if (lived_ms >= BACKOFF_LIVED_MS)
+	if (lived_ms >= BACKOFF_LIVED_LONG_MS)
+		b->failures = b->brief_lives = 0;
+	else if (lived_ms >= BACKOFF_LIVED_MS && b->brief_lives++ < BACKOFF_BRIEF_LIVES)
 		b->failures = 0;
 	else if (lived_ms >= BACKOFF_LIVED_SHORTLY_MS && b->failures < BACKOFF_SHORT_LIVES)
 		b->failures++;

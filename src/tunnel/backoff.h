@@ -11,15 +11,18 @@
 
 struct backoff {
 	uint64_t min_ms, max_ms;
-	unsigned failures; /* in a row */
+	unsigned failures;    /* in a row */
+	unsigned brief_lives; /* in a row, that were good enough for a try at once */
 };
 
 /* While a client is held and the network was at fault, nobody waits longer than this. */
 #define BACKOFF_HELD_MAX_MS 1000
 /* A link that lived this long was good: when the network takes it, the next try is at once. One that did not counts as a
- * failure, so that a server which logs us in and throws us out is not hammered; but a few short lives in a row may be bad luck.
- * What ends because a peer broke the protocol must have lived for the maximum. */
+ * failure, so that a server which logs us in and throws us out is not hammered; but a few short lives in a row may be bad luck,
+ * and so may some more that were merely brief. What ends because a peer broke the protocol must have lived for the maximum. */
+#define BACKOFF_LIVED_LONG_MS 10000
 #define BACKOFF_LIVED_MS 1000
+#define BACKOFF_BRIEF_LIVES 8
 #define BACKOFF_LIVED_SHORTLY_MS 250
 #define BACKOFF_SHORT_LIVES 4
 

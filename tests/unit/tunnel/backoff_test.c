@@ -94,6 +94,29 @@ static void test_short_lives_are_followed_by_an_immediate_try_a_few_times(void *
 	    backoff_lost(&b, BACKOFF_LIVED_SHORTLY_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD) > 0);
 }
 
+static void test_a_link_that_is_always_lost_after_a_moment_is_backed_off_from(void **state)
+{
+	struct backoff b;
+
+	(void)state;
+	backoff_init(&b, 500, 30000);
+	for (int i = 0; i < BACKOFF_BRIEF_LIVES; i++)
+		assert_int_equal(
+		    backoff_lost(&b, BACKOFF_LIVED_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD), 0);
+	/* Four more, since it is not worse than short lives. */
+	uint64_t longest = 0;
+	for (int i = 0; i < 20; i++) {
+		uint64_t ms = backoff_lost(&b, BACKOFF_LIVED_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD);
+
+		longest = ms > longest ? ms : longest;
+	}
+	assert_true(longest > 10000);
+	assert_true(backoff_lost(&b, BACKOFF_LIVED_MS, ERR_NETWORK, BACKOFF_CLIENT_HELD) <= 1000);
+	assert_int_equal(
+	    backoff_lost(&b, BACKOFF_LIVED_LONG_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD), 0);
+	assert_int_equal(backoff_lost(&b, BACKOFF_LIVED_MS, ERR_NETWORK, BACKOFF_NOBODY_HELD), 0);
+}
+
 static void test_who_is_thrown_out_at_once_waits(void **state)
 {
 	struct backoff b = fresh();
@@ -164,6 +187,7 @@ int main(void)
 	    cmocka_unit_test(test_what_a_person_must_mend_starts_at_the_maximum),
 	    cmocka_unit_test(test_a_link_that_lived_is_tried_again_at_once),
 	    cmocka_unit_test(test_short_lives_are_followed_by_an_immediate_try_a_few_times),
+	    cmocka_unit_test(test_a_link_that_is_always_lost_after_a_moment_is_backed_off_from),
 	    cmocka_unit_test(test_who_is_thrown_out_at_once_waits),
 	    cmocka_unit_test(test_a_link_that_did_not_live_counts_as_a_failure),
 	    cmocka_unit_test(
