@@ -273,7 +273,13 @@ static struct listener *adopt_listener(
 		    at->kind == CONFIG_SYSTEMD ? at->path : at->text, fds, INHERITED_MAX);
 	if (n == 0 && at->kind == CONFIG_SYSTEMD)
 		err_set(e, ERR_CONFIG, "systemd passed no socket named \"%s\"", at->path);
-	return n ? listener_adopt(f->env.loop, fds, n, options, on_accept, f, e) : NULL;
+	if (n == 0)
+		return NULL;
+	struct listener *listener = listener_adopt(f->env.loop, fds, n, options, on_accept, f, e);
+	if (!listener)
+		err_prefix(
+		    e, "what was passed as %s", at->kind == CONFIG_SYSTEMD ? at->path : at->text);
+	return listener;
 }
 
 /* The socket of a path is worth nothing without its file; the file goes when the listener does. */

@@ -489,12 +489,11 @@ static int check_adopted(int fd, struct err *e)
 	int family = option_of(fd, SO_DOMAIN);
 
 	if (option_of(fd, SO_TYPE) != SOCK_STREAM || option_of(fd, SO_ACCEPTCONN) != 1)
-		return err_set(e, ERR_LOCAL, "descriptor %d is not a listening stream socket", fd);
+		return err_set(e, ERR_LOCAL, "not a listening stream socket");
 	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
-		return err_set(
-		    e, ERR_LOCAL, "descriptor %d is neither a TCP nor a Unix socket", fd);
+		return err_set(e, ERR_LOCAL, "neither a TCP nor a Unix socket");
 	if (sockopt_make_ours(fd))
-		return err_set_errno(e, ERR_LOCAL, errno, "descriptor %d", fd);
+		return err_set_errno(e, ERR_LOCAL, errno, "fcntl");
 	if (family != AF_UNIX)
 		tune_adopted(fd);
 	return 0;

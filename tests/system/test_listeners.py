@@ -1,5 +1,6 @@
 """Listeners that another opened for adit, and who may connect to one that is a path."""
 
+import re
 import socket
 import subprocess
 
@@ -63,6 +64,8 @@ def test_a_socket_that_will_not_do_is_named_and_spoils_nothing(spec, words, sshd
     adit.start(wrapper=launcher(spec.format(free_port()), f"good=tcp:{good}"))
     adit.wait_log(f"tunnel=bad.*{words}").wait_log("tunnel-up.*tunnel=good")
     there_and_back(adit, good)
+    adit.stop()
+    assert len(re.findall("listen-failed.*tunnel=bad", adit.log())) == 1
 
 
 def test_sockets_of_another_process_are_left_alone(sshd, adit, tunnels):
