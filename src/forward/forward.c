@@ -345,7 +345,9 @@ size_t forward_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX])
 	return f->kind->listen_fds(f, fds);
 }
 
-size_t forward_hand_over(struct forward *f, int fds[LISTENER_FDS_MAX])
+void forward_hand_over(struct forward *f, struct listener_legacy *ret_legacy)
 {
-	return f->kind->hand_over ? f->kind->hand_over(f, fds) : 0;
+	*ret_legacy = (struct listener_legacy){0};
+	if (f->kind->hand_over)
+		f->kind->hand_over(f, ret_legacy);
 }

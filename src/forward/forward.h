@@ -113,7 +113,7 @@ void forward_each_stream(const struct forward *f,
     void (*visit)(void *arg, const struct forward_stream_info *info), void *arg);
 /* Listening descriptors, for the FD store; still the forward's. */
 size_t forward_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX]);
-/* Copies of them (gives) for the forward that listens here next, which inherits them; 0 for remote kinds. This one is about to stop. */
-size_t forward_hand_over(struct forward *f, int fds[LISTENER_FDS_MAX]);
+/* What the forward that listens here next inherits; nothing for remote kinds. This one is about to stop. */
+void forward_hand_over(struct forward *f, struct listener_legacy *ret_legacy);
 
 #endif

@@ -21,8 +21,8 @@ struct forward_kind {
 	    struct forward *f, struct session *s); /* it is out of the list already */
 	void (*config_changed)(struct forward *f);
 	size_t (*listen_fds)(const struct forward *f, int fds[LISTENER_FDS_MAX]);
-	size_t (*hand_over)(
-	    struct forward *f, int fds[LISTENER_FDS_MAX]); /* NULL: nothing listens here */
+	/* NULL: nothing listens here */
+	void (*hand_over)(struct forward *f, struct listener_legacy *ret_legacy);
 	/* Until it does again what failed; 0: it waits for nothing. And: does it now. NULL: nothing is ever waited for. */
 	uint64_t (*next_try_ms)(const struct forward *f);
 	void (*retry_now)(struct forward *f);

@@ -363,9 +363,10 @@ static size_t local_listen_fds(const struct forward *f, int fds[LISTENER_FDS_MAX
 	return f->local->listener ? listener_fds(f->local->listener, fds) : 0;
 }
 
-static size_t local_hand_over(struct forward *f, int fds[LISTENER_FDS_MAX])
+static void local_hand_over(struct forward *f, struct listener_legacy *ret_legacy)
 {
-	return f->local->listener ? listener_hand_over(f->local->listener, fds) : 0;
+	if (f->local->listener)
+		listener_hand_over(f->local->listener, ret_legacy);
 }
 
 static void local_free(struct forward *f)

@@ -390,12 +390,16 @@ int listener_claim(
 }
 
 /* Somebody else may have put his own in its place. */
-static bool has_own_file(const struct listener *l)
+static bool is_file(const char *path, dev_t device, ino_t inode)
 {
 	struct stat st;
 
-	return l->path && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
-	       st.st_ino == l->inode;
+	return path && lstat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static bool has_own_file(const struct listener *l)
+{
+	return is_file(l->path, l->device, l->inode);
 }
 
 static void remove_own_file(struct listener *l)
@@ -569,17 +573,34 @@ size_t listener_fds(const struct listener *l, int ret_fds[LISTENER_FDS_MAX])
 	return l->count;
 }
 
-size_t listener_hand_over(struct listener *l, int ret_fds[LISTENER_FDS_MAX])
+void listener_hand_over(struct listener *l, struct listener_legacy *ret)
 {
+	*ret = (struct listener_legacy){0};
 	for (size_t i = 0; i < l->count; i++) {
-		ret_fds[i] = fcntl(l->watches[i].fd, F_DUPFD_CLOEXEC, 3);
-		if (ret_fds[i] >= 0)
-			continue;
-		while (i > 0)
-			close(ret_fds[--i]);
-		return 0;
+		ret->fds[i] = fcntl(l->watches[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (ret->fds[i] < 0) {
+			listener_legacy_drop(ret);
+			return;
+		}
+		ret->count++;
 	}
-	free(l->path);
+	ret->path = l->path;
+	ret->device = l->device;
+	ret->inode = l->inode;
 	l->path = NULL;
-	return l->count;
+}
+
+void listener_legacy_drop(struct listener_legacy *legacy)
+{
+	for (size_t i = 0; i < legacy->count; i++)
+		close(legacy->fds[i]);
+	if (is_file(legacy->path, legacy->device, legacy->inode))
+		(void)unlink(legacy->path);
+	listener_legacy_clear(legacy);
+}
+
+void listener_legacy_clear(struct listener_legacy *legacy)
+{
+	free(legacy->path);
+	*legacy = (struct listener_legacy){0};
 }

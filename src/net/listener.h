@@ -52,8 +52,19 @@ size_t listener_fds(const struct listener *listener, int ret_fds[LISTENER_FDS_MA
 /* chmod of our own Unix socket, for who connects from now on; 0: 0600. ERR_LOCAL. Nothing for other kinds. */
 int listener_set_mode(struct listener *listener, mode_t mode, struct err *e) MUST_CHECK;
 
-/* Copies of its descriptors (gives; close-on-exec) for who listens here next. A Unix socket's file is not removed any more when this
- * listener is freed. 0 when there are no descriptors left for them. */
-size_t listener_hand_over(struct listener *listener, int ret_fds[LISTENER_FDS_MAX]);
+/* What a listener leaves to who listens here next: copies of its descriptors (close-on-exec), and the file of a Unix socket, which
+ * is not removed any more when the listener is freed. {0} is none. */
+struct listener_legacy {
+	int fds[LISTENER_FDS_MAX];
+	size_t count; /* 0: there were no descriptors left for them */
+	char *path;   /* NULL: it has no file */
+	dev_t device;
+	ino_t inode;
+};
+void listener_hand_over(struct listener *listener, struct listener_legacy *ret_legacy);
+/* Nobody wants it: closes, and removes the file, if it is still that socket's. */
+void listener_legacy_drop(struct listener_legacy *legacy);
+/* Somebody took the descriptors, or has copies of them: the file stays. */
+void listener_legacy_clear(struct listener_legacy *legacy);
 
 #endif

@@ -2,15 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 
 struct offered {
 	struct list node;
 	char *name;
-	int fds[LISTENER_FDS_MAX];
-	size_t count;
+	struct listener_legacy legacy;
 };
 
 void handover_init(struct handover *h)
@@ -32,8 +30,8 @@ void handover_offer(struct handover *h, struct forward *forward)
 	if (!name)
 		return;
 	struct offered *offered = NEW(struct offered);
-	offered->count = forward_hand_over(forward, offered->fds);
-	if (offered->count == 0) {
+	forward_hand_over(forward, &offered->legacy);
+	if (offered->legacy.count == 0) {
 		free(offered);
 		return;
 	}
@@ -53,11 +51,12 @@ size_t handover_take(struct handover *h, const char *name, int fds[], size_t max
 	LIST_FOREACH(node, &h->listeners)
 	{
 		struct offered *offered = CONTAINER_OF(node, struct offered, node);
-		size_t count = offered->count;
+		size_t count = offered->legacy.count;
 
 		if (strcmp(offered->name, name) != 0 || count > max)
 			continue;
-		memcpy(fds, offered->fds, count * sizeof(*fds));
+		memcpy(fds, offered->legacy.fds, count * sizeof(*fds));
+		listener_legacy_clear(&offered->legacy);
 		destroy(offered);
 		return count;
 	}
@@ -70,8 +69,7 @@ void handover_clear(struct handover *h)
 	{
 		struct offered *offered = CONTAINER_OF(node, struct offered, node);
 
-		for (size_t i = 0; i < offered->count; i++)
-			close(offered->fds[i]);
+		listener_legacy_drop(&offered->legacy);
 		destroy(offered);
 	}
 }

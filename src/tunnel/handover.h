@@ -19,6 +19,6 @@ void handover_init(struct handover *h);
 void handover_offer(struct handover *h, struct forward *forward);
 /* Gives them; 0: there are none of that name. */
 size_t handover_take(struct handover *h, const char *name, int fds[], size_t max);
-void handover_clear(struct handover *h); /* closes what nobody took */
+void handover_clear(struct handover *h); /* drops what nobody took */
 
 #endif

@@ -400,11 +400,14 @@ void tunnel_leave_sockets(struct tunnel *tunnel)
 {
 	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
 		struct forward *forward = tunnel->slots[i]->forward;
-		int fds[LISTENER_FDS_MAX];
-		size_t count = forward ? forward_hand_over(forward, fds) : 0;
+		struct listener_legacy legacy;
 
-		for (size_t k = 0; k < count; k++)
-			close(fds[k]);
+		if (!forward)
+			continue;
+		forward_hand_over(forward, &legacy);
+		for (size_t k = 0; k < legacy.count; k++)
+			close(legacy.fds[k]);
+		listener_legacy_clear(&legacy);
 	}
 }
 

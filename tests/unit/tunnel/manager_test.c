@@ -117,6 +117,10 @@ static void test_a_unix_listener_that_is_handed_over_keeps_its_file(void **state
 	rig_advance(1000);
 	snprintf(path, sizeof(path), "%s/s", rig_folder());
 	assert_int_equal(access(path, F_OK), 0);
+	/* Nobody takes it. */
+	rig_apply(HOSTS "tunnels: { o: { via = \"a\"; local = \"unix:${DIR}/s\"; to = \"db:1\"; "
+			"enabled = false; }; };");
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 static void test_a_forward_that_moves_to_another_tunnel_hands_its_listener_over(void **state)
