@@ -319,6 +319,8 @@ void manager_apply(struct manager *m, struct config *next, const struct config_p
 	for (size_t i = 0; i < plan->n; i++)
 		apply_op(m, &plan->v[i]);
 	put_in_order(m);
+	for (size_t i = 0; i < m->tunnel_count; i++)
+		tunnel_leave_removed(m->tunnels[i], next);
 	handover_clear(&m->handover);
 	keyring_keep(m->link_env.keyring, is_identity, next);
 	config_unref(before);

@@ -29,7 +29,7 @@ static bool is_being_made(const struct tunnel *tunnel)
 /* Says a change of state once, with the reason; a flapping link is counted, not repeated. */
 static void say_state(struct tunnel *tunnel, enum tunnel_state state)
 {
-	const char *host = host_name(route_host(tunnel->route));
+	const char *host = host_name(tunnel_host(tunnel));
 
 	if (state == TUNNEL_DOWN && is_being_made(tunnel)) {
 		tunnel->untold = true;
@@ -180,6 +180,7 @@ static void close_old_route(struct tunnel *tunnel, uint64_t drain_ms)
 
 	if (!old)
 		return;
+	timer_stop(&tunnel->leave);
 	tunnel->old_route = NULL;
 	if (route_session(old) && route_session(old) == route_session(tunnel->route))
 		route_set_drain(old, drain_ms);
@@ -194,6 +195,14 @@ static void look_at_routes(struct tunnel *tunnel)
 	if (tunnel->old_route &&
 	    (route_session(tunnel->route) || !route_session(tunnel->old_route)))
 		close_old_route(tunnel, tunnel->snapshot->drain_timeout_ms);
+}
+
+static void on_leave(void *arg)
+{
+	struct tunnel *tunnel = arg;
+
+	close_old_route(tunnel, 0);
+	tunnel_changed(tunnel);
 }
 
 /* ---- from outside ---- */
@@ -212,6 +221,7 @@ struct tunnel *tunnel_new(const struct tunnel_env *env, struct config *snapshot,
 	tunnel->seen = tunnel->said = TUNNEL_STOPPED;
 	tunnel->why_stopped = not_enabled;
 	timer_init(&tunnel->idle, env->loop, on_idle, tunnel);
+	timer_init(&tunnel->leave, env->loop, on_leave, tunnel);
 	slots_init(tunnel);
 	task_init(&tunnel->look, env->loop, look, tunnel);
 	tunnel->route = make_route(tunnel, hosts);
@@ -225,6 +235,7 @@ void tunnel_free(struct tunnel *tunnel)
 	if (!tunnel)
 		return;
 	timer_stop(&tunnel->idle);
+	timer_stop(&tunnel->leave);
 	slots_free(tunnel);
 	route_free(tunnel->old_route);
 	route_free(tunnel->route);
@@ -340,6 +351,13 @@ static void set_route(struct tunnel *tunnel, struct host *const *hosts)
 	look_at_routes(tunnel);
 }
 
+void tunnel_leave_removed(struct tunnel *tunnel, const struct config *config)
+{
+	if (tunnel->old_route && !timer_is_running(&tunnel->leave) &&
+	    !config_find_host(config, host_name(route_host(tunnel->old_route))))
+		timer_start(&tunnel->leave, config->drain_timeout_ms);
+}
+
 void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
     const struct config_tunnel *config, struct host *const *hosts)
 {
@@ -388,7 +406,9 @@ uint64_t tunnel_since_ms(const struct tunnel *tunnel)
 
 const struct host *tunnel_host(const struct tunnel *tunnel)
 {
-	return route_host(tunnel->route);
+	bool serves_old = tunnel->session && tunnel->session != route_session(tunnel->route);
+
+	return route_host(serves_old && tunnel->old_route ? tunnel->old_route : tunnel->route);
 }
 
 size_t tunnel_forward_count(const struct tunnel *tunnel)

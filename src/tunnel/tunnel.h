@@ -54,6 +54,8 @@ void tunnel_set_config(struct tunnel *tunnel, struct config *snapshot,
 void tunnel_offer_listeners(struct tunnel *tunnel,
     bool (*is_wanted)(void *arg, const struct config_forward *forward), void *arg);
 void tunnel_retry_now(struct tunnel *tunnel);
+/* A host that is not in config any more carries new streams for its drain_timeout at most, even if nothing else is up by then. */
+void tunnel_leave_removed(struct tunnel *tunnel, const struct config *config);
 
 /* Up; or on demand, with nobody who demands it and nothing that failed. */
 bool tunnel_is_ready(const struct tunnel *tunnel);
@@ -66,6 +68,7 @@ enum tunnel_state tunnel_state(const struct tunnel *tunnel);
 /* Why it is not up, in words; "" when it is. Until the next change. */
 const char *tunnel_reason(const struct tunnel *tunnel);
 uint64_t tunnel_since_ms(const struct tunnel *tunnel); /* wall time of the last change of state */
+/* That carries it; or, while none does, the one that is tried first. */
 const struct host *tunnel_host(const struct tunnel *tunnel);
 /* Of all its forwards, those that drain included, and those that are gone: a total never falls. */
 void tunnel_get_counts(const struct tunnel *tunnel, struct forward_counts *ret_counts);

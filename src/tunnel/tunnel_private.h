@@ -45,6 +45,7 @@ struct tunnel {
 	struct log_repeat repeat;
 
 	struct timer idle, listen_retry;
+	struct timer leave; /* the old route's host was removed: its end */
 	uint64_t listen_wait_ms;
 	struct task look; /* the state is looked at once a pass */
 };

@@ -196,6 +196,25 @@ static void test_a_host_that_was_removed_and_is_back_is_made_anew(void **state)
 	assert_int_equal(place_live_count(B), 1);
 }
 
+static void test_a_host_that_was_removed_serves_until_its_time_is_over(void **state)
+{
+	(void)state;
+	place_close(B);
+	rig_apply(HOSTS "tunnels: { " X " };");
+	rig_apply(HOSTS "tunnels: { x: { via = \"b\"; local = \"${P}\"; to = \"db:1\"; }; };");
+	rig_advance(60000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "a");
+	rig_apply("drain_timeout = 5; hosts: { b: { port = ${B}; }; }; "
+		  "tunnels: { x: { via = \"b\"; local = \"${P}\"; to = \"db:1\"; }; };");
+	rig_advance(4000);
+	assert_tunnel("x", TUNNEL_UP);
+	rig_advance(2000);
+	assert_tunnel("x", TUNNEL_DOWN);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "b");
+	assert_int_equal(place_live_count(A), 0);
+}
+
 /* The route that is left knows its second choice until the new one is up. */
 static void test_a_choice_that_was_not_used_is_removed_with_the_others(void **state)
 {
@@ -391,6 +410,7 @@ int main(void)
 	    TEST(test_a_changed_listener_alone_is_rebound),
 	    TEST(test_a_tunnel_that_is_disabled_stops_and_one_that_is_enabled_starts),
 	    TEST(test_a_host_that_was_removed_and_is_back_is_made_anew),
+	    TEST(test_a_host_that_was_removed_serves_until_its_time_is_over),
 	    TEST(test_a_choice_that_was_not_used_is_removed_with_the_others),
 	    TEST(test_readiness_counts_what_is_required),
 	    TEST(test_a_retry_that_a_person_asks_for_is_at_once_for_all),
