@@ -111,8 +111,8 @@ static const struct {
     {"adit_link_up", "gauge", "Whether an SSH connection to the host is up.", link_up_of},
     {"adit_link_rtt_seconds", "gauge", "Smoothed round-trip time to the host; 0 while unknown.",
 	rtt_of},
-    {"adit_link_reconnects_total", "counter", "How often the connection came up again.",
-	reconnects_of},
+    {"adit_link_reconnects_total", "counter",
+	"How often the connection was lost and came up again.", reconnects_of},
     {"adit_link_post_quantum", "gauge", "Whether the key exchange withstands a quantum computer.",
 	post_quantum_of},
 };

@@ -65,7 +65,7 @@ uint64_t host_next_try_ms(const struct host *host);
 const struct link *host_link_at(const struct host *host, size_t index); /* of `connections` */
 /* Over all its links, also those that were replaced: they only rise. */
 struct host_counts {
-	uint64_t reconnects; /* how often a connection came up again */
+	uint64_t reconnects; /* how often a connection was lost and came up again */
 	struct link_bytes bytes;
 };
 struct host_counts host_counts(const struct host *host);

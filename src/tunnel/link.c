@@ -61,7 +61,8 @@ struct link {
 	enum link_state drain_end;
 	uint64_t up_since_ms;  /* of the present or last time that it was up */
 	uint64_t last_life_ms; /* when the server ended it; else 0 */
-	unsigned times_up;
+	bool was_lost;         /* while it was up, and not up again since */
+	unsigned reconnects;
 	struct link_bytes bytes; /* of the connections that ended */
 };
 
@@ -208,7 +209,8 @@ static void give_up(struct link *link)
 	gate_leave(&link->ticket, GATE_FAILED);
 	timer_stop(&link->retry);
 	timer_stop(&link->drain);
-	link->waits_for_via = link->closing = link->wanted_again = link->failed = false;
+	link->waits_for_via = link->closing = link->wanted_again = false;
+	link->failed = link->was_lost = false;
 	drop_connection(link);
 }
 
@@ -325,6 +327,7 @@ static void failed(struct link *link, const struct err *e)
 	link->reason = *e;
 	add_advice(link, &link->reason);
 	link->failed = true;
+	link->was_lost |= during == LINK_UP;
 	uint64_t wait_ms = next_wait_ms(link, during);
 	log_failure(link, during, wait_ms);
 	timer_start(&link->retry, wait_ms);
@@ -439,7 +442,8 @@ static void came_up(struct link *link)
 	link->failed = false;
 	log_repeat_end(&link->log->failures, who(link));
 	link->up_since_ms = clock_now_ms();
-	link->times_up++;
+	link->reconnects += link->was_lost;
+	link->was_lost = false;
 	snprintf(link->host_key, sizeof(link->host_key), "%s",
 	    hostkey_policy_fingerprint(link->login.hostkey));
 	transport_get_info(client_transport(link->client), &info);
@@ -815,7 +819,7 @@ const char *link_host_key(const struct link *link)
 
 unsigned link_reconnects(const struct link *link)
 {
-	return link->times_up > 1 ? link->times_up - 1 : 0;
+	return link->reconnects;
 }
 
 struct link_bytes link_bytes(const struct link *link)

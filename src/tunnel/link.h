@@ -110,7 +110,7 @@ uint64_t link_next_try_ms(const struct link *link);     /* from now; 0 unless wa
 uint64_t link_since_ms(const struct link *link);        /* wall time of the last change of state */
 const char *link_peer_address(const struct link *link); /* "192.0.2.1:22"; "" before */
 const char *link_host_key(const struct link *link);     /* fingerprint; "" before */
-unsigned link_reconnects(const struct link *link);      /* how often it came up again */
+unsigned link_reconnects(const struct link *link); /* how often it was lost and came up again */
 struct link_bytes {
 	uint64_t in, out;
 };

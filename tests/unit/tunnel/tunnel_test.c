@@ -183,6 +183,11 @@ static void test_on_demand_the_first_client_makes_the_link_and_idleness_ends_it(
 	client = rig_client(rig_ports[0]);
 	assert_echo(client, "and again");
 	close(client);
+	/* Only one that was lost comes up again. */
+	assert_int_equal(host_counts(rig_host("a")).reconnects, 0);
+	place_kill(A);
+	rig_advance(1000);
+	assert_int_equal(host_counts(rig_host("a")).reconnects, 1);
 }
 
 static void test_on_demand_a_new_client_within_the_idle_time_starts_it_anew(void **state)
