@@ -32,7 +32,7 @@ struct host {
 	struct slot **slots; /* the present ones */
 	size_t slot_count;
 	struct list old;
-	struct host_users users;
+	struct host_users users, watchers;
 	unsigned keepers;
 	struct host *via;      /* of new links */
 	uint64_t drain_ms;     /* for old links */
@@ -115,6 +115,7 @@ static void on_link_change(void *arg, struct link *link)
 	else
 		drain_old(host); /* this one may have been the last that was waited for */
 	host_users_tell_change(&host->users);
+	host_users_tell_change(&host->watchers);
 }
 
 static void on_session_up(void *arg, struct session *s)
@@ -340,6 +341,7 @@ struct host *host_new(const struct link_env *env, struct config *snapshot,
 	host->log.who = (struct log_context){.key = "host", .value = host->name};
 	list_init(&host->old);
 	host_users_init(&host->users);
+	host_users_init(&host->watchers);
 	host->via = host_keep(via);
 	host->drain_ms = snapshot->drain_timeout_ms;
 	host->on_rest = on_rest;
@@ -432,6 +434,18 @@ void host_unwant(struct host_user *user, uint64_t drain_ms)
 		link_drain(CONTAINER_OF(node, struct slot, node)->link, drain_ms, LINK_STOPPED);
 	}
 	task_schedule(&host->sweep);
+}
+
+void host_watch(struct host *host, struct host_user *user)
+{
+	user->host = host;
+	host_users_add(&host->watchers, user);
+}
+
+void host_unwatch(struct host_user *user)
+{
+	host_users_remove(&user->host->watchers, user);
+	user->host = NULL;
 }
 
 void host_set_config(struct host *host, struct config *snapshot, const struct config_host *config,

@@ -41,6 +41,10 @@ void host_want(struct host *host, struct host_user *user);
 /* The last one who leaves lets the links drain: streams that are open get drain_ms. */
 void host_unwant(struct host_user *user, uint64_t drain_ms);
 
+/* Only to hear on_change, whoever wants the host. */
+void host_watch(struct host *host, struct host_user *user);
+void host_unwatch(struct host_user *user);
+
 /* Make before break: where the change needs new connections, they come up before the old ones drain, for the snapshot's
  * drain_timeout. Once one of them is up, those that failed are not waited for. */
 enum host_change { HOST_CHANGE_LIVE, HOST_CHANGE_RECONNECTS };

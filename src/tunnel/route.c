@@ -22,6 +22,7 @@ struct route {
 	struct route_callbacks callbacks;
 	void *arg;
 	bool open;
+	struct host_user watch;  /* of the first choice, for who waits for demand */
 	struct choice *used;     /* NULL: none is up */
 	struct session *session; /* what on_up() was told */
 	struct timer settle;
@@ -156,6 +157,14 @@ static void on_change(void *arg)
 	route->callbacks.on_change(route->arg);
 }
 
+static void on_watched_change(void *arg)
+{
+	struct route *route = arg;
+
+	if (!route->open)
+		route->callbacks.on_change(route->arg);
+}
+
 static bool is_client_held(void *arg)
 {
 	struct choice *choice = arg;
@@ -185,6 +194,9 @@ struct route *route_new(struct loop *loop, struct host *const *hosts, size_t cou
 		    .arg = choice};
 		list_init(&choice->user.node);
 	}
+	route->watch = (struct host_user){.on_change = on_watched_change, .arg = route};
+	list_init(&route->watch.node);
+	host_watch(hosts[0], &route->watch);
 	timer_init(&route->settle, loop, on_settle, route);
 	return route;
 }
@@ -194,6 +206,7 @@ void route_free(struct route *route)
 	if (!route)
 		return;
 	timer_stop(&route->settle);
+	host_unwatch(&route->watch);
 	for (size_t i = 0; i < route->count; i++) {
 		host_unwant(&route->choices[i].user, route->drain_ms);
 		host_release(route->choices[i].host);

@@ -35,6 +35,13 @@ static enum forward_state closed_state(const struct slot *slot, const char **ret
 	return FORWARD_WAITING;
 }
 
+/* The first client would be carried at once, over the link that another tunnel keeps. */
+static bool is_up_for_others(const struct slot *slot)
+{
+	return waits_for_demand(slot->tunnel) && !slot->probe &&
+	       host_is_up(route_host(slot->tunnel->route));
+}
+
 static enum forward_state slot_state(const struct slot *slot, const char **ret_reason)
 {
 	const struct tunnel *tunnel = slot->tunnel;
@@ -45,6 +52,10 @@ static enum forward_state slot_state(const struct slot *slot, const char **ret_r
 	enum forward_state state = forward_state(slot->forward, ret_reason);
 	if (state == FORWARD_UP || tunnel->session)
 		return state;
+	if (is_up_for_others(slot)) {
+		*ret_reason = "";
+		return FORWARD_UP;
+	}
 	/* It waits for the link: the link's reason is the one that helps. */
 	*ret_reason = waits_for_demand(tunnel) && !err_is_set(link_reason(link))
 			  ? "the link is made by the first client (connect = \"on-demand\")"

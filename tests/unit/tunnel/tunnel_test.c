@@ -190,6 +190,31 @@ static void test_on_demand_the_first_client_makes_the_link_and_idleness_ends_it(
 	assert_int_equal(host_counts(rig_host("a")).reconnects, 1);
 }
 
+static void test_on_demand_it_is_up_while_another_tunnel_keeps_the_link(void **state)
+{
+	(void)state;
+	rig_apply(
+	    "hosts: { a: { port = ${A}; }; }; tunnels: { "
+	    "x: { " LOCAL("\"a\"") " connect = \"on-demand\"; }; "
+				   "y: { via = \"a\"; local = \"${Q}\"; to = \"db:1\"; }; };");
+	assert_tunnel("x", TUNNEL_UP);
+	assert_true(rig_log_has("tunnel-up tunnel=x"));
+	assert_string_equal(tunnel_reason(rig_tunnel("x")), "");
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "shared");
+	assert_int_equal(A->accepted, 1);
+	close(client);
+	rig_advance(1000);
+	tunnel_stop(rig_tunnel("y"), 0);
+	rig_advance(600000);
+	assert_int_equal(place_live_count(A), 0);
+	assert_tunnel("x", TUNNEL_DOWN);
+	tunnel_start(rig_tunnel("y"));
+	rig_advance(0);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(rig_log_count("tunnel-up tunnel=x"), 2);
+}
+
 static void test_on_demand_a_new_client_within_the_idle_time_starts_it_anew(void **state)
 {
 	(void)state;
@@ -679,6 +704,7 @@ int main(void)
 	    TEST(test_who_waits_longer_than_hold_timeout_is_reset),
 	    TEST(test_a_lost_link_resets_its_streams_and_keeps_the_listener),
 	    TEST(test_on_demand_the_first_client_makes_the_link_and_idleness_ends_it),
+	    TEST(test_on_demand_it_is_up_while_another_tunnel_keeps_the_link),
 	    TEST(test_on_demand_a_new_client_within_the_idle_time_starts_it_anew),
 	    TEST(test_on_demand_a_route_that_was_replaced_goes_when_it_is_idle),
 	    TEST(test_a_remote_forward_keeps_its_link_even_on_demand),
