@@ -12,7 +12,8 @@
 
 struct control;
 
-enum control_reload { CONTROL_RELOAD_APPLY, CONTROL_RELOAD_DRY_RUN };
+/* SEEN: nobody asked for it, a file changed. */
+enum control_reload { CONTROL_RELOAD_APPLY, CONTROL_RELOAD_SEEN, CONTROL_RELOAD_DRY_RUN };
 struct control_hooks {
 	void (*get_daemon)(
 	    void *arg, struct status_daemon *ret); /* strings live until the next call */

@@ -106,7 +106,7 @@ static void reload(void *arg, enum control_reload how, struct config_strings *ch
 		config_errors_add(errors, NULL, 0, "adit is stopping");
 		return;
 	}
-	if (how == CONTROL_RELOAD_APPLY)
+	if (how != CONTROL_RELOAD_DRY_RUN)
 		notify_reloading(d->notify);
 	reloader_reload(d->reloader, how, changes, errors);
 	if (how == CONTROL_RELOAD_DRY_RUN)
@@ -118,14 +118,20 @@ static void reload(void *arg, enum control_reload how, struct config_strings *ch
 	on_change(d);
 }
 
-static void reload_unasked(void *arg)
+/* The log says what came of it. */
+static void reload_alone(struct daemon *d, enum control_reload how)
 {
 	struct config_strings changes = {0};
 	struct config_errors errors = {0};
 
-	reload(arg, CONTROL_RELOAD_APPLY, &changes, &errors);
+	reload(d, how, &changes, &errors);
 	config_strings_clear(&changes);
 	config_errors_clear(&errors);
+}
+
+static void on_file_change(void *arg)
+{
+	reload_alone(arg, CONTROL_RELOAD_SEEN);
 }
 
 /* ---- signals ---- */
@@ -151,7 +157,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	switch (number) {
 	case SIGHUP:
 		if (d->has_file)
-			reload_unasked(d);
+			reload_alone(d, CONTROL_RELOAD_APPLY);
 		else
 			stop(d); /* the terminal was closed */
 		break;
@@ -263,7 +269,7 @@ static void daemon_init(struct daemon *d, const struct daemon_options *options)
 	    .on_shut_down = on_shut_down,
 	    .arg = d});
 	d->fdstore = fdstore_new(d->loop, d->notify, d->manager);
-	d->watcher = watcher_new(d->loop, reload_unasked, d);
+	d->watcher = watcher_new(d->loop, on_file_change, d);
 	d->reloader = reloader_new(d->manager, options->path);
 	d->control = control_new(&(struct control_options){.loop = d->loop,
 	    .manager = d->manager,

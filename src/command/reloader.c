@@ -97,6 +97,13 @@ static void log_outcome(const struct reloader *r, const struct config_strings *c
 	log_info(NULL, "reloaded", "path=%s generation=%u", r->path, r->generation);
 }
 
+/* As a file is while it is written anew. */
+static bool is_emptied(const struct config *before, const struct config *next)
+{
+	return next->host_count + next->tunnel_count == 0 &&
+	       before->host_count + before->tunnel_count > 0;
+}
+
 void reloader_reload(struct reloader *r, enum control_reload how, struct config_strings *changes,
     struct config_errors *errors)
 {
@@ -106,7 +113,14 @@ void reloader_reload(struct reloader *r, enum control_reload how, struct config_
 		return;
 	}
 	struct config *next = load_config_again(r->path, errors);
-	if (how == CONTROL_RELOAD_APPLY) {
+	if (next && how == CONTROL_RELOAD_SEEN && is_emptied(manager_config(r->manager), next)) {
+		config_errors_add(errors, r->path, 0,
+		    "all hosts and tunnels are gone from it: not taken over unless `adit reload` "
+		    "asks for it");
+		config_unref(next);
+		next = NULL;
+	}
+	if (how != CONTROL_RELOAD_DRY_RUN) {
 		r->tried_at_ms = clock_wall_ms();
 		remember_errors(r, errors);
 	}
@@ -116,13 +130,13 @@ void reloader_reload(struct reloader *r, enum control_reload how, struct config_
 		struct config_plan *plan = config_diff(before, next);
 
 		config_plan_lines(plan, changes);
-		if (how == CONTROL_RELOAD_APPLY)
+		if (how != CONTROL_RELOAD_DRY_RUN)
 			apply(r, next, plan);
 		config_plan_free(plan);
 		config_unref(before);
 		config_unref(next);
 	}
-	if (how == CONTROL_RELOAD_APPLY)
+	if (how != CONTROL_RELOAD_DRY_RUN)
 		log_outcome(r, changes, errors);
 }
 

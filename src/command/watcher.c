@@ -15,8 +15,11 @@
 
 enum {
 	QUIET_MS = 200,
+	WRITING_MS = 5000, /* who writes has this long for the next bytes, or to close */
+	WRITTEN_MAX = 32,
 	RETRY_MS = 5000, /* when there was no descriptor to watch with */
-	EVENTS = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR
+	EVENTS = IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
+		 IN_ONLYDIR
 };
 
 /* Of the files themselves, or of the folders above them, of which there may be some that we cannot read. */
@@ -44,6 +47,9 @@ struct watcher {
 	struct config *config; /* NULL: nothing is watched */
 	struct watch watch;
 	struct timer quiet;
+	/* Names of files that were changed, a truncation among that, and not closed yet: half of one must not be read. */
+	char *written[WRITTEN_MAX];
+	size_t written_count;
 	struct log_repeat failures;
 };
 
@@ -129,8 +135,35 @@ static bool is_ours(const struct watch *watch, const struct inotify_event *event
 
 /* ---- events ---- */
 
+static void forget_written(struct watcher *w)
+{
+	while (w->written_count)
+		free(w->written[--w->written_count]);
+}
+
+static void note_writing(struct watcher *w, const struct inotify_event *event)
+{
+	size_t i = 0;
+
+	if (event->len == 0)
+		return;
+	while (i < w->written_count && strcmp(w->written[i], event->name) != 0)
+		i++;
+	if ((event->mask & IN_MODIFY) && i == w->written_count && i < WRITTEN_MAX)
+		w->written[w->written_count++] = mem_strdup(event->name);
+	if (!(event->mask & (IN_MODIFY | IN_CREATE)) && i < w->written_count) {
+		free(w->written[i]);
+		w->written[i] = w->written[--w->written_count];
+	}
+}
+
+static void wait_for_quiet(struct watcher *w)
+{
+	timer_start(&w->quiet, w->written_count ? WRITING_MS : QUIET_MS);
+}
+
 /* Reads all that has happened; true when some of it was about what is watched. */
-static bool read_events(struct watch *watch)
+static bool read_events(struct watcher *w, struct watch *watch)
 {
 	_Alignas(struct inotify_event) char bytes[4096];
 	bool ours = false;
@@ -140,7 +173,10 @@ static bool read_events(struct watch *watch)
 		for (ssize_t at = 0; at < n;) {
 			const struct inotify_event *event = (const void *)(bytes + at);
 
-			ours = is_ours(watch, event) || ours;
+			if (is_ours(watch, event)) {
+				ours = true;
+				note_writing(w, event);
+			}
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}
 	}
@@ -153,8 +189,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (read_events(&w->watch))
-		timer_start(&w->quiet, QUIET_MS);
+	if (read_events(w, &w->watch))
+		wait_for_quiet(w);
 }
 
 static void watch_clear(struct watch *watch)
@@ -191,6 +227,7 @@ static void on_quiet(void *arg)
 {
 	struct watcher *w = arg;
 
+	forget_written(w);
 	/* A folder may be another one by now: look anew, then tell, so that nothing falls in between. */
 	watch_clear(&w->watch);
 	start_watching(w);
@@ -212,9 +249,9 @@ void watcher_follow(struct watcher *w, struct config *config)
 	if (w->config)
 		start_watching(w);
 	/* What changed while this configuration was read is not in it. */
-	changed = (before.fd >= 0 && read_events(&before)) || changed;
+	changed = (before.fd >= 0 && read_events(w, &before)) || changed;
 	if (w->config && changed)
-		timer_start(&w->quiet, QUIET_MS);
+		wait_for_quiet(w);
 	watch_clear(&before);
 }
 
@@ -235,6 +272,7 @@ void watcher_free(struct watcher *w)
 	if (!w)
 		return;
 	timer_stop(&w->quiet);
+	forget_written(w);
 	watch_clear(&w->watch);
 	config_unref(w->config);
 	free(w);

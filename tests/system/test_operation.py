@@ -324,6 +324,10 @@ def test_watch_sees_files_that_are_written_replaced_added_and_removed(adit, sshd
     adit.config_path.write_text("nonsense")
     wait_until(lambda: status(adit)["config"]["error"], "the error")
     assert names() == ["a", "d"]
+    # As whoever writes it anew in pieces may leave it for a while.
+    adit.config_path.write_text("# in a moment\n")
+    wait_until(lambda: "all hosts and tunnels are gone" in status(adit)["config"]["error"], "the error")
+    assert names() == ["a", "d"]
     adit.configure(**top)
     wait_until(lambda: not status(adit)["config"]["error"], "the good file")
     generation = status(adit)["config"]["generation"]

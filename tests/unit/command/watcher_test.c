@@ -98,6 +98,34 @@ static void test_a_change_is_told_once_it_is_quiet(void **state)
 	assert_int_equal(changes, 1);
 }
 
+/* `generate >adit.conf` truncates it at once. */
+static void test_a_file_that_is_being_written_is_not_read(void **state)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+	char *other = str_format("%s/..data", folder);
+
+	(void)state;
+	pass(1000);
+	close(open(other, O_WRONLY | O_CREAT, 0600)); /* another change meanwhile */
+	unlink(other);
+	pass(4900);
+	assert_int_equal(changes, 0);
+	assert_int_equal(write(fd, "watch = true;\n", 14), 14);
+	pass(4900);
+	assert_int_equal(changes, 0);
+	close(fd);
+	pass(200);
+	assert_int_equal(changes, 1);
+	/* Nor is it waited for without an end. */
+	fd = open(path, O_WRONLY | O_TRUNC);
+	pass(5000);
+	assert_int_equal(changes, 2);
+	close(fd);
+	pass(200);
+	assert_int_equal(changes, 3);
+	free(other);
+}
+
 static void test_a_change_while_a_reload_reads_is_told_after_it(void **state)
 {
 	(void)state;
@@ -151,6 +179,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(
 		test_a_change_is_told_once_it_is_quiet, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_file_that_is_being_written_is_not_read, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_a_change_while_a_reload_reads_is_told_after_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
