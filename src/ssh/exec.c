@@ -21,7 +21,7 @@ struct exec {
 	struct exec_callbacks callbacks;
 	void *arg;
 	struct exec_result result;
-	bool refused; /* the exec request */
+	bool refused; /* the exec request, or it was never answered */
 };
 
 static void free_buried(void *object)
@@ -44,10 +44,15 @@ static void finish(struct exec *x, const struct err *e)
 static void on_exec_reply(void *arg, struct channel *c, bool success)
 {
 	struct exec *x = arg;
+	struct err e = ERR_INIT;
 
 	x->refused = !success;
-	if (!success && !channel_remote_closed(c))
-		channel_close(c);
+	if (success || channel_remote_closed(c))
+		return;
+	/* Nothing more is to come, and not every server closes a channel on which nothing runs. */
+	err_set(&e, ERR_PEER, "the server refused to run the command");
+	channel_give_up(c);
+	finish(x, &e);
 }
 
 static void on_open(void *arg, struct channel *c)
