@@ -32,6 +32,24 @@ enum {
 
 /* ---- the end ---- */
 
+static const char *request_name(const struct auth *auth)
+{
+	switch (auth->request) {
+	case REQUEST_NONE:
+		return "none";
+	case REQUEST_ASK:
+	case REQUEST_SIGNED:
+		return auth->current->label;
+	case REQUEST_PASSWORD:
+		return "password";
+	case REQUEST_INTERACTIVE:
+		return "keyboard-interactive";
+	case REQUEST_NO:
+		break;
+	}
+	return "nothing";
+}
+
 static const char *methods_in_words(const struct auth *auth)
 {
 	if (!auth->methods)
@@ -102,14 +120,24 @@ static void give_up(struct auth *auth)
 	finish(auth, &e);
 }
 
+/* OpenSSH answers the last of the tries that it allows, which may be the first, with DISCONNECT in place of FAILURE. */
+static bool is_refusal(const struct auth *auth, const struct err *e)
+{
+	if (!transport_closed_by_peer(auth->transport))
+		return false;
+	return auth->was_refused || (auth->request != REQUEST_NO && e->class != ERR_NETWORK);
+}
+
 void auth_transport_closed(struct auth *auth, struct err *e)
 {
 	struct err why = *e;
 	struct strbuf text = {0};
 
 	auth->is_over = true;
-	if (!auth->was_refused || !transport_closed_by_peer(auth->transport))
+	if (!is_refusal(auth, e))
 		return;
+	if (auth->request != REQUEST_NO && auth->request != REQUEST_NONE)
+		note(&auth->refused, request_name(auth));
 	describe(auth, &text);
 	err_clear(e);
 	err_set(e, ERR_LOGIN, "the server does not let %s in: %s; %s", auth->user, why.text,
@@ -283,24 +311,6 @@ static int handle_banner(struct auth *auth, struct span payload, struct err *e)
 	    auth->said_banners, LOG_LEVEL_INFO, auth->log, "banner", "text=%s", text);
 	free(text);
 	return 0;
-}
-
-static const char *request_name(const struct auth *auth)
-{
-	switch (auth->request) {
-	case REQUEST_NONE:
-		return "none";
-	case REQUEST_ASK:
-	case REQUEST_SIGNED:
-		return auth->current->label;
-	case REQUEST_PASSWORD:
-		return "password";
-	case REQUEST_INTERACTIVE:
-		return "keyboard-interactive";
-	case REQUEST_NO:
-		break;
-	}
-	return "nothing";
 }
 
 static bool request_is_key(const struct auth *auth)

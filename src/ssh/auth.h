@@ -57,7 +57,8 @@ int auth_input(struct auth *auth, struct span payload, struct err *e) MUST_CHECK
 /* The key exchange is done: from the transport's on_ready. */
 void auth_transport_ready(struct auth *auth);
 /* The transport closed before done was called: adds to the reason e what had been offered by then, and makes it ERR_LOGIN when
- * it was the server that ended a login it had refused before ("Too many authentication failures"). done is not called. */
+ * it was the server that ended a login it had refused before, or that answered a request of it with DISCONNECT ("Too many
+ * authentication failures"). done is not called. */
 void auth_transport_closed(struct auth *auth, struct err *e);
 void auth_free(struct auth *auth); /* no callback any more. NULL is legal; wipes */
 /* How long the agent was waited for until now, and is, all together. A person may have to touch a key: each request to it has a

@@ -13,9 +13,13 @@ void disconnect_write(struct wr *message, enum disconnect_code code, const char 
 }
 
 /* protocol.md 70: what passes by itself, what only a person can mend, and else the peer's displeasure. */
-static enum error_class class_of(uint32_t code)
+static enum error_class class_of(uint32_t code, enum disconnect_when when)
 {
 	switch (code) {
+	case DISCONNECT_PROTOCOL_ERROR:
+	case DISCONNECT_KEY_EXCHANGE_FAILED:
+	case DISCONNECT_HOST_KEY_NOT_VERIFIABLE:
+		return when == DISCONNECT_BEFORE_LOGIN ? ERR_LOGIN : ERR_PEER;
 	case DISCONNECT_CONNECTION_LOST:
 	case DISCONNECT_BY_APPLICATION:
 	case DISCONNECT_TOO_MANY_CONNECTIONS:
@@ -29,7 +33,7 @@ static enum error_class class_of(uint32_t code)
 	}
 }
 
-int disconnect_read(struct span message, struct err *e)
+int disconnect_read(struct span message, enum disconnect_when when, struct err *e)
 {
 	struct strbuf text = {0};
 	struct rd r;
@@ -38,9 +42,10 @@ int disconnect_read(struct span message, struct err *e)
 	rd_u8(&r);
 	uint32_t code = rd_u32(&r);
 	struct span words = rd_string(&r);
+	enum error_class class = class_of(code, when);
+
 	strbuf_add_escaped(&text, SPAN(words.p, words.n < TEXT_MAX ? words.n : TEXT_MAX));
-	err_set(e, class_of(code), "the server disconnected: \"%s\" (code %u)", strbuf_text(&text),
-	    code);
+	err_set(e, class, "the server disconnected: \"%s\" (code %u)", strbuf_text(&text), code);
 	strbuf_clear(&text);
-	return class_of(code);
+	return class;
 }

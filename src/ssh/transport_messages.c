@@ -29,7 +29,8 @@ static int handle_disconnect(struct transport *t, struct span payload, struct er
 	struct err why = ERR_INIT;
 
 	(void)e;
-	disconnect_read(payload, &why);
+	disconnect_read(
+	    payload, t->authenticated ? DISCONNECT_AFTER_LOGIN : DISCONNECT_BEFORE_LOGIN, &why);
 	t->closed_by_peer = true;
 	transport_end(t, &why, NO_GOODBYE);
 	return 0;

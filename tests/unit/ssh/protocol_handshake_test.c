@@ -414,7 +414,7 @@ static void test_under_strict_a_disconnect_is_still_understood(void **state)
 
 	start_exchange(&rig, STRICT);
 	say_packet(&rig, SPAN("\x01\0\0\0\x02\0\0\0\x02no\0\0\0\0", 15));
-	expect_closed(&rig, ERR_PEER, "\"no\" (code 2)");
+	expect_closed(&rig, ERR_LOGIN, "\"no\" (code 2)");
 }
 
 /* ---- fragments ---- */
