@@ -299,6 +299,11 @@ const char *kex_name(const struct kex *kex)
 	return kex->method ? kex->method->name : "";
 }
 
+struct span kex_peer_host_keys(const struct kex *kex)
+{
+	return kex->x.peers.lists[KEXINIT_HOST_KEY];
+}
+
 const char *kex_host_key_algorithm(const struct kex *kex)
 {
 	return kex->host_key_algorithm ? kex->host_key_algorithm : "";

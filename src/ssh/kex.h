@@ -47,7 +47,8 @@ void kex_set_peer_ident(struct kex *kex, const char *peer_ident);
 /* Begins an exchange from our side; nothing if one is running. */
 void kex_start(struct kex *kex);
 /* A message 20 to 21 or 30 to 49 from the peer, with its sequence number; borrowed. A KEXINIT from the peer begins an exchange
- * too. What the peer sent on a wrong guess (first_kex_packet_follows) is dropped. 0; ERR_PEER; or what verify_host_key() said.
+ * too. What the peer sent on a wrong guess (first_kex_packet_follows) is dropped. 0; ERR_PEER; ERR_CONFIG: no algorithm in
+ * common; or what verify_host_key() said.
  * After an error the object refuses everything. */
 int kex_input(struct kex *kex, uint32_t sequence, struct span payload, struct err *e) MUST_CHECK;
 
@@ -80,6 +81,8 @@ struct span kex_session_id(const struct kex *kex); /* of the first exchange; emp
  * come with another key. Empty before. */
 struct span kex_first_host_key(const struct kex *kex);
 struct span kex_first_signature(const struct kex *kex);
+/* The host key algorithms of the peer's KEXINIT, while its exchange runs and after it failed; empty before and afterwards. */
+struct span kex_peer_host_keys(const struct kex *kex);
 /* What was agreed on last, for the status; "" before. Static or the kex's. */
 const char *kex_name(const struct kex *kex);
 const char *kex_host_key_algorithm(const struct kex *kex);

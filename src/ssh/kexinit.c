@@ -99,7 +99,7 @@ static int nothing_in_common(
 	struct strbuf shown = {0};
 
 	strbuf_add_escaped(&shown, SPAN(theirs.p, theirs.n < SHOWN_MAX ? theirs.n : SHOWN_MAX));
-	int rc = err_set(e, ERR_PEER, "no %s%s in common: the peer has \"%s\"%s", what, direction,
+	int rc = err_set(e, ERR_CONFIG, "no %s%s in common: the peer has \"%s\"%s", what, direction,
 	    strbuf_text(&shown), theirs.n > SHOWN_MAX ? "..." : "");
 	strbuf_clear(&shown);
 	return rc;

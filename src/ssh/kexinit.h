@@ -54,7 +54,8 @@ struct kex_choice {
 	const struct mac_info *macs[2];       /* NULL where the cipher has its own */
 };
 
-/* What both agree on. ERR_PEER when there is something on which they do not: whose names peer_is has is told in the text. */
+/* What both agree on. ERR_CONFIG when there is something on which they do not, since only a person can change that: whose names
+ * peer_is has is told in the text. */
 enum kexinit_peer { KEXINIT_PEER_IS_SERVER, KEXINIT_PEER_IS_CLIENT };
 int kexinit_choose(const struct kexinit *client, const struct kexinit *server,
     enum kexinit_peer peer_is, struct kex_choice *ret_choice, struct err *e) MUST_CHECK;

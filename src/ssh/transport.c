@@ -77,6 +77,7 @@ static void say_why(struct transport *t, const struct err *e)
 		say_goodbye(t, DISCONNECT_HOST_KEY_NOT_VERIFIABLE, "host key not verified");
 		return;
 	case ERR_PEER:
+	case ERR_CONFIG: /* no algorithm in common */
 		if (in_kex)
 			say_goodbye(t, DISCONNECT_KEY_EXCHANGE_FAILED, "key exchange failed");
 		else
@@ -86,7 +87,6 @@ static void say_why(struct transport *t, const struct err *e)
 	case ERR_NETWORK:
 	case ERR_TIMEOUT:
 	case ERR_LOGIN:
-	case ERR_CONFIG:
 	case ERR_LOCAL:
 	case ERR_CANCELLED:
 		say_goodbye(t, DISCONNECT_BY_APPLICATION, "closing");
@@ -518,6 +518,11 @@ struct span transport_host_key(const struct transport *t)
 struct span transport_host_key_signature(const struct transport *t)
 {
 	return kex_first_signature(t->kex);
+}
+
+struct span transport_peer_host_keys(const struct transport *t)
+{
+	return kex_peer_host_keys(t->kex);
 }
 
 const char *transport_peer_ident(const struct transport *t)

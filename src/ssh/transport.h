@@ -89,6 +89,8 @@ struct span transport_host_key_signature(const struct transport *t);
 const char *transport_peer_ident(const struct transport *t); /* "" before it came */
 unsigned transport_peer_quirks(const struct transport *t);   /* enum ident_quirk */
 bool transport_is_ready(const struct transport *t);
+/* The host key algorithms that the server lists, from its KEXINIT until the exchange is done; else empty. */
+struct span transport_peer_host_keys(const struct transport *t);
 /* Bytes on the wire: all that were sent so far, and those of them that arrived, as far as one can tell (bev_undelivered()). */
 uint64_t transport_bytes_sent(const struct transport *t);
 uint64_t transport_bytes_delivered(const struct transport *t);

@@ -7,13 +7,13 @@
 #include "base/mem.h"
 #include "ssh/kexinit.h"
 
-/* A client that gets that KEXINIT from its server refuses, for that reason. */
+/* A client that gets that KEXINIT from its server refuses, for that reason, which only a person can change. */
 static void client_refuses(const struct offer *offer, const char *words)
 {
 	struct kex_pair p;
 
 	kex_pair_open_started(&p);
-	assert_int_equal(kex_pair_input_offer(&p, SIDE_CLIENT, 0, offer), ERR_PEER);
+	assert_int_equal(kex_pair_input_offer(&p, SIDE_CLIENT, 0, offer), ERR_CONFIG);
 	if (!strstr(p.e.text, words))
 		fail_msg("\"%s\" does not say \"%s\"", p.e.text, words);
 	/* And everything after it. */
