@@ -52,8 +52,10 @@ struct fetch {
 	struct timer deadline;
 	struct task next;
 
+	char *listed; /* what the server says it has, by its first KEXINIT; NULL: it has not said */
 	size_t found;
 	struct err problem; /* the first that was not the lack of such a key */
+	bool ended;         /* it would be met again with the next algorithm */
 };
 
 /* ---- one algorithm ---- */
@@ -83,16 +85,55 @@ static void print_key(struct fetch *f)
 	f->found++;
 }
 
+static void note_list(struct fetch *f)
+{
+	struct span list = f->transport ? transport_peer_host_keys(f->transport) : SPAN("", 0);
+
+	if (!f->listed && list.n)
+		f->listed = span_strdup(list);
+}
+
+/* A server that has not said what it has may have it. */
+static bool is_listed(const struct fetch *f, size_t index)
+{
+	struct span names = span_of(algorithms[index]), name;
+
+	if (!f->listed)
+		return true;
+	while (name_list_next(&names, &name)) {
+		char *text = span_strdup(name);
+		bool is = name_list_has(span_of(f->listed), text);
+		free(text);
+		if (is)
+			return true;
+	}
+	return false;
+}
+
+/* A server may list what it has no key for, and break off when that is asked for: its other keys are as good. */
+static void take_problem(struct fetch *f, const struct err *e)
+{
+	bool broke_off = f->listed && e->class == ERR_NETWORK;
+	/* Nothing in common: here nobody has configured what we take. */
+	enum error_class class = e->class == ERR_CONFIG ? ERR_PEER : e->class;
+
+	if (broke_off)
+		err_set(&f->problem, class, "%s: %s", algorithms[f->index], e->text);
+	else
+		err_set(&f->problem, class, "%s", e->text);
+	f->ended = !broke_off;
+}
+
 /* This algorithm is done with; the next one begins from the loop. */
 static void finish(struct fetch *f, const struct err *e)
 {
 	bool seen = f->policy && hostkey_policy_seen(f->policy).n > 0;
 
+	note_list(f);
 	if (seen)
 		print_key(f);
-	else if (e->class != ERR_PEER || !f->transport ||
-		 *transport_peer_ident(f->transport) == '\0')
-		err_set(&f->problem, e->class, "%s", e->text);
+	else if (is_listed(f, f->index))
+		take_problem(f, e);
 	timer_stop(&f->deadline);
 	f->index++;
 	task_schedule(&f->next);
@@ -246,8 +287,9 @@ static void next(void *arg)
 	struct fetch *f = arg;
 
 	drop(f);
-	/* What cannot be reached for one key is not reached for another. */
-	if (f->index == ARRAY_LEN(algorithms) || err_is_set(&f->problem))
+	while (f->index < ARRAY_LEN(algorithms) && !is_listed(f, f->index))
+		f->index++;
+	if (f->index == ARRAY_LEN(algorithms) || f->ended)
 		loop_stop(f->loop);
 	else if (f->via)
 		connect_through_jump(f);
@@ -293,7 +335,8 @@ static int fetch_all(struct fetch *f)
 	if (f->found == 0)
 		err_set(&f->problem, ERR_PEER, "%s:%u has no host key of a type that adit knows",
 		    f->address, f->port);
-	return err_is_set(&f->problem) ? command_fail(&f->problem) : EXIT_DONE;
+	int code = err_is_set(&f->problem) ? command_fail(&f->problem) : EXIT_DONE;
+	return f->found ? EXIT_DONE : code;
 }
 
 /* ---- the command line ---- */
@@ -354,6 +397,7 @@ static int host_key(const struct command *command, int argc, char **argv)
 		code = fetch_all(&f);
 	else
 		code = command_usage_error(command, "\"%s\" is no HOST[:PORT]", argv[optind]);
+	free(f.listed);
 	free(f.address);
 	config_unref(f.config);
 	return code;

@@ -70,10 +70,11 @@ class Listener:
         self.sock.close()
 
 
-def kexinit():
-    """One with lists of nothing that anybody has."""
-    payload = bytes([20]) + os.urandom(16) + struct.pack(">I", 4) + b"none"
-    payload += b"".join(struct.pack(">I", 4) + b"none" for _ in range(7)) + struct.pack(">I", 0) * 2 + bytes(5)
+def kexinit(host_keys=b"none"):
+    """One with lists of nothing that anybody has, but for those host keys."""
+    lists = [b"none", host_keys] + [b"none"] * 6
+    payload = bytes([20]) + os.urandom(16) + b"".join(struct.pack(">I", len(names)) + names for names in lists)
+    payload += struct.pack(">I", 0) * 2 + bytes(5)
     padding = 8 - (len(payload) + 5) % 8
     padding += 8 if padding < 4 else 0
     return struct.pack(">IB", len(payload) + padding + 1, padding) + payload + bytes(padding)

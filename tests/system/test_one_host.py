@@ -1,14 +1,17 @@
 """adit exec, adit host-key and adit import: one host, no daemon."""
 
+import contextlib
 import hashlib
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
+from lib import kexinit
 from lib.process import Process, free_port, listens, need, wait_until
 from lib.targets import echo, exchange, pattern
 
@@ -226,6 +229,53 @@ def test_a_channel_that_does_not_open_ends_in_time(adit, sshd, tunnels):
                                         "connect_timeout": 0.2}}, tunnels={})
         done = adit.run("host-key", "-c", adit.config_path, "inner")
     assert done.returncode == 75 and "jump host outer did not connect" in done.stderr, done.stderr
+
+
+class Fails:
+    """A server whose key exchange comes to nothing, counting who tries."""
+
+    def __init__(self, answer):
+        self.answer, self.tries = answer, 0
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.sock.accept()
+                self.tries += 1
+                with client, contextlib.suppress(OSError):
+                    client.sendall(b"SSH-2.0-fails\r\n" + self.answer)
+                    while client.recv(65536):
+                        pass
+
+
+@pytest.mark.parametrize("answer, words", [
+    (kexinit.kexinit(b"ssh-ed25519,ssh-rsa"), "no key exchange in common"),
+    (kexinit.kexinit(b"rsa-sha2-512"), "no key exchange in common"),
+    (bytes(64), "packet's length")], ids=["kex", "kex, one type", "no packet"])
+def test_a_key_exchange_that_fails_is_said_and_not_tried_with_every_type(adit, answer, words):
+    server = Fails(answer)
+    done = adit.run("host-key", f"127.0.0.1:{server.port}")
+    server.sock.close()
+    assert done.returncode == 69 and words in done.stderr, done.stderr
+    assert server.tries <= 2
+
+
+def test_a_type_that_is_listed_and_not_there_is_a_note(adit, dropbear):
+    """dropbear lists RSA without having a key of it, and breaks off when it is asked for."""
+    server = dropbear()
+    done = adit.run("host-key", f"127.0.0.1:{server.port}")
+    assert done.returncode == 0 and "ssh-ed25519" in done.stdout, done.stderr
+
+
+def test_a_server_without_a_type_that_adit_knows_is_asked_once(adit):
+    server = Fails(kexinit.kexinit(b"ssh-dss"))
+    done = adit.run("host-key", f"127.0.0.1:{server.port}")
+    server.sock.close()
+    assert done.returncode == 69 and "no host key of a type" in done.stderr, done.stderr
+    assert server.tries == 1
 
 
 def test_a_host_that_is_not_there_is_69(adit):
