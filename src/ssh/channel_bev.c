@@ -345,7 +345,8 @@ struct channel_bev *channel_bev_make(struct channel *c)
 	bev_reports_init(&b->reports, b->loop, b->bev);
 	task_init(&b->carry_on, b->loop, carry_on, b);
 	if (c->output) {
-		evbuffer_add_buffer(bufferevent_get_output(b->bev), c->output);
+		if (evbuffer_add_buffer(bufferevent_get_output(b->bev), c->output) < 0)
+			abort(); /* out of memory */
 		evbuffer_free(c->output);
 		c->output = NULL;
 	}

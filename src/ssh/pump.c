@@ -191,11 +191,16 @@ static size_t peek(struct evbuffer *output, size_t limit, struct iovec *pieces, 
 	return n;
 }
 
-static void drain(struct evbuffer *output, size_t n)
+static void drain(const struct channel *c, struct evbuffer *output, size_t n)
 {
-	evbuffer_unfreeze(output, 1);
+	bool is_frozen =
+	    c->bev && !c->extended; /* a bufferevent's, so that nobody else drains it */
+
+	if (is_frozen)
+		evbuffer_unfreeze(output, 1);
 	evbuffer_drain(output, n);
-	evbuffer_freeze(output, 1);
+	if (is_frozen)
+		evbuffer_freeze(output, 1);
 }
 
 /* CHANNEL_DATA or CHANNEL_EXTENDED_DATA (RFC 4254 §5.2), straight from the chains of the output. */
@@ -217,7 +222,7 @@ static size_t send_data(struct channel *c)
 	put_u32(head + head_length - 4, (uint32_t)n); /* data */
 	pieces[0] = (struct iovec){.iov_base = head, .iov_len = head_length};
 	transport_send(c->session->transport, pieces, count + 1);
-	drain(output, n);
+	drain(c, output, n);
 	c->remote_window -= (uint32_t)n;
 	c->bytes_out += n;
 	c->last_data = transport_bytes_sent(c->session->transport);

@@ -497,6 +497,23 @@ static void test_data_that_came_before_anybody_asked_is_there(void **state)
 	rig_free(rig);
 }
 
+static void test_what_was_left_to_send_when_somebody_asked_is_sent(void **state)
+{
+	struct rig *rig = rig_new();
+	struct watched w;
+
+	(void)state;
+	rig_open_with(rig, &w, 5, RIG_PACKET);
+	channel_send(w.channel, span_of("first, second"));
+	rig_expect(rig, "bus", SSH_MSG_CHANNEL_DATA, 100, "first");
+	struct bufferevent *bev = channel_bev(w.channel);
+	assert_int_equal(evbuffer_get_length(bufferevent_get_output(bev)), 8);
+	rig_feed(rig, "buu", SSH_MSG_CHANNEL_WINDOW_ADJUST, 0, 100);
+	rig_expect(rig, "bus", SSH_MSG_CHANNEL_DATA, 100, ", second");
+	bev_free(bev);
+	rig_free(rig);
+}
+
 static void test_a_transport_in_a_channel_gets_its_last_words_out(void **state)
 {
 	struct opened_bev *o = opened_bev_new();
@@ -662,6 +679,8 @@ int main(void)
 	    cmocka_unit_test(test_a_bufferevent_outlives_its_session),
 	    cmocka_unit_test(test_after_freeing_no_callback_of_the_channel_comes),
 	    cmocka_unit_test(test_data_that_came_before_anybody_asked_is_there),
+	    cmocka_unit_test(test_what_was_left_to_send_when_somebody_asked_is_sent),
+	    cmocka_unit_test(test_what_was_left_to_send_when_somebody_asked_is_sent),
 	    cmocka_unit_test(test_a_transport_in_a_channel_gets_its_last_words_out),
 	    cmocka_unit_test(test_what_is_written_after_session_close_does_not_hold_it_up),
 	    cmocka_unit_test(test_session_close_is_a_reset_for_both_ends),
