@@ -141,7 +141,9 @@ static void begin_client(struct kex *kex)
 
 int kex_on_gex_group(struct kex *kex, struct rd *r, struct err *e)
 {
-	struct agreement_group group = {.prime = rd_mpint(r), .generator = rd_mpint(r)};
+	struct span prime = rd_mpint(r);
+	struct span generator = rd_mpint(r);
+	struct agreement_group group = {.prime = prime, .generator = generator};
 
 	if (rd_end(r) < 0)
 		return err_set(e, ERR_PEER, "a malformed KEX_DH_GEX_GROUP");
