@@ -17,6 +17,7 @@
 #include "command/load.h"
 #include "ssh/agent_forward.h"
 #include "ssh/exec.h"
+#include "tunnel/login.h"
 #include "tunnel/visit.h"
 
 enum {
@@ -222,24 +223,20 @@ static int signal_number(const char *name)
 	return UNKNOWN_SIGNAL;
 }
 
-static int code_of(const struct exec_result *result, struct err *e)
+static int code_of(const struct exec_result *result)
 {
-	if (result->exited)
-		return result->status <= 255 ? (int)result->status : 255;
-	if (*result->signal)
+	if (!result->exited)
 		return 128 + signal_number(result->signal);
-	err_set(e, ERR_PEER, "the server did not say how the command ended");
-	return command_fail(e);
+	return result->status <= 255 ? (int)result->status : 255;
 }
 
 static void on_exit_of_command(void *arg, const struct exec_result *result, const struct err *e)
 {
 	struct run *run = arg;
-	struct err none = ERR_INIT;
 
 	/* Unless its output had nowhere to go: that is how it ended then. */
 	if (!run->ended)
-		run->code = e && err_is_set(e) ? command_fail(e) : code_of(result, &none);
+		run->code = e && err_is_set(e) ? command_fail(e) : code_of(result);
 	run->ended = true;
 	exec_free(run->exec);
 	run->exec = NULL;
@@ -256,10 +253,9 @@ static void on_up(void *arg, struct session *s)
 	    .on_exit = on_exit_of_command};
 	struct run *run = arg;
 	struct err e = ERR_INIT;
-	const char *agent =
-	    run->host->agent == CONFIG_AGENT_PATH ? run->host->agent_path : getenv("SSH_AUTH_SOCK");
+	const char *agent = login_agent_path(run->host);
 
-	if (run->host->forward_agent && run->host->agent != CONFIG_AGENT_NONE && agent && *agent)
+	if (run->host->forward_agent && agent)
 		agent_forward_start(s, agent);
 	run->exec = session_exec(s, run->command, &callbacks, run, &e);
 	if (!run->exec) {
@@ -356,7 +352,6 @@ static int exec_command(const struct command *command, int argc, char **argv)
 		return EXIT_CONFIG;
 	load_print_warnings(config);
 	const struct config_host *host = config_find_host(config, argv[optind]);
-	code = EXIT_CONFIG;
 	if (host) {
 		char *line = join(argc - first, argv + first);
 

@@ -20,6 +20,7 @@
 #include "ssh/hostkey.h"
 #include "ssh/known_hosts.h"
 #include "ssh/transport.h"
+#include "tunnel/login.h"
 #include "tunnel/visit.h"
 
 /* One for each type of key: both names of RSA's signatures stand for the same key. */
@@ -370,8 +371,8 @@ static bool aim(struct fetch *f, const char *target)
 		return aim_at_address(f, target);
 	f->address = mem_strdup(host->address);
 	f->port = host->port;
-	f->name = host->host_key_alias ? host->host_key_alias : f->address;
-	f->name_port = host->host_key_alias ? 22 : host->port;
+	f->name = login_host_key_name(host);
+	f->name_port = login_host_key_port(host);
 	f->bind_address = host->bind_address;
 	f->timeout_ms = host->connect_timeout_ms;
 	f->via = host->via ? config_find_host(f->config, host->via) : NULL;

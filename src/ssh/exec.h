@@ -22,8 +22,8 @@ struct exec_callbacks {
 	size_t (*on_stderr)(void *arg, struct span data);
 	/* stdin may be written again. */
 	void (*on_writable)(void *arg);
-	/* The last call. e is set when the command was refused, or the connection was lost before all output had come: then result
-	 * may say how the command ended all the same. */
+	/* The last call. Without an error, result says how the command ended: by a status or a signal. e is set when the command
+	 * was refused, or the connection was lost before all output had come: then result may say it all the same. */
 	void (*on_exit)(void *arg, const struct exec_result *result, const struct err *e);
 };
 

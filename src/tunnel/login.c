@@ -20,7 +20,7 @@ static char *join(const struct config_strings *list)
 	return strbuf_take(&b);
 }
 
-static const char *agent_path(const struct config_host *host)
+const char *login_agent_path(const struct config_host *host)
 {
 	switch (host->agent) {
 	case CONFIG_AGENT_NONE:
@@ -36,13 +36,23 @@ static const char *agent_path(const struct config_host *host)
 	return NULL;
 }
 
+const char *login_host_key_name(const struct config_host *host)
+{
+	return host->host_key_alias ? host->host_key_alias : host->address;
+}
+
+uint16_t login_host_key_port(const struct config_host *host)
+{
+	return host->host_key_alias ? 22 : host->port;
+}
+
 static struct hostkey_policy *make_policy(
     const struct config_host *host, const struct log_context *log, struct err *e)
 {
 	struct hostkey_options options = {
 	    .log = log,
-	    .name = host->host_key_alias ? host->host_key_alias : host->address,
-	    .port = host->host_key_alias ? 22 : host->port,
+	    .name = login_host_key_name(host),
+	    .port = login_host_key_port(host),
 	    .address = host->address,
 	    .check = host->host_key_check == CONFIG_CHECK_ACCEPT_NEW ? HOSTKEY_ACCEPT_NEW
 								     : HOSTKEY_STRICT,
@@ -60,8 +70,7 @@ static struct hostkey_policy *make_policy(
 static int prepare_auth(const struct config_host *host, struct keyring *keyring,
     const struct log_context *log, struct login *login, struct auth_options *auth, struct err *e)
 {
-	if (agent_path(host))
-		login->agent_path = mem_strdup(agent_path(host));
+	login->agent_path = mem_strdup(login_agent_path(host));
 	*auth = (struct auth_options){.log = log,
 	    .user = host->user,
 	    .agent_path = login->agent_path,

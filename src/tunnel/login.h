@@ -34,4 +34,10 @@ void login_clear(struct login *login);
 /* For options that were prepared and not handed to client_new(). */
 void login_discard_options(struct client_options *options);
 
+/* The socket of the agent that the host's login may use, by now; NULL: none. Borrowed, until the environment changes. */
+const char *login_agent_path(const struct config_host *host);
+/* What the host's key is known by: its alias, as it is, or its address and port. Borrowed. */
+const char *login_host_key_name(const struct config_host *host);
+uint16_t login_host_key_port(const struct config_host *host);
+
 #endif
