@@ -149,6 +149,11 @@ void *map_get(const struct map *m, const char *key)
 	return get(m, key, strlen(key));
 }
 
+void *map_get_span(const struct map *m, struct span key)
+{
+	return get(m, key.p, key.n);
+}
+
 void *map_put_u32(struct map *m, uint32_t key, void *value)
 {
 	return put(m, &key, sizeof(key), value);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/wire.h"
+
 struct map;
 
 struct map *map_new(void);
@@ -18,6 +20,7 @@ size_t map_count(const struct map *m);
 void *map_put(struct map *m, const char *key, void *value);
 void *map_remove(struct map *m, const char *key);
 void *map_get(const struct map *m, const char *key);
+void *map_get_span(const struct map *m, struct span key); /* of bytes that may be no text */
 
 void *map_put_u32(struct map *m, uint32_t key, void *value);
 void *map_remove_u32(struct map *m, uint32_t key);

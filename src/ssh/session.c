@@ -349,16 +349,6 @@ struct session_open_registration session_on_open_channel(
 	return previous;
 }
 
-static struct session_open_registration *opener_of(const struct session *s, struct span type)
-{
-	char name[TYPE_MAX];
-
-	if (type.n >= sizeof(name) || !span_is_text(type))
-		return NULL;
-	snprintf(name, sizeof(name), "%.*s", (int)type.n, (const char *)type.p);
-	return map_get(s->openers, name);
-}
-
 /* Refuses without making a channel first. */
 static int refuse(struct session *s, uint32_t remote_id, enum channel_open_failure code,
     struct span text, struct err *e)
@@ -402,7 +392,7 @@ static int on_channel_open(struct session *s, struct rd *r, struct err *e)
 	if (maximum_packet == 0)
 		return err_set(e, ERR_PEER, "a CHANNEL_OPEN with a maximum packet of 0");
 
-	struct session_open_registration *opener = opener_of(s, type);
+	struct session_open_registration *opener = map_get_span(s->openers, type);
 
 	if (!opener)
 		return refuse_unknown(s, remote_id, type, e);

@@ -13,7 +13,7 @@
 #include "ssh/ident.h"
 
 /* What a peer that asks and does not listen can make us keep, of messages and tickets. */
-enum { KEPT_FOR_PEER_MAX = 512 * 1024, NAME_MAX_BYTES = 256 };
+enum { KEPT_FOR_PEER_MAX = 512 * 1024 };
 
 struct request {
 	struct list node;
@@ -234,16 +234,6 @@ struct session_request_registration session_on_global_request(
 	return previous;
 }
 
-static struct session_request_registration *handler_for(const struct session *s, struct span type)
-{
-	char name[NAME_MAX_BYTES];
-
-	if (type.n >= sizeof(name) || !span_is_text(type))
-		return NULL;
-	snprintf(name, sizeof(name), "%.*s", (int)type.n, (const char *)type.p);
-	return map_get(s->handlers, name);
-}
-
 static void answer(
     struct session_request_ticket *ticket, enum session_answer how, struct span reply)
 {
@@ -281,7 +271,7 @@ int requests_on_global_request(struct session *s, struct rd *r, struct err *e)
 	if (!rd_ok(r))
 		return err_set(e, ERR_PEER, "a GLOBAL_REQUEST that is cut short");
 
-	struct session_request_registration *registration = handler_for(s, type);
+	struct session_request_registration *registration = map_get_span(s->handlers, type);
 
 	if (!registration && !want_reply)
 		return 0;

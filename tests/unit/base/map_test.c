@@ -22,6 +22,9 @@ static void test_a_value_is_found_by_its_key(void **state)
 	assert_ptr_equal(map_get(m, "a"), &values[1]);
 	assert_ptr_equal(map_get(m, ""), &values[2]);
 	assert_null(map_get(m, "A"));
+	assert_ptr_equal(map_get_span(m, SPAN("abc", 1)), &values[1]);
+	assert_ptr_equal(map_get_span(m, SPAN("abc", 0)), &values[2]);
+	assert_null(map_get_span(m, SPAN("a", 2)));
 	assert_int_equal(map_count(m), 2);
 	map_free(m);
 }
