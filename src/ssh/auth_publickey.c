@@ -11,16 +11,20 @@ static bool is_hostbound(const struct auth *auth)
 	return transport_peer_has_extension(auth->transport, "publickey-hostbound@openssh.com");
 }
 
+/* As the server is shown it. */
+static const char *current_algorithm(const struct auth *auth)
+{
+	return auth->current->kind == AUTH_KEY_CERTIFICATE ? cert_algorithm_for(auth->algorithm)
+							   : auth->algorithm;
+}
+
 static void write_publickey(const struct auth *auth, struct wr *w, bool has_signature)
 {
-	const char *algorithm = auth->current->kind == AUTH_KEY_CERTIFICATE
-				    ? cert_algorithm_for(auth->algorithm)
-				    : auth->algorithm;
 	bool hostbound = is_hostbound(auth);
 
 	auth_begin_request(auth, w, hostbound ? METHOD_HOSTBOUND : METHOD_PUBLICKEY);
 	wr_bool(w, has_signature);
-	wr_cstring(w, algorithm);
+	wr_cstring(w, current_algorithm(auth));
 	wr_string(w, auth->current->blob);
 	if (hostbound)
 		wr_string(w, transport_host_key(auth->transport));
@@ -134,7 +138,6 @@ bool auth_try_publickey(struct auth *auth)
 /* The server must have meant the key that we asked about: we are to sign with it (RFC 4252 §7). */
 int auth_handle_pk_ok(struct auth *auth, struct span payload, struct err *e)
 {
-	struct wr expected = WR_INIT;
 	struct rd r;
 
 	rd_init(&r, payload);
@@ -143,13 +146,7 @@ int auth_handle_pk_ok(struct auth *auth, struct span payload, struct err *e)
 	struct span blob = rd_string(&r);
 	if (rd_end(&r) < 0)
 		return auth_malformed(e, "USERAUTH_PK_OK");
-	wr_cstring(&expected, auth->current->kind == AUTH_KEY_CERTIFICATE
-				  ? cert_algorithm_for(auth->algorithm)
-				  : auth->algorithm);
-	bool same = span_equal(SPAN(expected.p + 4, expected.n - 4), algorithm) &&
-		    span_equal(blob, auth->current->blob);
-	wr_clear(&expected);
-	if (!same)
+	if (!span_is(algorithm, current_algorithm(auth)) || !span_equal(blob, auth->current->blob))
 		return err_set(e, ERR_PEER, "the server accepted a key that was not offered");
 	auth->request = REQUEST_NO;
 	sign(auth);
