@@ -292,6 +292,24 @@ int cert_plain_blob(struct span blob, struct wr *out, struct err *e)
 	return rd_ok(&r) ? 0 : malformed(e);
 }
 
+int cert_plain_blob_of_line(struct span text, struct wr *ret_blob, struct err *e)
+{
+	struct key_line line;
+	struct wr plain = WR_INIT;
+
+	if (!key_line_parse(text, &line))
+		return err_set(e, ERR_CONFIG, "no public key");
+	if (!cert_blob_is_cert(wr_span(&line.blob))) {
+		*ret_blob = line.blob;
+		return 0;
+	}
+	int rc = cert_plain_blob(wr_span(&line.blob), &plain, e);
+	key_line_clear(&line);
+	if (rc == 0)
+		*ret_blob = plain;
+	return rc;
+}
+
 static struct cert *parse_file(struct span text, struct err *e)
 {
 	struct key_line line;

@@ -21,6 +21,9 @@ bool cert_blob_is_cert(struct span blob);
 /* Appends the blob of the key that a certificate's blob is about, whoever signed it and how: for lists of what is not trusted.
  * 0 or ERR_PEER. */
 int cert_plain_blob(struct span blob, struct wr *out, struct err *e) MUST_CHECK;
+/* For such a list, the plain blob of a line's key: who names a certificate means its key, which might be shown without it. 0 and
+ * ret_blob (gives), or e: ERR_CONFIG when the line has no public key, ERR_PEER. */
+int cert_plain_blob_of_line(struct span line, struct wr *ret_blob, struct err *e) MUST_CHECK;
 
 const struct key *cert_key(const struct cert *cert); /* what is certified */
 struct span cert_blob(const struct cert *cert);

@@ -172,11 +172,8 @@ char *known_hosts_name(const char *name, uint16_t port)
 char *known_hosts_line(const char *name, uint16_t port, struct span key_blob)
 {
 	char *full_name = known_hosts_name(name, port);
-	char *base64 = str_base64(key_blob, BASE64_PADDED);
-	struct span type = key_blob_type(key_blob);
-	char *line = str_format("%s %.*s %s", full_name, (int)type.n, (const char *)type.p, base64);
+	char *line = known_hosts_line_text(full_name, key_blob);
 
 	free(full_name);
-	free(base64);
 	return line;
 }

@@ -114,17 +114,23 @@ static bool parse_marker(struct span word, enum known_hosts_marker *ret_marker)
 static bool parse_key(struct span text, enum known_hosts_marker marker, struct wr *ret_blob)
 {
 	struct key_line key;
-	struct wr plain = WR_INIT;
 
+	if (marker == KNOWN_HOSTS_REVOKED)
+		return cert_plain_blob_of_line(text, ret_blob, NULL) == 0;
 	if (!key_line_parse(text, &key))
 		return false;
 	*ret_blob = key.blob;
-	if (marker != KNOWN_HOSTS_REVOKED || !cert_blob_is_cert(wr_span(&key.blob)))
-		return true;
-	bool good = cert_plain_blob(wr_span(&key.blob), &plain, NULL) == 0;
-	key_line_clear(&key);
-	*ret_blob = plain;
-	return good;
+	return true;
+}
+
+char *known_hosts_line_text(const char *full_name, struct span key_blob)
+{
+	char *base64 = str_base64(key_blob, BASE64_PADDED);
+	struct span type = key_blob_type(key_blob);
+	char *line = str_format("%s %.*s %s", full_name, (int)type.n, (const char *)type.p, base64);
+
+	free(base64);
+	return line;
 }
 
 enum known_hosts_line_kind known_hosts_line_parse(

@@ -28,6 +28,8 @@ void known_hosts_line_clear(struct known_hosts_line *line);
 /* full_name is known_hosts_name()'s. */
 bool known_hosts_line_matches(const struct known_hosts_line *line, const char *full_name);
 bool known_hosts_line_has_one_name(const struct known_hosts_line *line);
+/* "name ssh-ed25519 AAAA...", the name as it is to stand there; gives. */
+char *known_hosts_line_text(const char *full_name, struct span key_blob);
 /* "|1|salt|hash" with a new salt; gives. */
 char *known_hosts_hash_name(const char *full_name);
 

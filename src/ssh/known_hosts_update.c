@@ -109,18 +109,15 @@ static void copy_lines(struct rewrite *rewrite, struct span text)
 static void append_keys(struct rewrite *rewrite)
 {
 	for (size_t i = 0; i < rewrite->change->add_count; i++) {
-		struct span blob = rewrite->change->add[i], type = key_blob_type(blob);
 		if (rewrite->is_there[i])
 			continue;
 		char *name = rewrite->last_is_hashed ? known_hosts_hash_name(rewrite->full_name)
 						     : mem_strdup(rewrite->full_name);
-		char *base64 = str_base64(blob, BASE64_PADDED);
-		char *line =
-		    str_format("%s %.*s %s\n", name, (int)type.n, (const char *)type.p, base64);
+		char *line = known_hosts_line_text(name, rewrite->change->add[i]);
 		wr_bytes(&rewrite->text, line, strlen(line));
+		wr_u8(&rewrite->text, '\n');
 		rewrite->changed = true;
 		free(line);
-		free(base64);
 		free(name);
 	}
 }

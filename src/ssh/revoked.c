@@ -24,26 +24,11 @@ struct revoked {
 
 enum line_kind { LINE_KEY, LINE_NOTHING, LINE_BAD };
 
-/* The plain key of a line: who lists a certificate means its key, which might be shown without it. */
 static enum line_kind parse_line(struct span text, struct wr *ret_blob, struct err *e)
 {
-	struct key_line line;
-	struct wr plain = WR_INIT;
-
 	if (text_line_is_nothing(text))
 		return LINE_NOTHING;
-	if (!key_line_parse(text, &line)) {
-		err_set(e, ERR_CONFIG, "no public key");
-		return LINE_BAD;
-	}
-	if (!cert_blob_is_cert(wr_span(&line.blob))) {
-		*ret_blob = line.blob;
-		return LINE_KEY;
-	}
-	int rc = cert_plain_blob(wr_span(&line.blob), &plain, e);
-	key_line_clear(&line);
-	*ret_blob = plain;
-	return rc == 0 ? LINE_KEY : LINE_BAD;
+	return cert_plain_blob_of_line(text, ret_blob, e) == 0 ? LINE_KEY : LINE_BAD;
 }
 
 static int check_list(struct span text, struct err *e)
