@@ -21,6 +21,13 @@ bool span_is(struct span s, const char *text)
 	return span_equal(s, span_of(text));
 }
 
+bool span_begins_with(struct span s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.n >= n && span_is(SPAN(s.p, n), prefix);
+}
+
 char *span_strdup(struct span s)
 {
 	return s.n ? mem_strndup((const char *)s.p, s.n) : mem_strdup("");

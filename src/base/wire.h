@@ -24,6 +24,7 @@ struct span {
 struct span span_of(const char *text);
 bool span_equal(struct span a, struct span b);
 bool span_is(struct span s, const char *text);
+bool span_begins_with(struct span s, const char *prefix);
 /* Where in list it is; count: nowhere. */
 size_t span_find(struct span s, const struct span *list, size_t count);
 bool span_is_among(struct span s, const struct span *list, size_t count);

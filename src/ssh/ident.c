@@ -18,13 +18,6 @@ const char *ident_ours(void)
 
 /* ---- reading ---- */
 
-static bool begins_with(struct span s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return s.n >= n && memcmp(s.p, prefix, n) == 0;
-}
-
 /* Quotes at most the first 80 bytes of what the peer said. */
 static int refuse(struct err *e, const char *why, struct span said)
 {
@@ -40,7 +33,7 @@ static int refuse(struct err *e, const char *why, struct span said)
  * binary protocols in general. */
 static int check_start(struct span start, struct err *e)
 {
-	if (begins_with(start, "\x15\x03") || begins_with(start, "\x16\x03"))
+	if (span_begins_with(start, "\x15\x03") || span_begins_with(start, "\x16\x03"))
 		return refuse(e, "not an SSH server but one for TLS", start);
 	if (start.n && memchr(start.p, 0, start.n))
 		return refuse(e, "not an SSH server", start);
@@ -54,7 +47,7 @@ static int check_ident(struct span line, struct err *e)
 	if (!span_is_text(line))
 		return refuse(e, "the identification has control characters", line);
 	/* 1.99: speaks 1 as well (RFC 4253 §5.1) */
-	if (!begins_with(line, "SSH-2.0-") && !begins_with(line, "SSH-1.99-"))
+	if (!span_begins_with(line, "SSH-2.0-") && !span_begins_with(line, "SSH-1.99-"))
 		return refuse(e, "not protocol version 2.0", line);
 	return 0;
 }
@@ -62,7 +55,7 @@ static int check_ident(struct span line, struct err *e)
 /* A line before the identification: text for people, unless it shows what the peer is instead. */
 static int other_line(struct ident_reader *r, struct span line, struct err *e)
 {
-	if (begins_with(line, "HTTP/"))
+	if (span_begins_with(line, "HTTP/"))
 		return refuse(e, "not an SSH server but one for HTTP", line);
 	if (++r->lines > IDENT_LINES_MAX)
 		return refuse(e, "no identification in many lines", line);
@@ -100,7 +93,7 @@ int ident_read(struct ident_reader *r, struct evbuffer *in, char **ret_ident, st
 	int rc;
 
 	while ((rc = next_line(in, bytes, &line, e)) == 1) {
-		if (begins_with(line, "SSH-")) {
+		if (span_begins_with(line, "SSH-")) {
 			rc = check_ident(line, e);
 			if (rc < 0)
 				return rc;

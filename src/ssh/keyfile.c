@@ -23,13 +23,6 @@ void keyfile_needs_passphrase(struct err *e)
 
 /* ---- what a text is that is no key ---- */
 
-static bool begins_with(struct span text, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return text.n >= n && memcmp(text.p, prefix, n) == 0;
-}
-
 static const struct no_key {
 	const char *begin;
 	const char *words;
@@ -51,7 +44,7 @@ static const struct no_key {
 static const struct no_key *find_no_key(struct span text)
 {
 	for (size_t i = 0; i < ARRAY_LEN(no_keys); i++)
-		if (begins_with(text, no_keys[i].begin))
+		if (span_begins_with(text, no_keys[i].begin))
 			return &no_keys[i];
 	return NULL;
 }
@@ -85,7 +78,7 @@ static struct span from_begin_line(struct span text)
 	while (rest.n) {
 		struct span here = rest;
 		text_next_line(&rest, &line);
-		if (begins_with(here, "-----BEGIN "))
+		if (span_begins_with(here, "-----BEGIN "))
 			return here;
 	}
 	return text;
@@ -99,7 +92,7 @@ static enum private_block find_private_block(struct span text)
 	struct span line;
 
 	while (text_next_line(&text, &line)) {
-		char *label = begins_with(line, "-----BEGIN ") ? span_strdup(line) : NULL;
+		char *label = span_begins_with(line, "-----BEGIN ") ? span_strdup(line) : NULL;
 		bool is_private = label && strstr(label, "PRIVATE KEY-----");
 		bool is_dsa = label && strstr(label, "DSA ");
 		free(label);
@@ -117,7 +110,7 @@ struct key *keyfile_parse(struct span text, const char *name, const struct secre
 	char *comment = NULL;
 	struct key *key = NULL;
 
-	if (begins_with(from, KEYFILE_OPENSSH_BEGIN))
+	if (span_begins_with(from, KEYFILE_OPENSSH_BEGIN))
 		key = keyfile_parse_openssh(from, passphrase, &comment, &reason);
 	else if (find_private_block(from) == PRIVATE_BLOCK)
 		key = keyfile_parse_pem(from, passphrase, &reason);
@@ -184,7 +177,7 @@ static struct key *find_public(struct span text)
 	struct span from = from_begin_line(text);
 	struct key_line line;
 
-	if (begins_with(from, KEYFILE_OPENSSH_BEGIN))
+	if (span_begins_with(from, KEYFILE_OPENSSH_BEGIN))
 		return keyfile_parse_openssh_public(from);
 	if (!key_line_parse_file(from, &line))
 		return NULL;

@@ -298,6 +298,10 @@ static void test_spans_compare_by_content(void **state)
 	assert_false(span_is_among(SPAN_LITERAL("ab"), list, 1));
 	assert_true(span_equal((struct span){NULL, 0}, SPAN_LITERAL("")));
 	assert_false(span_is(SPAN_LITERAL("a\0"), "a"));
+	assert_true(span_begins_with(SPAN_LITERAL("ab\0"), "ab"));
+	assert_true(span_begins_with(SPAN(NULL, 0), ""));
+	assert_false(span_begins_with(SPAN_LITERAL("a"), "ab"));
+	assert_false(span_begins_with(SPAN_LITERAL("ba"), "a"));
 	assert_true(span_is_text(SPAN_LITERAL("plain \xc3\xa9")));
 	assert_false(span_is_text(SPAN_LITERAL("a\0")));
 	assert_false(span_is_text(SPAN_LITERAL("a\n")));
