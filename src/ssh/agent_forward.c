@@ -57,7 +57,6 @@ static void on_relay_end(void *arg, enum relay_end end, int error)
 
 static void refuse(struct stream *stream)
 {
-	(void)channel_set_callbacks(stream->pending, NULL, NULL);
 	/* The server need not know more of us than that. */
 	channel_refuse(stream->pending, OPEN_CONNECT_FAILED, "the agent does not answer");
 	stream_free(stream);

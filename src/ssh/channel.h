@@ -93,6 +93,7 @@ void channel_get_windows(const struct channel *c, struct channel_windows *ret);
 
 /* ---- answering the peer's OPEN ---- */
 void channel_accept(struct channel *c, const struct channel_callbacks *callbacks, void *arg);
+/* No callback comes any more. */
 void channel_refuse(struct channel *c, enum channel_open_failure code, const char *text);
 
 /* ---- sending ---- */
