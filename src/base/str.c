@@ -123,15 +123,24 @@ static size_t utf8_length(const uint8_t *p, size_t n)
 	return length;
 }
 
-/* U+0080 to U+009F move a terminal as escape sequences do; U+202A.. and U+2066.. turn the order of text. */
+/* U+0080 to U+009F move a terminal as escape sequences do; U+2028 and U+2029 begin a line in some readers; U+202A.. and U+2066.. turn the
+ * order of text. */
 static bool utf8_moves_terminal(const uint8_t *p, size_t length)
 {
 	if (length == 2)
 		return p[0] == 0xc2 && p[1] < 0xa0;
 	if (length == 3 && p[0] == 0xe2)
-		return (p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
+		return (p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
 		       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
 	return false;
+}
+
+/* Of a sequence of two or three bytes. */
+static unsigned code_point(const uint8_t *p, size_t length)
+{
+	if (length == 2)
+		return (unsigned)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
+	return (unsigned)(p[0] & 0x0f) << 12 | (unsigned)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
 }
 
 enum escape_quotes { ESCAPE_QUOTES, KEEP_QUOTES };
@@ -191,7 +200,9 @@ void strbuf_add_json(struct strbuf *b, struct span text)
 		if (c >= 0x80) {
 			size_t length = utf8_length(text.p + i, text.n - i);
 
-			if (length)
+			if (length && utf8_moves_terminal(text.p + i, length))
+				strbuf_addf(b, "\\u%04x", code_point(text.p + i, length));
+			else if (length)
 				strbuf_add_n(b, text.p + i, length);
 			else
 				strbuf_add(b, "\xef\xbf\xbd");

@@ -26,8 +26,8 @@ void strbuf_addf(struct strbuf *b, const char *format, ...) PRINTF_LIKE(2, 3);
 void strbuf_add_escaped(struct strbuf *b, struct span text);
 /* The same for a person's eyes: backslashes and quotes stay, so it cannot be read back. */
 void strbuf_add_printable(struct strbuf *b, struct span text);
-void strbuf_add_json(
-    struct strbuf *b, struct span text); /* with the quotes; invalid UTF-8 becomes U+FFFD */
+/* With the quotes; invalid UTF-8 becomes U+FFFD, and what would move a terminal is escaped: JSON is printed, too. */
+void strbuf_add_json(struct strbuf *b, struct span text);
 void strbuf_add_no_pattern(struct strbuf *b,
     const char *text); /* what glob(7) would take for a pattern stands for itself */
 const char *strbuf_text(const struct strbuf *b);

@@ -120,6 +120,23 @@ static void expect_json(struct span input, const char *json)
 	strbuf_clear(&b);
 }
 
+static void test_what_moves_a_cursor_is_escaped_in_json_and_lines_stay_one(void **state)
+{
+	struct strbuf b = {0};
+
+	(void)state;
+	expect_json(SPAN_LITERAL("\xe2\x80\xae\xc2\x9b"
+				 "31m\xe2\x80\xa8\xe2\x81\xa6"),
+	    "\"\\u202e\\u009b31m\\u2028\\u2066\"");
+	expect_json(SPAN_LITERAL("\xc2\xa0\xe2\x80\xa7\xe2\x80\xaf"),
+	    "\"\xc2\xa0\xe2\x80\xa7\xe2\x80\xaf\"");
+	strbuf_add_escaped(&b, SPAN_LITERAL("a\xe2\x80\xa8"
+					    "b\xe2\x80\xa9"));
+	assert_string_equal(strbuf_text(&b), "a\\xe2\\x80\\xa8"
+					     "b\\xe2\\x80\\xa9");
+	strbuf_clear(&b);
+}
+
 static void test_json_strings_are_valid_whatever_is_in_them(void **state)
 {
 	(void)state;
@@ -321,6 +338,7 @@ int main(void)
 	    cmocka_unit_test(test_what_moves_a_cursor_is_escaped),
 	    cmocka_unit_test(test_what_is_printable_keeps_its_quotes),
 	    cmocka_unit_test(test_what_is_no_utf8_is_escaped),
+	    cmocka_unit_test(test_what_moves_a_cursor_is_escaped_in_json_and_lines_stay_one),
 	    cmocka_unit_test(test_json_strings_are_valid_whatever_is_in_them),
 	    cmocka_unit_test(test_globs_match_whole_texts),
 	    cmocka_unit_test(test_case_counts_only_where_it_is_asked_for),
