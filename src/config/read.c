@@ -355,8 +355,16 @@ static void read_members(struct reader *reader, const struct source *source, con
 
 	if (!group || !is_group(&source->reading, group, example))
 		return;
-	for (size_t i = 0; i < group->child_count; i++)
-		read(reader, &source->reading, &group->children[i]);
+	for (size_t i = 0; i < group->child_count; i++) {
+		const struct setting *one = &group->children[i];
+
+		/* libconfig takes it for a letter, commands for a pattern. */
+		if (strchr(one->name, '*'))
+			reading_error(&source->reading, one,
+			    "`%s`: a name has letters, digits, - and _ only", one->name);
+		else
+			read(reader, &source->reading, one);
+	}
 }
 
 /* ---- files ---- */
@@ -602,8 +610,12 @@ static char *read_file(
     const char *path, enum config_file_kind kind, size_t *ret_size, struct config_errors *errors)
 {
 	struct err e = ERR_INIT;
-	char *text = config_file_read(path, kind, ret_size, &e);
 
+	if (!*path) {
+		config_errors_add(errors, NULL, 0, "the name of the configuration's file is empty");
+		return NULL;
+	}
+	char *text = config_file_read(path, kind, ret_size, &e);
 	if (!text)
 		config_errors_add(errors, path, 0, "%s", e.text);
 	return text;

@@ -472,6 +472,8 @@ static const struct broken {
     {TUNNEL("local = \"unix:/s\"; to = \"h:1\";\n mode = \"0555\";"), 4, "nobody could connect"},
     {"control_socket = \"/" HUNDRED "12345678\";", 1, "longer than the 107 bytes"},
     {"control_socket = 3;", 1, "must be a string"},
+    {"hosts: { h*: { address = \"x\"; }; };", 1, "a name has letters, digits, - and _ only"},
+    {HOST "tunnels: {\n a*b: { via = \"b\"; socks = \"1080\"; }; };", 2, "a name has letters"},
     {"http_listen = \"unix:/x\";", 1, "is for TCP"},
     {"http_listen = \"web:80\";", 1, "not on `web`"},
     {"http_listen = \"localhost:http\";", 1, "`http` is no port number"},
@@ -520,7 +522,7 @@ static const struct broken {
     {FAULTY_HOST("reconnect_min = 31;"), 2, "more than `reconnect_max`"},
     {FAULTY_HOST("connections = 65;"), 2, "from 1 to 64"},
     {FAULTY_HOST("bind_address = \"eth0\";"), 2, "no IP address"},
-    {"hosts: { b*: { user = \"u\"; }; };", 1, "needs a key `address`"},
+    {"hosts: { b*: { user = \"u\"; }; };", 1, "a name has letters, digits"},
     /* tunnels and forwards */
     {HOST "\ntunnels: {\n t: { local = \"1\"; to = \"h:1\"; }; };", 3, "has no `via`"},
     {"hosts: { bastion: { user = \"u\"; }; };"
