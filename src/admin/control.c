@@ -14,6 +14,7 @@
 #include "admin/traffic.h"
 #include "admin/waiters.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/keys.h"
 
@@ -249,7 +250,7 @@ static char *split_tunnel_path(const char *path, tunnel_verb **ret_act)
 	static const char prefix[] = "/v1/tunnels/";
 	const char *name = path + sizeof(prefix) - 1, *slash = strrchr(path, '/');
 
-	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0 || slash <= name)
+	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0 || slash < name)
 		return NULL;
 	for (size_t v = 0; v < ARRAY_LEN(verbs); v++) {
 		if (strcmp(verbs[v].name, slash + 1) != 0)
@@ -336,9 +337,10 @@ static void serve(struct door *door, struct evhttp_request *request, const char 
 	if (!route && !pattern) {
 		http_answer_error(request, HTTP_NOTFOUND, "there is nothing here");
 	} else if (check_method(door, request, method)) {
-		if (!http_query_read(&call.query, request))
-			http_answer_error(request, HTTP_BADREQUEST,
-			    "the query cannot be read, or has too many names");
+		const char *fault = http_query_read(&call.query, request);
+
+		if (fault)
+			http_answer_error(request, HTTP_BADREQUEST, fault);
 		else if (method == EVHTTP_REQ_POST &&
 			 manager_is_shutting_down(door->control->options.manager))
 			http_answer_ending(request);
@@ -357,8 +359,8 @@ static bool host_is_ours(const char *host)
 {
 	struct addr literal;
 
-	if (!host)
-		return false;
+	if (!host) /* HTTP/1.0, as health checks speak it: a browser says a name always */
+		return true;
 	if (strcasecmp(host, "localhost") == 0)
 		return true;
 	bool bracketed = *host == '[' && host[strlen(host) - 1] == ']';
@@ -447,14 +449,15 @@ static bool door_is_at(const struct door *door, const char *at)
 	return door && at && strcmp(door->at, at) == 0;
 }
 
-/* The new one opens before the old one closes. where NULL: none. */
+/* The new one opens before the old one closes. One whose file somebody removed is not there any more. where NULL: none. */
 static int move_door(
     struct control *c, struct door **door, const struct endpoint *where, mode_t mode, struct err *e)
 {
 	char at[ENDPOINT_TEXT_MAX];
 	struct door *new = NULL;
 
-	if (where && door_is_at(*door, endpoint_text(where, at)))
+	if (where && door_is_at(*door, endpoint_text(where, at)) &&
+	    http_server_can_be_reached((*door)->server))
 		return 0;
 	if (where && !(new = door_new(c, where, mode, mem_strdup(endpoint_text(where, at)), e)))
 		return e->class;
@@ -478,7 +481,14 @@ int control_listen_unix(struct control *c, const char *path, mode_t mode, struct
 
 int control_listen_tcp(struct control *c, const struct endpoint *at, struct err *e)
 {
+	const struct door *before = c->tcp_door;
 	int result = move_door(c, &c->tcp_door, at, 0, e);
+	char text[ADDR_TEXT_MAX];
+
+	/* With port 0 nobody could know where else. */
+	if (result == 0 && c->tcp_door && c->tcp_door != before)
+		log_info(NULL, "http-listening", "listen=%s",
+		    addr_text(http_server_addr(c->tcp_door->server), text));
 
 	err_prefix(e, "http_listen");
 	return result;

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "admin/json.h"
+#include "base/mem.h"
 
 const char http_json[] = "application/json";
 const char http_text[] = "text/plain; charset=utf-8";
@@ -34,7 +35,9 @@ void http_answer(struct evhttp_request *request, int code, const char *type, con
 	} else {
 		evbuffer_add(body, text, strlen(text));
 	}
-	evhttp_send_reply(request, code, NULL, body);
+	/* evhttp has no words for that one */
+	evhttp_send_reply(
+	    request, code, code == HTTP_MISDIRECTED ? "Misdirected Request" : NULL, body);
 	evbuffer_free(body);
 }
 
@@ -57,7 +60,8 @@ void http_answer_error(struct evhttp_request *request, int code, const char *why
 
 void http_answer_unknown(struct evhttp_request *request, const char *name)
 {
-	char *why = str_format("no tunnel has such a name: %s", name);
+	char *why = *name ? str_format("no tunnel has such a name: %s", name)
+			  : mem_strdup("no tunnel has an empty name");
 
 	http_answer_error(request, HTTP_NOTFOUND, why);
 	free(why);
@@ -70,24 +74,56 @@ void http_answer_ending(struct evhttp_request *request)
 
 /* ---- the query ---- */
 
-bool http_query_read(struct http_query *q, struct evhttp_request *request)
+/* "%41+" is "A ". NULL: a NUL is in it. Gives. */
+static char *decode(const char *text, size_t n)
+{
+	char *encoded = mem_strndup(text, n);
+	size_t length;
+	char *decoded = evhttp_uridecode(encoded, 1, &length);
+
+	free(encoded);
+	if (decoded && strlen(decoded) == length)
+		return decoded;
+	free(decoded);
+	return NULL;
+}
+
+/* "key=value", "key=" or "key" */
+static bool add_pair(struct http_query *q, const char *text, size_t n)
+{
+	const char *equals = memchr(text, '=', n);
+	size_t key_length = equals ? (size_t)(equals - text) : n;
+	size_t used = equals ? key_length + 1 : n;
+	char *key = decode(text, key_length);
+	char *value = decode(text + used, n - used);
+	bool added = key && value && evhttp_add_header(&q->values, key, value) == 0;
+
+	free(key);
+	free(value);
+	return added;
+}
+
+const char *http_query_read(struct http_query *q, struct evhttp_request *request)
 {
 	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
 
 	q->filter = (struct status_filter){.names = q->names};
 	TAILQ_INIT(&q->values);
-	if (!text || !*text)
-		return true;
-	if (evhttp_parse_query_str(text, &q->values) < 0)
-		return false;
+	while (text && *text) {
+		size_t n = strcspn(text, "&");
+
+		if (n && !add_pair(q, text, n))
+			return "the query cannot be read";
+		text += n + (text[n] == '&');
+	}
 	for (struct evkeyval *one = q->values.tqh_first; one; one = one->next.tqe_next) {
 		if (strcmp(one->key, "name") != 0)
 			continue;
 		if (q->filter.count == HTTP_NAMES_MAX)
-			return false;
+			return "more than 256 names; a name may be a pattern with * and ?";
 		q->names[q->filter.count++] = one->value;
 	}
-	return true;
+	return NULL;
 }
 
 const char *http_query_get(struct http_query *q, const char *key)

@@ -37,8 +37,8 @@ struct http_query {
 	struct status_filter filter; /* of all name=... */
 };
 
-/* False when it cannot be read or has too many names; to be cleared in both cases. */
-bool http_query_read(struct http_query *q, struct evhttp_request *request);
+/* NULL, or what is wrong with it; to be cleared in both cases. A word without "=" has the value "". */
+const char *http_query_read(struct http_query *q, struct evhttp_request *request);
 const char *http_query_get(struct http_query *q, const char *key); /* NULL: it is not there */
 bool http_query_is(struct http_query *q, const char *key, const char *value);
 void http_query_clear(struct http_query *q);

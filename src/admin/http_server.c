@@ -270,6 +270,16 @@ int http_server_set_mode(struct http_server *server, mode_t mode, struct err *e)
 	return listener_set_mode(server->listener, mode, e);
 }
 
+const struct addr *http_server_addr(const struct http_server *server)
+{
+	return listener_addr(server->listener);
+}
+
+bool http_server_can_be_reached(const struct http_server *server)
+{
+	return listener_can_be_reached(server->listener);
+}
+
 struct evhttp *http_server_evhttp(struct http_server *server)
 {
 	return server->http;

@@ -32,6 +32,9 @@ void http_server_free(struct http_server *server);
 
 /* chmod of the Unix socket; ERR_LOCAL. */
 int http_server_set_mode(struct http_server *server, mode_t mode, struct err *e) MUST_CHECK;
+const struct addr *http_server_addr(const struct http_server *server); /* where it really listens */
+/* False when the file of its Unix socket has gone, or is another one's. */
+bool http_server_can_be_reached(const struct http_server *server);
 struct evhttp *http_server_evhttp(struct http_server *server);
 
 #endif

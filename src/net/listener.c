@@ -402,6 +402,11 @@ static bool has_own_file(const struct listener *l)
 	return is_file(l->path, l->device, l->inode);
 }
 
+bool listener_can_be_reached(const struct listener *l)
+{
+	return !l->path || has_own_file(l);
+}
+
 static void remove_own_file(struct listener *l)
 {
 	if (has_own_file(l))

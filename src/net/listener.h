@@ -46,6 +46,8 @@ void listener_pause(struct listener *listener); /* the kernel's queue holds who 
 void listener_resume(struct listener *listener);
 /* Where it really listens: the port that was given for port 0. Of two addresses the IPv4 one. */
 const struct addr *listener_addr(const struct listener *listener);
+/* False when the file of our own Unix socket has gone, or is another one's: nobody can come. */
+bool listener_can_be_reached(const struct listener *listener);
 /* Its descriptors, still its own, for the FD store; returns how many. */
 size_t listener_fds(const struct listener *listener, int ret_fds[LISTENER_FDS_MAX]);
 

@@ -257,7 +257,7 @@ static void test_a_head_has_the_length_and_no_body(void **state)
 static void test_what_is_not_there_is_404(void **state)
 {
 	static const char *const paths[] = {"/x", "/v1", "/v1/status/", "//", "/v1/tunnels/start",
-	    "/v1/tunnels//start", "/v1/tunnels/lazy/explode", "/v1/tunnels/lazy", "/v1/status%2f"};
+	    "/v1/tunnels/lazy/explode", "/v1/tunnels/lazy", "/v1/status%2f"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
@@ -269,6 +269,25 @@ static void test_what_is_not_there_is_404(void **state)
 	assert_code("POST", "/v1/tunnels/LAZY/stop", 404);
 	assert_code("GET", "/v1/status?name=lazy&name=nobody", 404);
 	assert_code("GET", "/v1/streams?name=lazy&name=nobody", 404);
+}
+
+static void test_an_empty_name_is_no_tunnel_s(void **state)
+{
+	(void)state;
+	assert_code("POST", "/v1/tunnels//stop", 404);
+	assert_string_equal(body_of(answer_text), "{\"error\":\"no tunnel has an empty name\"}\n");
+}
+
+static void test_what_a_query_has_besides_is_nothing_to_us(void **state)
+{
+	(void)state;
+	assert_code("GET", "/livez?1699999999", 200);
+	assert_code("GET", "/livez?verbose", 200);
+	assert_code("GET", "/livez?&verbose&&x=1&", 200);
+	assert_code("GET", "/v1/status?format=table&verbose&name=la%7Ay", 200);
+	assert_non_null(strstr(body_of(answer_text), "\nlazy "));
+	assert_null(strstr(body_of(answer_text), "\nbroken "));
+	assert_code("GET", "/livez?x=%00", 400);
 }
 
 static void test_the_wrong_method_is_405_and_says_the_right_one(void **state)
@@ -321,11 +340,13 @@ static void test_a_reload_gives_changes_or_409_and_errors(void **state)
 	assert_int_equal(dry_runs, 0);
 	assert_code("POST", "/v1/reload?dry_run=1", 200);
 	assert_int_equal(dry_runs, 1);
+	assert_code("POST", "/v1/reload?dry_run", 200); /* never a reload that was not meant */
+	assert_int_equal(dry_runs, 2);
 	reload_is_bad = true;
 	assert_code("POST", "/v1/reload", 409);
 	assert_string_equal(body_of(answer_text),
 	    "{\"changes\":[],\"errors\":[\"/x:3: unknown key \\\"prot\\\"\"]}\n");
-	assert_int_equal(reload_calls, 4);
+	assert_int_equal(reload_calls, 5);
 }
 
 /* ---- tunnels ---- */
@@ -674,6 +695,18 @@ static void test_the_socket_takes_another_mode_where_it_is(void **state)
 	close(before);
 }
 
+static void test_a_socket_whose_file_was_removed_comes_back(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(unlink(socket_path), 0);
+	assert_int_equal(control_listen_unix(control, socket_path, 0600, &e), 0);
+	assert_code("GET", "/livez", 200);
+	assert_int_equal(control_listen_unix(control, NULL, 0600, &e), 0);
+	assert_int_equal(access(socket_path, F_OK), -1);
+}
+
 static void test_the_socket_moves_and_who_is_inside_is_answered(void **state)
 {
 	struct err e = ERR_INIT;
@@ -747,7 +780,8 @@ static void test_tcp_answers_gets_for_hosts_that_are_ours_only(void **state)
 	    {"GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\nConnection: "
 	     "close\r\n\r\n",
 		421},
-	    {"GET /livez HTTP/1.0\r\n\r\n", 421},
+	    {"GET /livez HTTP/1.0\r\n\r\n", 200},
+	    {"GET /livez HTTP/1.0\r\nHost: \r\n\r\n", 421},
 	    {"POST /v1/reload HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 405},
 	    {"POST /v1/tunnels/lazy/stop HTTP/1.0\r\nHost: localhost\r\nContent-Length: "
 	     "0\r\n\r\n",
@@ -760,6 +794,31 @@ static void test_tcp_answers_gets_for_hosts_that_are_ours_only(void **state)
 		assert_int_equal(code_over_tcp(at.port, cases[i].request), cases[i].code);
 	assert_int_equal(reload_calls, 0);
 	assert_int_not_equal(state_of("lazy"), TUNNEL_STOPPED);
+}
+
+static char listening_line[128];
+
+static void keep_listening(void *arg, enum log_level level, const char *line)
+{
+	(void)arg;
+	if (level == LOG_LEVEL_INFO && strncmp(line, "http-listening ", 15) == 0)
+		snprintf(listening_line, sizeof(listening_line), "%s", line);
+}
+
+static void test_a_port_that_was_given_stands_in_the_log(void **state)
+{
+	struct endpoint any = {.host = "127.0.0.1"};
+	struct err e = ERR_INIT;
+	unsigned port = 0;
+
+	(void)state;
+	log_set_sink(keep_listening, NULL);
+	assert_int_equal(control_listen_tcp(control, &any, &e), 0);
+	assert_int_equal(sscanf(listening_line, "http-listening listen=127.0.0.1:%u", &port), 1);
+	assert_int_equal(code_over_tcp((uint16_t)port, "GET /livez HTTP/1.0\r\n\r\n"), 200);
+	*listening_line = '\0';
+	assert_int_equal(control_listen_tcp(control, &any, &e), 0); /* as it was */
+	assert_string_equal(listening_line, "");
 }
 
 static void test_tcp_moves_by_opening_the_new_place_first(void **state)
@@ -897,6 +956,8 @@ int main(void)
 	    TEST(test_readiness_has_its_reasons),
 	    TEST(test_a_head_has_the_length_and_no_body),
 	    TEST(test_what_is_not_there_is_404),
+	    TEST(test_an_empty_name_is_no_tunnel_s),
+	    TEST(test_what_a_query_has_besides_is_nothing_to_us),
 	    TEST(test_the_wrong_method_is_405_and_says_the_right_one),
 	    TEST(test_a_path_with_nul_or_broken_escapes_is_refused),
 	    TEST(test_too_many_names_are_an_error_and_not_left_out),
@@ -921,9 +982,11 @@ int main(void)
 	    TEST(test_a_dead_daemons_socket_is_replaced),
 	    TEST(test_the_socket_goes_with_the_daemon),
 	    TEST(test_the_socket_takes_another_mode_where_it_is),
+	    TEST(test_a_socket_whose_file_was_removed_comes_back),
 	    TEST(test_the_socket_moves_and_who_is_inside_is_answered),
 	    TEST(test_a_socket_that_cannot_move_stays),
 	    TEST(test_tcp_answers_gets_for_hosts_that_are_ours_only),
+	    TEST(test_a_port_that_was_given_stands_in_the_log),
 	    TEST(test_tcp_moves_by_opening_the_new_place_first),
 	    TEST(test_who_comes_when_it_is_full_waits_until_somebody_leaves),
 	    TEST(test_the_page_has_a_nonce_of_its_own_in_each_answer),
