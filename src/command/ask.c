@@ -17,7 +17,11 @@
 #include "command/socket_path.h"
 #include "net/addr.h"
 
-enum { HEAD_MAX = 16 * 1024, PROMPTLY_MS = 30000 };
+enum {
+	HEAD_MAX = 16 * 1024,
+	PATH_MAX_BYTES = 12 * 1024, /* the daemon takes 16 KB of request line and headers */
+	PROMPTLY_MS = 30000
+};
 
 bool ask_takes_option(struct ask_options *options, int option)
 {
@@ -172,6 +176,9 @@ struct question {
 
 static int put(const struct question *q, struct ask_answer *ret_answer, struct err *e)
 {
+	if (strlen(q->path) > PATH_MAX_BYTES)
+		return err_set(
+		    e, ERR_LOCAL, "the names are too long; a name may be a pattern with * and ?");
 	char *socket_path = socket_path_for_client(q->options->socket, q->options->config, e);
 	uint64_t deadline_ms = q->timeout_ms ? clock_now_ms() + q->timeout_ms : 0;
 	struct strbuf buffer = {0};
@@ -222,23 +229,59 @@ int ask_patiently(const struct ask_options *options, const char *path, uint64_t 
 	return put(&q, ret_answer, e);
 }
 
-int ask_refused(const struct ask_answer *answer)
+/* What stands for a character behind a backslash; returns how many bytes it took. */
+static size_t add_unescaped(struct strbuf *out, const char *text)
+{
+	static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
+	const char *letter = *text ? strchr(letters, *text) : NULL;
+	unsigned code;
+
+	if (*text == 'u' && sscanf(text + 1, "%4x", &code) == 1 && strlen(text) > 4) {
+		const char utf8[] = {(char)(0xe0 | code >> 12), (char)(0x80 | (code >> 6 & 0x3f)),
+		    (char)(0x80 | (code & 0x3f))};
+		const char two[] = {(char)(0xc0 | code >> 6), utf8[2]};
+		const char one = (char)code;
+
+		if (code < 0x80)
+			strbuf_add_n(out, &one, 1);
+		else if (code < 0x800)
+			strbuf_add_n(out, two, 2);
+		else
+			strbuf_add_n(out, utf8, 3);
+		return 5;
+	}
+	strbuf_add_n(out, letter ? &meant[letter - letters] : text, 1);
+	return *text ? 1 : 0;
+}
+
+char *ask_error_text(const char *body)
 {
 	static const char key[] = "{\"error\":\"";
-	const char *text = strbuf_text(&answer->body);
+	struct strbuf words = {0}, printable = {0};
 
-	/* The daemon's own words, without the JSON around them. */
-	if (strncmp(text, key, sizeof(key) - 1) == 0) {
-		fputs("adit: ", stderr);
-		for (text += sizeof(key) - 1; *text && *text != '"'; text++) {
-			text +=
-			    *text == '\\' && text[1]; /* before a quote or a backslash in a name */
-			fputc(*text, stderr);
-		}
-		fputc('\n', stderr);
-	} else {
-		fprintf(stderr, "adit: the daemon answered %d\n%s", answer->code, text);
+	if (strncmp(body, key, sizeof(key) - 1) != 0)
+		return NULL;
+	for (body += sizeof(key) - 1; *body && *body != '"';) {
+		if (*body == '\\')
+			body += 1 + add_unescaped(&words, body + 1);
+		else
+			strbuf_add_n(&words, body++, 1);
 	}
+	strbuf_add_printable(&printable, span_of(strbuf_text(&words)));
+	strbuf_clear(&words);
+	return strbuf_take(&printable);
+}
+
+int ask_refused(const struct ask_answer *answer)
+{
+	const char *body = strbuf_text(&answer->body);
+	char *words = ask_error_text(body);
+
+	if (words)
+		fprintf(stderr, "adit: %s\n", words);
+	else
+		fprintf(stderr, "adit: the daemon answered %d\n%s", answer->code, body);
+	free(words);
 	if (answer->code == 504)
 		return EXIT_TIMED_OUT;
 	return answer->code == 503 ? EXIT_UNAVAILABLE : EXIT_OTHER;

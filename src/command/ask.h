@@ -42,6 +42,8 @@ int ask(const struct ask_options *options, const char *method, const char *path,
 typedef bool ask_line(void *arg, struct span line);
 int ask_patiently(const struct ask_options *options, const char *path, uint64_t timeout_ms,
     ask_line *on_line, void *arg, struct ask_answer *ret_answer, struct err *e) MUST_CHECK;
+/* The daemon's words of an answer's body, printable and without the JSON around them; gives. NULL: it has none. */
+char *ask_error_text(const char *body);
 /* Prints the daemon's words when the answer is not the one hoped for, and gives the exit code. */
 int ask_refused(const struct ask_answer *answer);
 
