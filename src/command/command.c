@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -79,9 +80,22 @@ int command_take_file(const struct command *command, int argc, char **argv, cons
 	return COMMAND_GOES_ON;
 }
 
+static const char *error_prefix = "";
+
+void command_log_errors(void)
+{
+	if (getenv("JOURNAL_STREAM"))
+		error_prefix = "<3>";
+}
+
+const char *command_error_prefix(void)
+{
+	return error_prefix;
+}
+
 int command_fail(const struct err *e)
 {
-	fprintf(stderr, "adit: %s\n", e->text);
+	fprintf(stderr, "%sadit: %s\n", error_prefix, e->text);
 	switch (e->class) {
 	case ERR_CONFIG:
 		return EXIT_CONFIG;

@@ -43,6 +43,9 @@ void command_print_help(const struct command *command); /* to stdout */
 #define COMMAND_GOES_ON (-1)
 int command_take_file(const struct command *command, int argc, char **argv, const char *letters,
     const char **ret_file);
+/* Of a daemon: errors on stderr have the journal's level in front where $JOURNAL_STREAM is set, as the log's lines do. */
+void command_log_errors(void);
+const char *command_error_prefix(void); /* "<3>", or "" */
 /* Prints "adit: TEXT" to stderr and gives the exit code for the error's class. */
 int command_fail(const struct err *e);
 

@@ -48,12 +48,16 @@ struct daemon {
 
 /* ---- reload ---- */
 
-/* The directory of a default place may not be there yet. */
-static void make_directory_of(const char *path)
+/* The directory may not be there yet. Whom the socket lets in has to get to it. */
+static void make_directory_of(const char *path, mode_t socket_mode)
 {
 	char *copy = mem_strdup(path);
+	const char *folder = dirname(copy);
+	mode_t mode = 0700 | (socket_mode & 0022) >> 1;
 
-	if (mkdir(dirname(copy), 0700) < 0 && errno != EEXIST)
+	if (mkdir(folder, 0700) == 0)
+		(void)chmod(folder, mode); /* whatever the umask is */
+	else if (errno != EEXIST)
 		log_debug(NULL, "mkdir-failed", "path=%s reason=%s", path, strerror(errno));
 	free(copy);
 }
@@ -63,7 +67,7 @@ static int open_control(struct daemon *d, const struct config *config, struct er
 	char *path = socket_path_for_daemon(d->socket, config);
 
 	if (path)
-		make_directory_of(path);
+		make_directory_of(path, config->control_mode);
 	int result = control_listen_unix(d->control, path, config->control_mode, e);
 	free(path);
 	return result;
@@ -178,16 +182,31 @@ static bool is_ignored(int number)
 	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
+void daemon_hold_signals(void)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGHUP);
+	sigaddset(&held, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 static void watch_signals(struct daemon *d)
 {
 	static const int numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
+	sigset_t watched;
 
+	sigemptyset(&watched);
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		if (numbers[i] == SIGHUP && !d->has_file && is_ignored(SIGHUP))
 			continue;
 		d->signals[i] = evsignal_new(loop_base(d->loop), numbers[i], on_signal, d);
 		event_add(d->signals[i], NULL);
+		sigaddset(&watched, numbers[i]);
 	}
+	/* Whoever started us may have them blocked; and what came early is heard now. */
+	sigprocmask(SIG_UNBLOCK, &watched, NULL);
 }
 
 /* ---- what systemd, clients and the network say and hear ---- */

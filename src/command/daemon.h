@@ -13,6 +13,8 @@ struct daemon_options {
 	const char *socket;    /* from -s; NULL: not given */
 };
 
+/* From now on SIGHUP and SIGUSR1 wait until daemon_run() hears them, and do not end a process that still reads its file. */
+void daemon_hold_signals(void);
 /* Runs until SIGTERM or SIGINT; gives the exit code. */
 int daemon_run(const struct daemon_options *options);
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "command/command.h"
 #include "ssh/algorithms.h"
 #include "ssh/hostkey.h"
 
@@ -90,7 +91,7 @@ void load_print_each(const struct config_errors *errors, const char *before, con
 
 void load_print_errors(const struct config_errors *errors)
 {
-	load_print_each(errors, "", "");
+	load_print_each(errors, command_error_prefix(), "");
 }
 
 void load_print_warnings(const struct config *config)
@@ -106,7 +107,8 @@ struct config *load_config(const char *option, char **ret_path)
 
 	load_print_errors(&errors);
 	if (!config && !option && access(path, F_OK) != 0)
-		fputs("Write one, as adit.conf(5) shows, or name another with -c.\n", stderr);
+		fprintf(stderr, "%sWrite one, as adit.conf(5) shows, or name another with -c.\n",
+		    command_error_prefix());
 	config_errors_clear(&errors);
 	if (ret_path)
 		*ret_path = path;

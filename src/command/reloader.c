@@ -1,6 +1,7 @@
 #include "command/reloader.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,10 +13,20 @@
 struct reloader {
 	struct manager *manager;
 	char *path;
+	char *full_path; /* for who reads the status elsewhere */
 	unsigned generation;
 	uint64_t loaded_at_ms, tried_at_ms;
 	char *error; /* of the last try; "" when it was good */
 };
+
+static char *make_full(const char *path)
+{
+	char *folder = *path == '/' ? NULL : getcwd(NULL, 0);
+	char *full = folder ? str_format("%s/%s", folder, path) : mem_strdup(path);
+
+	free(folder);
+	return full;
+}
 
 struct reloader *reloader_new(struct manager *manager, const char *path)
 {
@@ -23,6 +34,7 @@ struct reloader *reloader_new(struct manager *manager, const char *path)
 
 	r->manager = manager;
 	r->path = mem_strdup(path);
+	r->full_path = make_full(path ? path : "/");
 	r->error = mem_strdup("");
 	return r;
 }
@@ -32,6 +44,7 @@ void reloader_free(struct reloader *r)
 	if (!r)
 		return;
 	free(r->path);
+	free(r->full_path);
 	free(r->error);
 	free(r);
 }
@@ -142,7 +155,7 @@ void reloader_reload(struct reloader *r, enum control_reload how, struct config_
 
 void reloader_describe(const struct reloader *r, struct status_daemon *ret)
 {
-	ret->config_path = r->path ? r->path : "";
+	ret->config_path = r->path ? r->full_path : "";
 	ret->generation = r->generation;
 	ret->loaded_at_ms = r->loaded_at_ms;
 	ret->tried_at_ms = r->tried_at_ms;

@@ -35,6 +35,8 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	if (optind < argc)
 		return command_usage_error(command, "unexpected argument \"%s\"", argv[optind]);
+	daemon_hold_signals();
+	command_log_errors();
 	daemon.config = load_config(file, &path);
 	daemon.path = path;
 	int code = daemon.config ? daemon_run(&daemon) : EXIT_CONFIG;

@@ -1,5 +1,6 @@
 """The commands that need no daemon, and what adit does with signals."""
 
+import json
 import os
 import pathlib
 import re
@@ -7,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 
 import pytest
 
@@ -170,6 +172,60 @@ def test_the_level_of_the_log_holds_from_the_first_line(adit):
     wait_until(lambda: adit.run("status", "-c", adit.config_path).returncode == 0, "the daemon")
     adit.stop()
     assert adit.log() == ""
+
+
+def test_a_signal_that_comes_before_all_is_read_ends_nothing(adit, folder):
+    """And one that whoever started adit had blocked is heard."""
+    adit.configure(hosts={}, tunnels={})
+    text = adit.config_path.read_text(encoding="utf-8")
+    adit.config_path.unlink()
+    os.mkfifo(adit.config_path)
+    blocked = [sys.executable, "-c", "import os, signal, sys\n"
+               "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])\n"
+               "os.execv(sys.argv[1], sys.argv[1:])"]
+    for wrapper in (), blocked:
+        adit.start(wrapper=wrapper)
+        with open(adit.config_path, "w", encoding="utf-8") as pipe:  # when it reads
+            adit.process.signal(signal.SIGHUP)
+            adit.process.signal(signal.SIGUSR1)
+            pipe.write(text)
+        adit.wait_log("reload-failed")  # a pipe is not read again
+        adit.stop()
+        adit.log_path.unlink()
+
+
+def test_what_keeps_it_from_starting_has_the_journals_level(adit, folder):
+    adit.env["JOURNAL_STREAM"] = "1:2"
+    adit.configure("x = 1;\nhosts: { a: { prot = 1; }; };")
+    done = adit.run("run", "-c", adit.config_path)
+    assert done.returncode == 78 and [line[:3] for line in done.stderr.splitlines()] == ["<3>", "<3>"]
+    assert not adit.run("check", "-c", adit.config_path).stderr.startswith("<")
+    adit.configure(hosts={}, tunnels={})
+    done = adit.run("run", "-c", adit.config_path, "-s", "/no such folder/here/x.sock")
+    assert done.returncode != 0 and done.stderr.startswith("<3>adit: control_socket: ")
+
+
+def test_the_folder_of_the_control_socket_lets_in_whom_the_socket_does(adit, folder):
+    for mode, expected in ("0600", 0o700), ("0660", 0o710), ("0666", 0o711):
+        sub = folder / f"sub{mode}"
+        adit.configure(hosts={}, tunnels={}, control_socket=str(sub / "c.sock"), control_mode=mode)
+        adit.start().wait_log("started")
+        assert sub.stat().st_mode & 0o777 == expected
+        adit.stop()
+        adit.log_path.unlink()
+
+
+def test_the_status_has_the_whole_path_of_the_file(adit, folder):
+    adit.configure(hosts={}, tunnels={})
+    adit.start("run", "-c", os.path.relpath(adit.config_path)).wait_log("started")
+    status = json.loads(adit.run("status", "--json", "-c", adit.config_path).stdout)
+    assert os.path.isabs(status["config"]["path"]) and os.path.samefile(status["config"]["path"], adit.config_path)
+    adit.stop()
+
+
+def test_an_empty_name_of_a_file_is_said(adit):
+    done = adit.run("check", "-c", "")
+    assert done.returncode == 78 and done.stderr == "the name of the configuration's file is empty\n"
 
 
 def test_without_a_daemon_it_is_said_once(adit):
