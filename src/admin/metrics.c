@@ -164,7 +164,7 @@ static void add_daemon(struct strbuf *out, const struct status_daemon *daemon)
 	    (double)daemon->loaded_at_ms / 1000.0);
 	head(out, "adit_config_generation", "gauge", "How many configurations were applied.");
 	strbuf_addf(out, "adit_config_generation %u\n", daemon->generation);
-	head(out, "adit_ready", "gauge", "Whether every required tunnel is up.");
+	head(out, "adit_ready", "gauge", "Whether adit calls itself ready, as GET /readyz does.");
 	strbuf_addf(out, "adit_ready %d\n", daemon->ready);
 	head(out, "adit_build_info", "gauge", "The version, as a label.");
 	strbuf_add(out, "adit_build_info{");

@@ -16,9 +16,9 @@
 #include "base/str.h"
 
 enum {
-	FIRST_FD = 3, /* SD_LISTEN_FDS_START */
-	INHERITED_MAX = 4096,
-	STORE_MAX = 8, /* descriptors of one listener */
+	FIRST_FD = 3,          /* SD_LISTEN_FDS_START */
+	INHERITED_MAX = 16384, /* the unit may store 4096, and its socket units add theirs */
+	STORE_MAX = 8,         /* descriptors of one listener */
 	UNSENT_MAX = 1024,
 	RETRY_MS = 200,
 	NAME_MAX_IN_STORE = 255
@@ -268,8 +268,13 @@ static void read_listen_fds(struct notify *n)
 	uint64_t count;
 
 	if (!is_for_us(getenv("LISTEN_PID")) || !count_text ||
-	    !str_to_u64(count_text, 1, INHERITED_MAX, &count))
+	    !str_to_u64(count_text, 1, INT32_MAX, &count))
 		return;
+	if (count > INHERITED_MAX) {
+		log_warning(
+		    NULL, "inherited-too-many", "passed=%s taken=%d", count_text, INHERITED_MAX);
+		count = INHERITED_MAX;
+	}
 	const char *names = getenv("LISTEN_FDNAMES");
 	n->inherited = mem_array(count, sizeof(*n->inherited));
 	n->inherited_count = count;

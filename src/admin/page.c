@@ -11,7 +11,8 @@ static const char document[] =
 #include "admin/page_html.h"
     ;
 
-char *page_text(const char *nonce)
+/* The document for that nonce; gives. */
+static char *page_text(const char *nonce)
 {
 	static const char mark[] = "@NONCE@";
 	const char *rest = document, *next;

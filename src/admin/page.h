@@ -8,7 +8,5 @@
 #include <event2/http.h>
 
 void page_answer(struct evhttp_request *request);
-/* The document for that nonce; gives. Pure. */
-char *page_text(const char *nonce);
 
 #endif

@@ -91,6 +91,7 @@ char *status_json(
 	json_string(&j, "path", daemon->config_path);
 	json_u64(&j, "generation", daemon->generation);
 	json_time(&j, "loaded_at", daemon->loaded_at_ms);
+	json_time(&j, "tried_at", daemon->tried_at_ms);
 	json_string(&j, "error", daemon->config_error);
 	json_close_object(&j);
 	json_open_array(&j, "hosts");

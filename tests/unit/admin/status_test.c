@@ -33,6 +33,7 @@ static const struct status_filter all = {0};
 static struct status_daemon daemon_facts = {.config_path = "/etc/adit/adit.conf",
     .generation = 3,
     .loaded_at_ms = 1700000000042,
+    .tried_at_ms = 1700000001007,
     .config_error = ""};
 static struct scene scene;
 
@@ -82,7 +83,8 @@ static void test_the_document_has_every_word_of_the_contract(void **state)
 	}
 	assert_non_null(
 	    strstr(text, "\"config\":{\"path\":\"/etc/adit/adit.conf\",\"generation\":3,"
-			 "\"loaded_at\":\"2023-11-14T22:13:20.042Z\",\"error\":\"\"}"));
+			 "\"loaded_at\":\"2023-11-14T22:13:20.042Z\","
+			 "\"tried_at\":\"2023-11-14T22:13:21.007Z\",\"error\":\"\"}"));
 	assert_non_null(strstr(text, "{\"name\":\"asleep\",\"state\":\"stopped\""));
 	assert_non_null(strstr(text, "\"state\":\"idle\",\"reason\":\"the link is not wanted"));
 	free(text);
