@@ -245,6 +245,12 @@ void ssh_destination_clear(struct ssh_destination *destination)
 	*destination = (struct ssh_destination){0};
 }
 
+/* One that nobody takes for an option, or for something on a terminal. */
+static bool is_user(const char *user)
+{
+	return *user && *user != '-' && span_is_text(span_of(user));
+}
+
 enum port_part { PORT_NEVER, PORT_MAY_BE };
 
 /* "[user@]host[:port]" */
@@ -268,8 +274,7 @@ static int parse_address(const char *text, enum port_part port_part,
 		found.host = mem_strndup(host, n);
 	if (at)
 		found.user = mem_strndup(text, (size_t)(at - text));
-	if (!endpoint_host_is_valid(found.host) || (at && at == text) ||
-	    (found.user && (*found.user == '-' || !span_is_text(span_of(found.user)))) ||
+	if (!endpoint_host_is_valid(found.host) || (found.user && !is_user(found.user)) ||
 	    (colon && !str_to_u64(colon + 1, 1, 65535, &port))) {
 		ssh_destination_clear(&found);
 		return err_set(e, ERR_CONFIG, "`%s` is no `[user@]host%s`", text,
@@ -280,14 +285,51 @@ static int parse_address(const char *text, enum port_part port_part,
 	return ERR_OK;
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* RFC 3986, 2.1, in place; and without the parameters behind a semicolon. False: not two digits, or a zero byte. */
+static bool decode_user(char *user)
+{
+	char *to = user;
+
+	user[strcspn(user, ";")] = '\0';
+	for (const char *p = user; *p; p++) {
+		if (*p != '%') {
+			*to++ = *p;
+			continue;
+		}
+		int high = hex_digit(p[1]), low = high < 0 ? -1 : hex_digit(p[2]);
+		if (low < 0 || (high == 0 && low == 0))
+			return false;
+		*to++ = (char)(high * 16 + low);
+		p += 2;
+	}
+	*to = '\0';
+	return true;
+}
+
 static int parse_uri(const char *text, struct ssh_destination *ret_destination, struct err *e)
 {
 	size_t n = strlen(text);
 	char *address = mem_strndup(text, n > 0 && text[n - 1] == '/' ? n - 1 : n);
-	int rc = parse_address(address, PORT_MAY_BE, ret_destination, e);
+	struct ssh_destination found = {0};
+	int rc = parse_address(address, PORT_MAY_BE, &found, e);
 
 	free(address);
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (found.user && !(decode_user(found.user) && is_user(found.user))) {
+		ssh_destination_clear(&found);
+		return err_set(e, ERR_CONFIG, "`ssh://%s`: that user cannot be read", text);
+	}
+	*ret_destination = found;
+	return ERR_OK;
 }
 
 int ssh_destination_parse(const char *text, struct ssh_destination *ret_destination, struct err *e)

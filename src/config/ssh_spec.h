@@ -21,7 +21,7 @@ struct ssh_destination {
 	uint16_t port; /* 0: not given */
 };
 
-/* "[user@]host" and "ssh://[user@]host[:port]" */
+/* "[user@]host" and "ssh://[user@]host[:port]", where the user may have %XX */
 int ssh_destination_parse(
     const char *text, struct ssh_destination *ret_destination, struct err *e) MUST_CHECK;
 /* One hop of -J: "[user@]host[:port]" or a URI */

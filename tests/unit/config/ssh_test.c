@@ -161,6 +161,17 @@ static void test_destinations_have_users_and_uris_ports(void **state)
 	assert_destination("::1", NULL, "::1", 0, ssh_destination_parse);
 	assert_destination("ssh://u@h:2222/", "u", "h", 2222, ssh_destination_parse);
 	assert_destination("ssh://[::1]:22", NULL, "::1", 22, ssh_destination_parse);
+	assert_destination("ssh://ro%40o%3at@h", "ro@o:t", "h", 0, ssh_destination_parse);
+	assert_destination("ssh://u;fingerprint=x@h", "u", "h", 0, ssh_destination_parse);
+	assert_destination("ssh://u%20v@h", "u v", "h", 0, ssh_jump_parse);
+	assert_destination("ro%40ot@h", "ro%40ot", "h", 0, ssh_destination_parse);
+	assert_destination("ssh://u%4@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("ssh://u%@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("ssh://u%g0@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("ssh://u%00@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("ssh://%2du@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("ssh://u%0a@h", NULL, NULL, 0, ssh_destination_parse);
+	assert_destination("ssh://;x@h", NULL, NULL, 0, ssh_destination_parse);
 	assert_destination("h:22", NULL, NULL, 0, ssh_destination_parse);
 	assert_destination("", NULL, NULL, 0, ssh_destination_parse);
 	assert_destination("@h", NULL, NULL, 0, ssh_destination_parse);
