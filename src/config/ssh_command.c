@@ -46,6 +46,7 @@ static const struct letter letters[] = {
     {'6', FLAG, "addressfamily", "inet6"},
     {'X', FLAG, "forwardx11", "yes"},
     {'Y', FLAG, "forwardx11", "yes"},
+    {'2', FLAG, NULL, NULL}, /* of the protocol: there is no other any more */
     {'N', FLAG, NULL, NULL},
     {'n', FLAG, NULL, NULL},
     {'T', FLAG, NULL, NULL},

@@ -164,7 +164,10 @@ static void finish_identity(struct ssh_import *import)
 
 void ssh_import_finish(struct ssh_import *import)
 {
-	for (size_t i = 0; i < import->forward_count; i++)
+	if (import->clear_forwards && import->forward_count > 0)
+		ssh_option_note(import, "clearallforwardings", "yes",
+		    "so it is with all forwards, those of the command line too");
+	for (size_t i = 0; i < import->forward_count && !import->clear_forwards; i++)
 		if (import->forwards[i].spec)
 			finish_forward(import, &import->forwards[i]);
 	finish_known_hosts(import);
@@ -201,6 +204,7 @@ void ssh_import_clear(struct ssh_import *import)
 	config_strings_clear(&import->user_known_hosts);
 	config_strings_clear(&import->system_known_hosts);
 	free(import->remote_open);
+	free(import->may_be_unknown);
 	free(import->proxy_jump);
 	free(import->alias);
 	free(import->dir);

@@ -311,6 +311,40 @@ static void read_forward(struct ssh_import *import, const struct option *option,
 	free(spec);
 }
 
+static void read_clear_forwards(
+    struct ssh_import *import, const struct option *option, const char *value)
+{
+	(void)option;
+	import->clear_forwards = ssh_value_is_true(value);
+}
+
+static void read_ignore_unknown(
+    struct ssh_import *import, const struct option *option, const char *value)
+{
+	(void)option;
+	import->may_be_unknown = mem_strdup(value);
+}
+
+static bool is_our_method(struct span name)
+{
+	return span_is(name, "publickey") || span_is(name, "password") ||
+	       span_is(name, "keyboard-interactive");
+}
+
+/* Of what adit can do, a key is what it tries first. */
+static void read_preferred(
+    struct ssh_import *import, const struct option *option, const char *value)
+{
+	struct span list = span_of(value), name = {0};
+
+	while (name_list_next(&list, &name))
+		if (is_our_method(name))
+			break;
+	if (!span_is(name, "publickey"))
+		ssh_option_note(import, option->keyword, value,
+		    "adit logs in by key first, then by `password` where that is set");
+}
+
 static void read_family(struct ssh_import *import, const struct option *option, const char *value)
 {
 	if (strcasecmp(value, "any") == 0)
@@ -402,10 +436,15 @@ static const struct option options[] = {
     {"exitonforwardfailure", read_exit_on_failure},
 
     /* what we do not do, and values with which that makes no difference */
-    {"pubkeyauthentication", read_fine, .fine = "|yes|true|unbound|host-bound|"},
-    {"hostbasedauthentication", read_fine, .fine = "|no|false|"},
-    {"gssapiauthentication", read_fine, .fine = "|no|false|"},
-    {"clearallforwardings", read_fine, .fine = "|no|false|"},
+    {"pubkeyauthentication", read_fine, .fine = "|yes|true|unbound|host-bound|",
+	.key = "adit logs in by key first"},
+    {"dsaauthentication", read_fine, .fine = "|yes|true|", .key = "adit logs in by key first"},
+    {"preferredauthentications", read_preferred},
+    {"hostbasedauthentication", read_fine, .fine = "|no|false|",
+	.key = "adit logs in by key or password"},
+    {"gssapiauthentication", read_fine, .fine = "|no|false|", .key = "adit does not speak GSSAPI"},
+    {"clearallforwardings", read_clear_forwards},
+    {"ignoreunknown", read_ignore_unknown},
     {"compression", read_fine, .fine = "|no|false|", .key = "adit does not compress"},
     {"controlmaster", read_fine, .fine = "|no|false|auto|",
 	.key = "tunnels share a link by themselves"},
@@ -437,18 +476,21 @@ static const struct option options[] = {
 
 _Static_assert(ARRAY_LEN(options) <= SSH_OPTIONS_MAX, "seen[] has a place for each");
 
-/* What makes no difference here. */
-static const char *const ignored[] = {"batchmode", "canonicaldomains", "canonicalizefallbacklocal",
+/* What makes no difference here; and what OpenSSH once had, and takes without a word still. */
+static const char *const ignored[] = {"afstokenpassing", "cipher", "compressionlevel",
+    "fallbacktorsh", "globalknownhostsfile2", "keepalive", "kerberosauthentication",
+    "kerberostgtpassing", "protocol", "rhostsauthentication", "rhostsrsaauthentication",
+    "rsaauthentication", "smartcarddevice", "useprivilegedport", "userknownhostsfile2",
+    "useroaming", "usersh", "batchmode", "canonicaldomains", "canonicalizefallbacklocal",
     "canonicalizemaxdots", "canonicalizepermittedcnames", "casignaturealgorithms",
     "challengeresponseauthentication", "checkhostip", "connectionattempts", "controlpath",
     "controlpersist", "enableescapecommandline", "enablesshkeysign", "escapechar",
     "fingerprinthash", "forkafterauthentication", "forwardx11timeout", "forwardx11trusted",
     "gssapiclientidentity", "gssapidelegatecredentials", "gssapikexalgorithms", "gssapikeyexchange",
     "gssapirenewalforcesrekey", "gssapiserveridentity", "gssapitrustdns", "hashknownhosts", "host",
-    "hostbasedacceptedalgorithms", "hostbasedkeytypes", "ignoreunknown", "ipqos",
-    "kbdinteractiveauthentication", "logverbose", "numberofpasswordprompts",
-    "obscurekeystroketiming", "passwordauthentication", "permitlocalcommand",
-    "preferredauthentications", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes", "requesttty",
+    "hostbasedacceptedalgorithms", "hostbasedkeytypes", "ipqos", "kbdinteractiveauthentication",
+    "logverbose", "numberofpasswordprompts", "obscurekeystroketiming", "passwordauthentication",
+    "permitlocalcommand", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes", "requesttty",
     "sendenv", "sessiontype", "stdinnull", "streamlocalbindunlink", "syslogfacility", "tag",
     "tcpkeepalive", "tunneldevice", "visualhostkey", "warnweakcrypto", "xauthlocation"};
 
@@ -481,11 +523,29 @@ static void refuse_unknown(struct ssh_import *import, const char *keyword)
 	    keyword, nearest);
 }
 
+/* ssh_config(5), PATTERNS: what a pattern behind a "!" matches is out, whatever else matches it. */
+static bool may_be_unknown(const struct ssh_import *import, const char *keyword)
+{
+	struct span list = span_of(import->may_be_unknown ? import->may_be_unknown : ""), one;
+	bool found = false, denied = false;
+
+	while (!denied && name_list_next(&list, &one)) {
+		char *pattern = span_strdup(one);
+		bool is_not = *pattern == '!';
+		if (str_glob_nocase(pattern + is_not, keyword))
+			*(is_not ? &denied : &found) = true;
+		free(pattern);
+	}
+	return found && !denied;
+}
+
 void ssh_import_option(struct ssh_import *import, const char *keyword, const char *value)
 {
 	const struct option *option = find_option(keyword);
 	const char *name = option ? option->keyword : find_ignored(keyword);
 
+	if (!name && may_be_unknown(import, keyword))
+		return;
 	if (!name) {
 		if (import->unknown == SSH_UNKNOWN_IS_NOTED)
 			ssh_option_note(import, keyword, value, "adit does not know it");

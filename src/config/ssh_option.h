@@ -30,6 +30,8 @@ struct ssh_import {
 	mode_t bind_mode;                                    /* of our Unix sockets */
 	/* Of keywords that we do not know: a slip of the user's, or something that the ssh that we asked knows. */
 	enum { SSH_UNKNOWN_IS_WRONG, SSH_UNKNOWN_IS_NOTED } unknown;
+	char *may_be_unknown; /* of IgnoreUnknown: patterns of keywords; NULL: none */
+	bool clear_forwards;
 	bool no_identity; /* "none" was among the files */
 	bool identities_only;
 	char *

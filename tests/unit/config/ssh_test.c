@@ -425,7 +425,12 @@ static void test_what_cannot_be_carried_over_is_named(void **state)
 	    {"-o Tunnel=yes", "tunnel yes: "}, {"-o BindInterface=eth0", "bindinterface eth0: "},
 	    {"-o IdentityFile=%C", "identityfile %C: "}, {"-o LocalCommand=x", "localcommand x: "},
 	    {"-o SetEnv=A=b", "setenv A=b: "}, {"-i none", "identityfile none: "},
-	    {"-o VerifyHostKeyDNS=yes", "verifyhostkeydns yes"}};
+	    {"-o VerifyHostKeyDNS=yes", "verifyhostkeydns yes"},
+	    {"-o PreferredAuthentications=password", "preferredauthentications password: "},
+	    {"-o PreferredAuthentications=hostbased,keyboard-interactive,publickey",
+		"preferredauthentications hostbased"},
+	    {"-o PreferredAuthentications=gssapi-with-mic", "preferredauthentications gssapi"},
+	    {"-o PubkeyAuthentication=no", "pubkeyauthentication no: "}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -571,6 +576,9 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 	    {"-D 1 -J a,,b h", "jump host"},
 	    {"-D 1 a:b", "is no `[user@]host`"},
 	    {"-D 1 -D 1 h", "taken by `socks`"},
+	    {"-D 1 -1 h", "-1: ssh has no such option"},
+	    {"-D 1 -o IgnoreUnknown=Use*,!UseTime -o UseTime=1 h", "UseTime: ssh has no"},
+	    {"-D 1 -o UseKeychain=yes -o IgnoreUnknown=UseKeychain h", "UseKeychain: ssh has no"},
 	};
 
 	(void)state;
@@ -580,6 +588,48 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 			fail_msg("%s: %s", faulty[i].line, p.config ? "taken" : p.errors.v[0].text);
 		parsed_clear(&p);
 	}
+}
+
+/* As they stand in old scripts; and what the user says may be unknown. */
+static void test_what_ssh_takes_without_a_word_is_taken_so(void **state)
+{
+	static const char *const lines[] = {"-2 -N", "-o Protocol=2", "-o UseRoaming=no",
+	    "-o Cipher=blowfish", "-o RSAAuthentication=yes", "-o DSAAuthentication=yes",
+	    "-o IgnoreUnknown=UseKeychain -o UseKeychain=yes",
+	    "-o IgnoreUnknown=x,use* -o UseKeychain=yes",
+	    "-o PreferredAuthentications=gssapi-with-mic,publickey,password",
+	    "-o ClearAllForwardings=no"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		char *line = str_format("-D 1 %s h", lines[i]);
+		struct parsed p = parse_good(line);
+		if (p.notes.n > 0)
+			fail_msg("%s: %s", line, p.notes.v[0].text);
+		assert_int_equal(p.config->tunnel_count, 1);
+		parsed_clear(&p);
+		free(line);
+	}
+}
+
+static void test_all_forwards_can_be_cleared(void **state)
+{
+	const struct ssh_config_source source = {0};
+	struct parsed p = parse_good("-L 1:h:2 -o ClearAllForwardings=yes -D 2 h");
+
+	(void)state;
+	assert_int_equal(p.config->tunnel_count, 0);
+	assert_int_equal(p.notes.n, 1);
+	assert_non_null(strstr(p.notes.v[0].text, "clearallforwardings yes: "));
+	parsed_clear(&p);
+
+	/* what ssh prints has none any more: nothing is lost */
+	p = (struct parsed){0};
+	p.config = config_from_ssh_config("user u\nhostname h\nport 22\nclearallforwardings yes\n",
+	    "h", &source, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.notes.n, 0);
+	parsed_clear(&p);
 }
 
 /* Instead of libc's: a test can be somebody else. */
@@ -1001,6 +1051,8 @@ int main(void)
 	    cmocka_unit_test(test_a_family_of_addresses_is_that_of_the_listeners_here),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
+	    cmocka_unit_test(test_what_ssh_takes_without_a_word_is_taken_so),
+	    cmocka_unit_test(test_all_forwards_can_be_cleared),
 	    cmocka_unit_test(test_who_has_no_name_must_say_as_whom_to_log_in),
 	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
