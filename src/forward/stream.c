@@ -394,10 +394,8 @@ static const char *end_name(enum relay_end end)
 		return "target-failed";
 	case RELAY_END_IDLE:
 		return "idle";
-	case RELAY_END_STOPPED:
-		break;
 	}
-	return "stopped";
+	return "";
 }
 
 static void on_relay_end(void *arg, enum relay_end end, int error)

@@ -25,12 +25,11 @@ struct side {
 struct relay {
 	struct loop *loop;
 	struct side a, b;
-	struct task look; /* at what there is in the beginning, and at relay_reset() */
+	struct task look; /* at what there is in the beginning */
 	struct timer idle;
 	uint64_t idle_timeout_ms;
 	uint64_t last_active_ms;
 	size_t undelivered; /* when idle was looked at last */
-	bool reset;
 	void (*on_end)(void *arg, enum relay_end end, int error);
 	void *arg;
 };
@@ -239,10 +238,6 @@ static void look(void *arg)
 	struct relay *relay = arg;
 	struct side *sides[] = {&relay->a, &relay->b};
 
-	if (relay->reset) {
-		end(relay, RELAY_END_STOPPED, 0, bev_reset);
-		return;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
 		sides[i]->eof = sides[i]->eof || bev_at_eof(sides[i]->bev);
 		task_schedule(&sides[i]->pump);
@@ -299,12 +294,6 @@ void relay_free(struct relay *relay)
 	bev_reset(relay->a.bev);
 	bev_reset(relay->b.bev);
 	loop_bury(relay->loop, free, relay);
-}
-
-void relay_reset(struct relay *relay)
-{
-	relay->reset = true;
-	task_schedule(&relay->look);
 }
 
 uint64_t relay_last_active_ms(const struct relay *relay)

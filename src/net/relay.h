@@ -20,8 +20,7 @@ enum relay_end {
 	RELAY_END_FAILED_B,
 	/* idle_timeout_ms passed without a byte either way, those included that were moved before and leave slowly
 	 * (bev_undelivered()); both sides were reset */
-	RELAY_END_IDLE,
-	RELAY_END_STOPPED /* relay_reset() was called */
+	RELAY_END_IDLE
 };
 
 struct relay_options {
@@ -39,8 +38,6 @@ struct relay *relay_new(struct loop *loop, struct bufferevent *a, struct buffere
     const struct relay_options *options);
 /* Resets both sides; on_end is not called. NULL is legal. */
 void relay_free(struct relay *relay);
-/* Ends it now: both sides are reset, on_end says RELAY_END_STOPPED (from the loop). */
-void relay_reset(struct relay *relay);
 /* clock_now_ms() of the last byte either way; of one that leaves slowly, when that was seen. */
 uint64_t relay_last_active_ms(const struct relay *relay);
 

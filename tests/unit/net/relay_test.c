@@ -385,22 +385,6 @@ static void test_idle_means_without_a_byte_either_way(void **state)
 	finish(&f);
 }
 
-static void test_reset_ends_it_from_the_loop(void **state)
-{
-	struct fixture f;
-
-	(void)state;
-	begin(&f);
-	join(&f);
-	bev_rules_settle(f.loop);
-	BEV_RULES_CALL(relay_reset(f.relay));
-	assert_int_equal(f.ends, 0);
-	BEV_RULES_UNTIL(f.loop, f.ends);
-	assert_int_equal(f.how, RELAY_END_STOPPED);
-	BEV_RULES_UNTIL(f.loop, f.client.errors && f.server.errors);
-	finish(&f);
-}
-
 static void test_free_tells_nobody(void **state)
 {
 	struct fixture f;
@@ -463,7 +447,6 @@ int main(void)
 	    cmocka_unit_test(test_idle_means_without_a_byte_either_way),
 	    cmocka_unit_test(test_what_leaves_slowly_is_not_idle),
 	    cmocka_unit_test(test_what_does_not_leave_is_idle),
-	    cmocka_unit_test(test_reset_ends_it_from_the_loop),
 	    cmocka_unit_test(test_free_tells_nobody),
 	    cmocka_unit_test(test_a_callback_moves_no_more_than_its_budget),
 	};
