@@ -438,14 +438,14 @@ static struct listener *listener_bare(struct loop *loop, const struct listener_o
 	return l;
 }
 
-static int listen_all(struct listener *l, int backlog, struct err *e)
+static int listen_all(struct listener *l, struct err *e)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		char text[ADDR_TEXT_MAX];
 
 		l->addr.length = sizeof(l->addr.storage);
 		if (getsockname(l->watches[i].fd, &l->addr.sa, &l->addr.length) == 0 &&
-		    listen(l->watches[i].fd, backlog ? backlog : SOMAXCONN) == 0)
+		    listen(l->watches[i].fd, SOMAXCONN) == 0)
 			continue;
 
 		int error = errno;
@@ -466,7 +466,7 @@ struct listener *listener_new(struct loop *loop, const struct endpoint *at,
 	int r = at->path ? bind_path(l, at->path, o, e) : bind_host(l, at, e);
 
 	if (r == 0)
-		r = listen_all(l, o->backlog, e);
+		r = listen_all(l, e);
 	if (r < 0) {
 		listener_free(l);
 		return NULL;

@@ -16,7 +16,6 @@ struct listener_options {
 	const struct log_context *log; /* keeps; may be NULL */
 	mode_t mode;                   /* Unix; 0: 0600 */
 	const char *owner, *group;     /* Unix: names or numbers; NULL: ours. Borrowed */
-	int backlog;                   /* 0: SOMAXCONN */
 	bool
 	    leaves_reserve; /* takes no more when only the last descriptors are left (net/descriptors.h) */
 };
