@@ -31,7 +31,7 @@ void strbuf_add_json(struct strbuf *b, struct span text);
 void strbuf_add_no_pattern(struct strbuf *b,
     const char *text); /* what glob(7) would take for a pattern stands for itself */
 const char *strbuf_text(const struct strbuf *b);
-char *strbuf_take(struct strbuf *b); /* gives; the buffer is empty then */
+char *strbuf_take(struct strbuf *b); /* gives, "" of an empty one; the buffer is empty then */
 void strbuf_clear(struct strbuf *b);
 
 char *str_format(const char *format, ...) PRINTF_LIKE(1, 2); /* gives */

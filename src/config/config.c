@@ -60,11 +60,3 @@ const struct config_host *config_find_host(const struct config *config, const ch
 			return &config->hosts[i];
 	return NULL;
 }
-
-const struct config_tunnel *config_find_tunnel(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->tunnel_count; i++)
-		if (strcmp(config->tunnels[i].name, name) == 0)
-			return &config->tunnels[i];
-	return NULL;
-}

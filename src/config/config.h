@@ -165,6 +165,5 @@ struct config *config_ref(struct config *config);
 void config_unref(struct config *config); /* NULL is legal */
 
 const struct config_host *config_find_host(const struct config *config, const char *name);
-const struct config_tunnel *config_find_tunnel(const struct config *config, const char *name);
 
 #endif

@@ -131,7 +131,7 @@ char *expand_quote(const char *text)
 			strbuf_add(&out, "$");
 		strbuf_add_n(&out, text, 1);
 	}
-	return out.text ? strbuf_take(&out) : mem_strdup("");
+	return strbuf_take(&out);
 }
 
 char *expand_folder_of(const char *file)

@@ -71,7 +71,7 @@ static char *expand_tokens(const struct ssh_import *import, const char *text)
 			goto unknown;
 		}
 	}
-	return out.text ? strbuf_take(&out) : mem_strdup("");
+	return strbuf_take(&out);
 unknown:
 	strbuf_clear(&out);
 	return NULL;

@@ -53,7 +53,7 @@ static bool take_field(const char **text, struct field *field)
 		field->is_path = field->is_path || *p == '/';
 		strbuf_add_n(&out, p, 1);
 	}
-	field->text = out.text ? strbuf_take(&out) : mem_strdup("");
+	field->text = strbuf_take(&out);
 	*text = p;
 	return true;
 }

@@ -87,36 +87,36 @@ static char **text_of(const struct key *key, const void *object)
 	return FIELD(char *, key, object);
 }
 
-void value_store_text(const struct key *key, void *object, char *text)
+static void store_text(const struct key *key, void *object, char *text)
 {
 	free(*text_of(key, object));
 	*text_of(key, object) = text;
 }
 
-void value_clear_text(const struct key *key, void *object)
+static void clear_text(const struct key *key, void *object)
 {
-	value_store_text(key, object, NULL);
+	store_text(key, object, NULL);
 }
 
-void value_copy_text(const struct key *key, void *to, const void *from)
+static void copy_text(const struct key *key, void *to, const void *from)
 {
 	*text_of(key, to) = mem_strdup(*text_of(key, from));
 }
 
-bool value_equal_text(const struct key *key, const void *a, const void *b)
+static bool equal_text(const struct key *key, const void *a, const void *b)
 {
 	const char *x = *text_of(key, a), *y = *text_of(key, b);
 
 	return x && y ? strcmp(x, y) == 0 : x == y;
 }
 
-void value_write_text(const struct key *key, struct strbuf *out, const void *object)
+static void write_text(const struct key *key, struct strbuf *out, const void *object)
 {
 	if (*text_of(key, object))
 		value_write_string(out, *text_of(key, object));
 }
 
-void value_write_path(const struct key *key, struct strbuf *out, const void *object)
+static void write_path(const struct key *key, struct strbuf *out, const void *object)
 {
 	const char *path = *text_of(key, object);
 
@@ -133,7 +133,7 @@ static void read_string(
 	const char *text = value_need_string(r, s, key);
 
 	if (text)
-		value_store_text(key, object, mem_strdup(text));
+		store_text(key, object, mem_strdup(text));
 }
 
 static void read_host(
@@ -145,7 +145,7 @@ static void read_host(
 	if (!text)
 		return;
 	if (endpoint_host_is_valid(text))
-		value_store_text(key, object, mem_strdup(text));
+		store_text(key, object, mem_strdup(text));
 	else if (colon && !strchr(colon + 1, ':'))
 		reading_error(r, s, "`%s` is the name or address alone: the port is `port = %s`",
 		    key->name, colon + 1);
@@ -164,7 +164,7 @@ static void read_ip(
 	if (!text)
 		return;
 	if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
-		value_store_text(key, object, mem_strdup(text));
+		store_text(key, object, mem_strdup(text));
 	else
 		reading_error(r, s, "`%s`: `%s` is no IP address", key->name, text);
 }
@@ -175,13 +175,13 @@ static void read_name(
 	struct config_host *host = object;
 
 	if (s->type == SETTING_STRING && *s->string == '\0') {
-		value_store_text(key, object, NULL); /* "" undoes a default */
+		store_text(key, object, NULL); /* "" undoes a default */
 		return;
 	}
 	const char *text = value_need_string(r, s, key);
 	if (!text)
 		return;
-	value_store_text(key, object, mem_strdup(text));
+	store_text(key, object, mem_strdup(text));
 	host->via_place = (struct config_place){.file = r->file, .line = s->line};
 }
 
@@ -202,7 +202,7 @@ static void read_control_socket(
 	struct err e = ERR_INIT;
 
 	if (s->type == SETTING_STRING && *s->string == '\0') {
-		value_store_text(key, object, mem_strdup(""));
+		store_text(key, object, mem_strdup(""));
 		return;
 	}
 	const char *text = value_need_string(r, s, key);
@@ -211,7 +211,7 @@ static void read_control_socket(
 		return;
 	if (endpoint_check_socket_path(path, &e) < 0)
 		reading_error(r, s, "`%s`: %s", key->name, e.text);
-	value_store_text(key, object, path);
+	store_text(key, object, path);
 }
 
 bool value_is_user(const char *name)
@@ -236,7 +236,7 @@ static void read_user(
 	if (text && !value_is_user(text))
 		reading_error(r, s, "`%s`: this machine has no user `%s`", key->name, text);
 	else if (text)
-		value_store_text(key, object, mem_strdup(text));
+		store_text(key, object, mem_strdup(text));
 }
 
 static void read_group(
@@ -247,21 +247,21 @@ static void read_group(
 	if (text && !value_is_group(text))
 		reading_error(r, s, "`%s`: this machine has no group `%s`", key->name, text);
 	else if (text)
-		value_store_text(key, object, mem_strdup(text));
+		store_text(key, object, mem_strdup(text));
 }
 
 #define TEXT_TYPE(reader, writer) \
 	{ \
-		.read = (reader), .clear = value_clear_text, .copy = value_copy_text, \
-		.equal = value_equal_text, .write = (writer) \
+		.read = (reader), .clear = clear_text, .copy = copy_text, .equal = equal_text, \
+		.write = (writer) \
 	}
-const struct value_type value_string = TEXT_TYPE(read_string, value_write_text);
-const struct value_type value_host = TEXT_TYPE(read_host, value_write_text);
-const struct value_type value_ip = TEXT_TYPE(read_ip, value_write_text);
-const struct value_type value_name = TEXT_TYPE(read_name, value_write_text);
-const struct value_type value_user = TEXT_TYPE(read_user, value_write_text);
-const struct value_type value_group = TEXT_TYPE(read_group, value_write_text);
-const struct value_type value_control_socket = TEXT_TYPE(read_control_socket, value_write_path);
+const struct value_type value_string = TEXT_TYPE(read_string, write_text);
+const struct value_type value_host = TEXT_TYPE(read_host, write_text);
+const struct value_type value_ip = TEXT_TYPE(read_ip, write_text);
+const struct value_type value_name = TEXT_TYPE(read_name, write_text);
+const struct value_type value_user = TEXT_TYPE(read_user, write_text);
+const struct value_type value_group = TEXT_TYPE(read_group, write_text);
+const struct value_type value_control_socket = TEXT_TYPE(read_control_socket, write_path);
 
 /* ---- what needs no freeing: one triple of functions a C type ---- */
 

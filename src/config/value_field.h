@@ -20,12 +20,4 @@ char *value_expand_path(
 bool value_is_user(const char *name);
 bool value_is_group(const char *name);
 
-/* A char * field; store takes text. */
-void value_store_text(const struct key *key, void *object, char *text);
-void value_clear_text(const struct key *key, void *object);
-void value_copy_text(const struct key *key, void *to, const void *from);
-bool value_equal_text(const struct key *key, const void *a, const void *b);
-void value_write_text(const struct key *key, struct strbuf *out, const void *object);
-void value_write_path(const struct key *key, struct strbuf *out, const void *object);
-
 #endif

@@ -69,6 +69,15 @@ static struct config *read_good(const char *text)
 
 /* ---- good ---- */
 
+static const struct config_tunnel *find_tunnel(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->tunnel_count; i++)
+		if (strcmp(config->tunnels[i].name, name) == 0)
+			return &config->tunnels[i];
+	fail_msg("there is no tunnel %s", name);
+	return NULL;
+}
+
 static void test_the_example_reads_as_written(void **state)
 {
 	struct config *config = read_good(example);
@@ -88,7 +97,7 @@ static void test_the_example_reads_as_written(void **state)
 	assert_string_equal(config_find_host(config, "inner")->via, "bastion");
 	assert_string_equal(config_find_host(config, "bastion-a")->address, "bastion-a");
 
-	const struct config_tunnel *reports = config_find_tunnel(config, "reports");
+	const struct config_tunnel *reports = find_tunnel(config, "reports");
 	assert_int_equal(reports->via.n, 2);
 	assert_int_equal(reports->forward_count, 2);
 	assert_int_equal(reports->forwards[0].listen.kind, CONFIG_UNIX);
@@ -99,13 +108,11 @@ static void test_the_example_reads_as_written(void **state)
 	assert_int_equal(reports->forwards[1].to.kind, CONFIG_UNIX);
 	assert_int_equal(reports->forwards[1].place.line, 19);
 
-	const struct config_forward *office = &config_find_tunnel(config, "office")->forwards[0];
+	const struct config_forward *office = &find_tunnel(config, "office")->forwards[0];
 	assert_int_equal(office->kind, CONFIG_FORWARD_SOCKS);
 	assert_null(office->to.text);
-	assert_int_equal(
-	    config_find_tunnel(config, "webhook")->forwards[0].kind, CONFIG_FORWARD_REMOTE);
+	assert_int_equal(find_tunnel(config, "webhook")->forwards[0].kind, CONFIG_FORWARD_REMOTE);
 	assert_null(config_find_host(config, "nobody"));
-	assert_null(config_find_tunnel(config, "nothing"));
 	config_unref(config);
 }
 
