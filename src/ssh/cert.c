@@ -15,7 +15,6 @@
 
 struct cert {
 	struct wr blob;
-	const char *type_name;
 	struct key *key;
 	enum cert_type type;
 	char *key_id;
@@ -210,7 +209,6 @@ static int read_fields(
 	rd_init(&r, blob);
 	if (!find_type(rd_string(&r), &type))
 		return unknown_type(blob, e);
-	cert->type_name = types[type].cert_type;
 	rd_string(&r); /* nonce: only there to make the signed bytes unpredictable */
 	cert->key = key_read_public(key_kind_find(span_of(types[type].plain_type)), &r, e);
 	if (!cert->key)
@@ -360,11 +358,6 @@ struct span cert_blob(const struct cert *cert)
 	return wr_span(&cert->blob);
 }
 
-const char *cert_type_name(const struct cert *cert)
-{
-	return cert->type_name;
-}
-
 struct span cert_ca(const struct cert *cert)
 {
 	return wr_span(&cert->ca);
@@ -383,11 +376,6 @@ const char *cert_key_id(const struct cert *cert)
 uint64_t cert_serial(const struct cert *cert)
 {
 	return cert->serial;
-}
-
-uint64_t cert_valid_after(const struct cert *cert)
-{
-	return cert->valid_after;
 }
 
 uint64_t cert_valid_before(const struct cert *cert)

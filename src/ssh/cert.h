@@ -27,12 +27,10 @@ int cert_plain_blob_of_line(struct span line, struct wr *ret_blob, struct err *e
 
 const struct key *cert_key(const struct cert *cert); /* what is certified */
 struct span cert_blob(const struct cert *cert);
-const char *cert_type_name(const struct cert *cert); /* "ssh-ed25519-cert-v01@openssh.com" */
-struct span cert_ca(const struct cert *cert);        /* the blob of the key that signed */
+struct span cert_ca(const struct cert *cert); /* the blob of the key that signed */
 enum cert_type cert_type(const struct cert *cert);
 const char *cert_key_id(const struct cert *cert); /* escaped where it is printed, not here */
 uint64_t cert_serial(const struct cert *cert);
-uint64_t cert_valid_after(const struct cert *cert);
 uint64_t cert_valid_before(const struct cert *cert); /* UINT64_MAX: for ever */
 
 /* Is it valid at that moment? 0, or ERR_CONFIG with the dates in words. */

@@ -98,11 +98,6 @@ void cipher_free(struct cipher *cipher)
 	free(cipher);
 }
 
-const struct cipher_info *cipher_info(const struct cipher *cipher)
-{
-	return cipher->info;
-}
-
 void cipher_ctr(struct cipher *cipher, const struct iovec *pieces, size_t count, uint8_t *out)
 {
 	assert(cipher->info->mode == CIPHER_CTR);

@@ -49,7 +49,6 @@ struct cipher;
 struct cipher *cipher_new(const struct cipher_info *info, enum cipher_direction direction,
     const uint8_t *key, const uint8_t *iv);
 void cipher_free(struct cipher *cipher); /* NULL is legal; wipes */
-const struct cipher_info *cipher_info(const struct cipher *cipher);
 
 /* ---- AEAD: one packet a call. The pieces are the text after the length field, one after another; out gets as many bytes as
  * all pieces have together, and overlaps none of them. ---- */

@@ -269,11 +269,6 @@ enum packet_sequence kex_sequence(const struct kex *kex)
 	return kex->is_strict ? PACKET_SEQUENCE_RESTARTS : PACKET_SEQUENCE_GOES_ON;
 }
 
-bool kex_first_is_done(const struct kex *kex)
-{
-	return kex->first_is_done;
-}
-
 bool kex_peer_has_ext_info(const struct kex *kex)
 {
 	return kex->peer_has_ext_info;

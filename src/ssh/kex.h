@@ -72,7 +72,6 @@ bool kex_is_running(const struct kex *kex);
 /* Until the first exchange is done under strict key exchange nothing but its own messages is legal (protocol.md 5). */
 bool kex_is_strict(const struct kex *kex);
 enum packet_sequence kex_sequence(const struct kex *kex); /* for packet_*_set_keys() */
-bool kex_first_is_done(const struct kex *kex);
 bool kex_peer_has_ext_info(const struct kex *kex); /* the peer's list had ext-info-c (or -s) */
 
 struct span kex_session_id(const struct kex *kex); /* of the first exchange; empty before */

@@ -233,11 +233,6 @@ struct key *key_from_pkey(EVP_PKEY *pkey, struct err *e)
 	return private_if_sound(key, e);
 }
 
-struct key *key_public_copy(const struct key *key)
-{
-	return key_from_blob(wr_span(&key->blob), NULL);
-}
-
 struct key *key_copy(const struct key *key)
 {
 	struct key *copy = key_new(key->kind);
@@ -266,11 +261,6 @@ const char *key_type_name(const struct key *key)
 const char *key_short_name(const struct key *key)
 {
 	return key->kind->short_name;
-}
-
-unsigned key_bits(const struct key *key)
-{
-	return key->kind->bits ? key->kind->bits : (unsigned)EVP_PKEY_get_bits(key->pkey);
 }
 
 struct span key_blob(const struct key *key)

@@ -33,10 +33,8 @@ enum key_type key_type(const struct key *key);
 const char *key_type_name(const struct key *key);
 /* "ED25519", "ECDSA", "RSA": as ssh prints it. Static. */
 const char *key_short_name(const struct key *key);
-unsigned key_bits(const struct key *key);
 struct span key_blob(const struct key *key); /* as long as the key */
 bool key_is_private(const struct key *key);
-struct key *key_public_copy(const struct key *key);
 struct key *key_copy(const struct key *key); /* with its private half, if it has one */
 
 /* "SHA256:..." of a blob, base64 without padding; gives. */

@@ -160,8 +160,8 @@ static int sign(const struct key *key, struct span algorithm, struct span data, 
 #define ECDSA_KIND(id, bit_count, openssl_name, hash) \
 	{ \
 		.type = id, .name = "ecdsa-sha2-nistp" #bit_count, .short_name = "ECDSA", \
-		.algorithms = "ecdsa-sha2-nistp" #bit_count, .bits = (bit_count), \
-		.curve = "nistp" #bit_count, .group = (openssl_name), .digest = (hash), \
+		.algorithms = "ecdsa-sha2-nistp" #bit_count, .curve = "nistp" #bit_count, \
+		.group = (openssl_name), .digest = (hash), \
 		.coordinate_bytes = ((bit_count) + 7) / 8, .read_public = key_ecdsa_read_public, \
 		.read_private = read_private, .write_public = key_ecdsa_write_public, \
 		.verify = verify, .sign = sign, \

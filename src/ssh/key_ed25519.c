@@ -81,7 +81,6 @@ const struct key_kind key_kind_ed25519 = {
     .name = "ssh-ed25519",
     .short_name = "ED25519",
     .algorithms = "ssh-ed25519",
-    .bits = 256,
     .read_public = key_ed25519_read_public,
     .read_private = read_private,
     .write_public = key_ed25519_write_public,

@@ -24,7 +24,6 @@ struct key_kind {
 	const char *name;       /* in blobs */
 	const char *short_name; /* for people */
 	const char *algorithms; /* key_signature_algorithms() */
-	unsigned bits;          /* 0: ask the key */
 	const char
 	    *curve; /* ECDSA's: RFC 5656's name, OpenSSL's, the hash, the bytes of a coordinate */
 	const char *group;

@@ -71,11 +71,6 @@ void mac_free(struct mac *mac)
 	free(mac);
 }
 
-const struct mac_info *mac_info(const struct mac *mac)
-{
-	return mac->info;
-}
-
 void mac_compute(struct mac *mac, uint32_t sequence, const struct iovec *pieces, size_t count,
     uint8_t out[MAC_SIZE_MAX])
 {

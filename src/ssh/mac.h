@@ -31,7 +31,6 @@ const struct mac_info *mac_at(size_t index);       /* NULL after the last */
 struct mac;
 struct mac *mac_new(const struct mac_info *info, const uint8_t *key); /* key_size bytes, borrowed */
 void mac_free(struct mac *mac);                                       /* NULL is legal; wipes */
-const struct mac_info *mac_info(const struct mac *mac);
 /* MAC(key, sequence || pieces): info->size bytes */
 void mac_compute(struct mac *mac, uint32_t sequence, const struct iovec *pieces, size_t count,
     uint8_t out[MAC_SIZE_MAX]);

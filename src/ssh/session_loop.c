@@ -9,7 +9,6 @@
 
 struct watch {
 	struct list node;
-	struct session *session;
 	struct event *event;
 	evutil_socket_t fd;
 	void (*cb)(void *arg, evutil_socket_t fd, short what);
@@ -39,7 +38,6 @@ void session_listen_to(struct session *s, evutil_socket_t fd, short what,
 
 	struct watch *watch = NEW(struct watch);
 
-	watch->session = s;
 	watch->fd = fd;
 	watch->cb = cb;
 	watch->arg = arg;

@@ -46,7 +46,7 @@ static void check_private(struct rd *r)
 	struct span algorithms = span_of(key_signature_algorithms(key_type(key))), algorithm;
 	must(name_list_next(&algorithms, &algorithm));
 	must(key_sign(key, algorithm, SPAN_LITERAL("x"), &signature, NULL) == 0);
-	struct key *public = key_public_copy(key);
+	struct key *public = key_from_blob(key_blob(key), NULL);
 	must(key_verify(public, algorithm, SPAN_LITERAL("x"), wr_span(&signature), NULL) == 0);
 	key_free(public);
 	key_free(key);

@@ -1126,7 +1126,7 @@ static void test_only_configured_keys_of_the_agent_are_offered_if_so_wished(void
 	struct login l = {.identities_only = true};
 
 	add_agent_keys(&l, 3);
-	add_identity(&l, "id_ed25519", key_public_copy(l.agent.keys[1]), NULL);
+	add_identity(&l, "id_ed25519", key_from_blob(key_blob(l.agent.keys[1]), NULL), NULL);
 	start(&l);
 	assert_in(&l, "publickey!");
 	assert_says(auth_method(l.auth), "id_ed25519");
@@ -1141,7 +1141,7 @@ static void test_a_public_key_without_an_agent_is_named(void **state)
 
 	/* As of two certificates of one key. */
 	for (int i = 0; i < 2; i++)
-		add_identity(&l, "id_ed25519", key_public_copy(key), NULL);
+		add_identity(&l, "id_ed25519", key_from_blob(key_blob(key), NULL), NULL);
 	VERDICTS(&l, SERVER_REFUSE);
 	start(&l);
 	assert_refused(&l, "none");
@@ -1157,7 +1157,8 @@ static void test_a_certificate_file_whose_key_is_in_the_agent_is_offered(void **
 	struct key *key = read_key(TEST_ED25519_FILE);
 
 	l.uses_agent = WITH_AGENT;
-	add_identity(&l, "id_ed25519", key_public_copy(key), read_cert(TEST_USER_CERT_ED25519));
+	add_identity(&l, "id_ed25519", key_from_blob(key_blob(key), NULL),
+	    read_cert(TEST_USER_CERT_ED25519));
 	l.agent.keys[l.agent.key_count++] = key;
 	start(&l);
 	assert_in(&l, "publickey? publickey!");
@@ -1185,7 +1186,7 @@ static void test_an_agent_that_fails_is_an_error_of_this_key_alone(void **state)
 
 		add_agent_keys(&l, 1);
 		l.agent.manner = manner;
-		add_identity(&l, "mine", key_public_copy(l.agent.keys[0]), NULL);
+		add_identity(&l, "mine", key_from_blob(key_blob(l.agent.keys[0]), NULL), NULL);
 		add_identity(&l, "other", server_make_key(1), NULL);
 		start(&l);
 		assert_in(&l, "publickey? publickey!");

@@ -85,10 +85,8 @@ static void test_a_user_certificate_is_read(void **state)
 
 	(void)state;
 	assert_int_equal(cert_type(cert), CERT_USER);
-	assert_string_equal(cert_type_name(cert), "ssh-ed25519-cert-v01@openssh.com");
 	assert_string_equal(cert_key_id(cert), "user id");
 	assert_true(cert_serial(cert) == 7);
-	assert_true(cert_valid_after(cert) == 0);
 	assert_true(cert_valid_before(cert) == UINT64_MAX);
 	expect_blob(key_blob(cert_key(cert)), TEST_ED25519_BLOB);
 	expect_blob(cert_ca(cert), TEST_CA_ED25519);

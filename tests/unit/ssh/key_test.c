@@ -49,16 +49,15 @@ static void free_exact(struct span s)
 static const struct {
 	const char *blob, *fingerprint, *name, *short_name;
 	enum key_type type;
-	unsigned bits;
 } made_by_ssh_keygen[] = {
-    {TEST_ED25519_BLOB, TEST_ED25519_FINGERPRINT, "ssh-ed25519", "ED25519", KEY_ED25519, 256},
+    {TEST_ED25519_BLOB, TEST_ED25519_FINGERPRINT, "ssh-ed25519", "ED25519", KEY_ED25519},
     {TEST_ECDSA_P256_BLOB, TEST_ECDSA_P256_FINGERPRINT, "ecdsa-sha2-nistp256", "ECDSA",
-	KEY_ECDSA_P256, 256},
+	KEY_ECDSA_P256},
     {TEST_ECDSA_P384_BLOB, TEST_ECDSA_P384_FINGERPRINT, "ecdsa-sha2-nistp384", "ECDSA",
-	KEY_ECDSA_P384, 384},
+	KEY_ECDSA_P384},
     {TEST_ECDSA_P521_BLOB, TEST_ECDSA_P521_FINGERPRINT, "ecdsa-sha2-nistp521", "ECDSA",
-	KEY_ECDSA_P521, 521},
-    {TEST_RSA_BLOB, TEST_RSA_FINGERPRINT, "ssh-rsa", "RSA", KEY_RSA, 2048},
+	KEY_ECDSA_P521},
+    {TEST_RSA_BLOB, TEST_RSA_FINGERPRINT, "ssh-rsa", "RSA", KEY_RSA},
 };
 
 static void test_blobs_of_ssh_keygen_are_read(void **state)
@@ -72,7 +71,6 @@ static void test_blobs_of_ssh_keygen_are_read(void **state)
 		assert_int_equal(key_type(key), made_by_ssh_keygen[i].type);
 		assert_string_equal(key_type_name(key), made_by_ssh_keygen[i].name);
 		assert_string_equal(key_short_name(key), made_by_ssh_keygen[i].short_name);
-		assert_int_equal(key_bits(key), made_by_ssh_keygen[i].bits);
 		assert_true(span_equal(key_blob(key), wr_span(&blob)));
 		assert_true(span_is(key_blob_type(wr_span(&blob)), made_by_ssh_keygen[i].name));
 		assert_true(key_type_is_known(key_blob_type(wr_span(&blob))));
@@ -216,7 +214,6 @@ static void test_rsa_sizes_are_bounded(void **state)
 		rsa_blob(&w, "010001", accepted[i], 0xff);
 		struct key *key = key_from_blob(wr_span(&w), NULL);
 		assert_non_null(key);
-		assert_int_equal(key_bits(key), accepted[i]);
 		key_free(key);
 		wr_clear(&w);
 	}
@@ -297,7 +294,7 @@ static void test_what_is_signed_verifies_and_nothing_else_does(void **state)
 		assert_int_equal(w.p[0], 7);
 		struct span signature = SPAN(w.p + 1, w.n - 1);
 
-		struct key *public = key_public_copy(key);
+		struct key *public = key_from_blob(key_blob(key), NULL);
 		assert_false(key_is_private(public));
 		assert_int_equal(key_verify(public, algorithm, data, signature, &e), 0);
 		assert_int_equal(
