@@ -6,7 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { DELAY_MS = 200 /* a thousand listeners that open are one look */ };
+enum { DELAY_MS = 200 /* a thousand listeners that open are stored in one look */ };
 
 /* A listener that systemd has a copy of. */
 struct stored {
@@ -67,7 +67,9 @@ static bool belongs_in_store(const struct config_endpoint *at)
 	return at->kind == CONFIG_UNIX || (at->kind == CONFIG_TCP && at->port != 0);
 }
 
-static void look_at_tunnel(struct fdstore *fs, const struct tunnel *tunnel)
+typedef void visit_listener(struct fdstore *fs, const char *name, const int fds[], size_t count);
+
+static void each_listener(struct fdstore *fs, const struct tunnel *tunnel, visit_listener *visit)
 {
 	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
 		const struct forward *forward = tunnel_forward(tunnel, i);
@@ -75,17 +77,26 @@ static void look_at_tunnel(struct fdstore *fs, const struct tunnel *tunnel)
 		size_t count = forward ? forward_listen_fds(forward, fds) : 0;
 
 		if (count && belongs_in_store(&forward_config(forward)->listen))
-			store(fs, forward_config(forward)->listen.text, fds, count);
+			visit(fs, forward_config(forward)->listen.text, fds, count);
 	}
 }
 
-static void look(void *arg)
+static void still_there(struct fdstore *fs, const char *name, const int fds[], size_t count)
 {
-	struct fdstore *fs = arg;
+	struct stored *stored = map_get(fs->by_name, name);
 
+	(void)fds;
+	(void)count;
+	if (stored)
+		stored->round = fs->round;
+}
+
+/* Then those that were not visited have gone. */
+static void look_with(struct fdstore *fs, visit_listener *visit)
+{
 	fs->round++;
 	for (size_t i = 0; i < manager_tunnel_count(fs->manager); i++)
-		look_at_tunnel(fs, manager_tunnel(fs->manager, i));
+		each_listener(fs, manager_tunnel(fs->manager, i), visit);
 	LIST_FOREACH(node, &fs->all)
 	{
 		struct stored *stored = CONTAINER_OF(node, struct stored, node);
@@ -97,9 +108,18 @@ static void look(void *arg)
 	}
 }
 
+static void look(void *arg)
+{
+	look_with(arg, store);
+}
+
+/* A copy that outlives its listener holds the port: clients come to nobody, and who listens there next cannot. */
 void fdstore_changed(struct fdstore *fs)
 {
-	if (!fs->left && notify_is_heard(fs->notify) && !timer_is_running(&fs->soon))
+	if (fs->left || !notify_is_heard(fs->notify))
+		return;
+	look_with(fs, still_there);
+	if (!timer_is_running(&fs->soon))
 		timer_start(&fs->soon, DELAY_MS);
 }
 

@@ -15,7 +15,7 @@ struct fdstore *fdstore_new(
     struct loop *loop, struct notify *notify, struct manager *manager); /* keeps all */
 void fdstore_free(struct fdstore *fs);                                  /* NULL is legal */
 
-/* Listeners may have come or gone: the store is brought up to date, soon. */
+/* Listeners may have come or gone: those that went are taken out at once, those that came are stored soon. */
 void fdstore_changed(struct fdstore *fs);
 /* Before manager_shutdown(): what is stored now is what the next process gets, and the files of Unix sockets stay. */
 void fdstore_leave(struct fdstore *fs);

@@ -1,6 +1,7 @@
 UNIT_TESTS_ADMIN = \
 	tests/unit/admin/control_test \
 	tests/unit/admin/events_test \
+	tests/unit/admin/fdstore_test \
 	tests/unit/admin/json_test \
 	tests/unit/admin/metrics_test \
 	tests/unit/admin/notify_test \
@@ -15,6 +16,8 @@ tests_unit_admin_control_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_unit_admin_control_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
 tests_unit_admin_events_test_SOURCES = tests/unit/admin/events_test.c $(ADMIN_SCENE)
 tests_unit_admin_events_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
+tests_unit_admin_fdstore_test_SOURCES = tests/unit/admin/fdstore_test.c $(ADMIN_SCENE)
+tests_unit_admin_fdstore_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
 tests_unit_admin_json_test_SOURCES = tests/unit/admin/json_test.c $(ADMIN_SCENE)
 tests_unit_admin_json_test_LDADD = $(UP_TO_ADMIN) $(UNIT_LIBS)
 tests_unit_admin_metrics_test_SOURCES = tests/unit/admin/metrics_test.c $(ADMIN_SCENE)
