@@ -11,12 +11,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/minmax.h"
 #include "net/listener.h"
 
 enum {
@@ -32,6 +35,8 @@ struct seat {
 	int fd;
 	dev_t device;
 	ino_t inode;
+	uint64_t since_ms; /* it came, or its last request was answered */
+	bool is_served;    /* a whole request is there, and the answer is not gone yet */
 };
 
 struct http_server {
@@ -51,6 +56,11 @@ struct http_server {
 	bool paused;        /* it was full, or descriptors were short: evhttp does not accept */
 	bool told;          /* in the log, since somebody was let in */
 	struct timer retry; /* whether somebody has left */
+
+	/* evhttp gives each byte HTTP_SERVER_TIMEOUT_S anew: who trickles would sit here for a day. */
+	struct timer impatience;
+	void (*on_request)(struct evhttp_request *request, void *arg);
+	void *arg;
 };
 
 /* The listeners' argument is evhttp's own: this is how we find its server. */
@@ -64,7 +74,8 @@ static bool take_seat(struct seat *seat, int fd)
 
 	if (fd < 0 || fstat(fd, &st))
 		return false;
-	*seat = (struct seat){.fd = fd, .device = st.st_dev, .inode = st.st_ino};
+	*seat = (struct seat){
+	    .fd = fd, .device = st.st_dev, .inode = st.st_ino, .since_ms = clock_now_ms()};
 	return true;
 }
 
@@ -84,6 +95,76 @@ static void clear_seats(struct http_server *server)
 			server->seats[kept++] = server->seats[i];
 	server->seat_count = kept;
 }
+
+/* ---- how long they take for a request ---- */
+
+static void lose_patience(struct http_server *server)
+{
+	uint64_t first_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < server->seat_count; i++)
+		if (!server->seats[i].is_served)
+			first_ms = min(first_ms, server->seats[i].since_ms);
+	if (first_ms == UINT64_MAX)
+		return;
+	uint64_t end_ms = first_ms + HTTP_SERVER_TIMEOUT_S * 1000, now = clock_now_ms();
+	timer_start(&server->impatience, end_ms > now ? end_ms - now : 0);
+}
+
+/* To evhttp this is the client's end. */
+static void on_impatience(void *arg)
+{
+	struct http_server *server = arg;
+	uint64_t now = clock_now_ms();
+
+	clear_seats(server);
+	for (size_t i = 0; i < server->seat_count; i++) {
+		struct seat *seat = &server->seats[i];
+
+		if (seat->is_served || now - seat->since_ms < HTTP_SERVER_TIMEOUT_S * 1000)
+			continue;
+		(void)shutdown(seat->fd, SHUT_RDWR);
+		seat->since_ms = now;
+	}
+	lose_patience(server);
+}
+
+static struct seat *seat_of(struct http_server *server, struct evhttp_request *request)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	int fd = connection ? bufferevent_getfd(evhttp_connection_get_bufferevent(connection)) : -1;
+
+	for (size_t i = 0; i < server->seat_count && fd >= 0; i++)
+		if (server->seats[i].fd == fd && is_taken(&server->seats[i]))
+			return &server->seats[i];
+	return NULL;
+}
+
+static void on_answered(struct evhttp_request *request, void *arg)
+{
+	struct http_server *server = arg;
+	struct seat *seat = seat_of(server, request);
+
+	if (!seat)
+		return;
+	seat->is_served = false;
+	seat->since_ms = clock_now_ms();
+	if (!timer_is_running(&server->impatience))
+		lose_patience(server);
+}
+
+static void on_request(struct evhttp_request *request, void *arg)
+{
+	struct http_server *server = arg;
+	struct seat *seat = seat_of(server, request);
+
+	if (seat)
+		seat->is_served = true;
+	evhttp_request_set_on_complete_cb(request, on_answered, server);
+	server->on_request(request, server->arg);
+}
+
+/* ---- letting in ---- */
 
 static void pause_accepting(struct http_server *server)
 {
@@ -154,6 +235,8 @@ static void seat_arrivals(void *arg)
 		bufferevent_decref(bev);
 	}
 	server->arrival_count = 0;
+	if (!timer_is_running(&server->impatience))
+		lose_patience(server);
 	if (server->paused)
 		make_room(server);
 }
@@ -227,13 +310,16 @@ struct http_server *http_server_new(const struct http_server_options *options, s
 	server->arrivals = mem_array(server->seats_max, sizeof(struct bufferevent *));
 	task_init(&server->seat_arrivals, options->loop, seat_arrivals, server);
 	timer_init(&server->retry, options->loop, make_room, server);
+	timer_init(&server->impatience, options->loop, on_impatience, server);
+	server->on_request = options->on_request;
+	server->arg = options->arg;
 	server->http = evhttp_new(loop_base(options->loop));
 	evhttp_set_max_headers_size(server->http, HEADERS_MAX);
 	evhttp_set_max_body_size(server->http, BODY_MAX);
 	evhttp_set_timeout(server->http, HTTP_SERVER_TIMEOUT_S);
 	evhttp_set_allowed_methods(server->http, ALL_METHODS);
 	evhttp_set_bevcb(server->http, on_arrival, server);
-	evhttp_set_gencb(server->http, options->on_request, options->arg);
+	evhttp_set_gencb(server->http, on_request, server);
 	if (accept_on(server, e) == 0)
 		return server;
 	http_server_free(server);
@@ -256,6 +342,7 @@ void http_server_free(struct http_server *server)
 		return;
 	http_server_close(server);
 	list_remove(&server->node);
+	timer_stop(&server->impatience);
 	task_cancel(&server->seat_arrivals);
 	for (size_t i = 0; i < server->arrival_count; i++)
 		bufferevent_decref(server->arrivals[i]);

@@ -1,6 +1,7 @@
 /*
  * One evhttp behind one listener: small requests only, and a bound on how many clients are connected at a time. Who comes when it
- * is full waits in the kernel's queue until somebody leaves; an idle one is made to, after HTTP_SERVER_TIMEOUT_S.
+ * is full waits in the kernel's queue until somebody leaves; an idle one is made to, after HTTP_SERVER_TIMEOUT_S, and so
+ * is one whose request takes longer than that to come.
  */
 #ifndef ADIT_ADMIN_HTTP_SERVER_H
 #define ADIT_ADMIN_HTTP_SERVER_H

@@ -479,6 +479,39 @@ static void test_too_many_who_wait_are_503_and_leaving_makes_room(void **state)
 	assert_int_equal(code_of(ask_for("GET", "/v1/wait?name=nobody")), 404);
 }
 
+static void test_who_trickles_a_request_is_cut_off(void **state)
+{
+	int trickling = dial(), waiting = dial(), keeping = dial();
+	static const char livez[] = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+
+	(void)state;
+	clock_fake_start(1000, 1700000000);
+	turn(4);
+	say(trickling, "GET /livez HTTP/1.1\r\nHost: ");
+	say(waiting, "GET /v1/wait?name=asleep HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (int i = 0; i < 3; i++) {
+		say(trickling, "x");
+		say(keeping, livez);
+		assert_int_equal(code_of(hear(keeping)), 200);
+		assert_int_equal(read(trickling, answer_text, 1), -1);
+		loop_fake_advance(scene.loop, 4000);
+		turn(4);
+	}
+	assert_int_equal(read(trickling, answer_text, 1), 0);
+	say(keeping, livez);
+	assert_int_equal(code_of(hear(keeping)), 200);
+	loop_fake_advance(scene.loop, 60000);
+	turn(4);
+	assert_int_equal(read(keeping, answer_text, 1), 0);
+	assert_int_equal(read(waiting, answer_text, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(trickling);
+	close(waiting);
+	close(keeping);
+	turn(4);
+	clock_fake_stop();
+}
+
 static void test_who_waits_and_goes_on_talking_is_cut_off(void **state)
 {
 	static const char *const requests[] = {"GET /v1/wait?name=lazy HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -969,6 +1002,7 @@ int main(void)
 	    TEST(test_a_limit_of_no_time_asks_whether_they_are_up_now),
 	    TEST(test_waiting_has_the_limit_that_was_asked_for),
 	    TEST(test_too_many_who_wait_are_503_and_leaving_makes_room),
+	    TEST(test_who_trickles_a_request_is_cut_off),
 	    TEST(test_who_waits_and_goes_on_talking_is_cut_off),
 	    TEST(test_the_end_of_the_daemon_ends_those_who_wait),
 	    TEST(test_events_come_as_lines_while_they_happen),
