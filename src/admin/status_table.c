@@ -186,17 +186,29 @@ static size_t width_left(size_t width, size_t used)
 	return width > used + SHORTENED_MIN ? width - used : SHORTENED_MIN;
 }
 
+/* The tunnel's line has those of a forward that is alone. */
+static char *own_counts(const struct tunnel *tunnel, const struct forward_counts *counts)
+{
+	struct strbuf text = {0};
+	char in[16], out[16];
+
+	if (tunnel_forward_count(tunnel) > 1)
+		strbuf_addf(&text, "  %" PRIu64 " stream%s  in %s  out %s", counts->streams,
+		    counts->streams == 1 ? "" : "s", short_bytes(counts->bytes_in, in),
+		    short_bytes(counts->bytes_out, out));
+	if (counts->held)
+		strbuf_addf(&text, "  %" PRIu64 " held", counts->held);
+	return strbuf_take(&text);
+}
+
 /* On one line where it fits, else the target on the next. */
-static void add_forward(struct strbuf *out, const struct forward_status *status, size_t width,
-    enum status_colour colour)
+static void add_forward(struct strbuf *out, const struct tunnel *tunnel,
+    const struct forward_status *status, size_t width, enum status_colour colour)
 {
 	const char *kind = config_forward_kind_name(status->kind);
 	const char *state = forward_state_name(status->state);
-	char held[40] = "";
-
-	if (status->counts.held)
-		snprintf(held, sizeof(held), "  %" PRIu64 " held", status->counts.held);
-	size_t fixed = 2 + strlen(kind) + 1 + 2 + strlen(state) + strlen(held);
+	char *counts = own_counts(tunnel, &status->counts);
+	size_t fixed = 2 + strlen(kind) + 1 + 2 + strlen(state) + strlen(counts);
 	size_t arrow = *status->to ? 4 : 0;
 	bool one_line =
 	    fixed + strlen(status->listen) + arrow + strlen(status->to) <= width || !arrow;
@@ -209,7 +221,8 @@ static void add_forward(struct strbuf *out, const struct forward_status *status,
 	}
 	strbuf_add(out, "  ");
 	add_state(out, state, 0, colour);
-	strbuf_addf(out, "%s\n", held);
+	strbuf_addf(out, "%s\n", counts);
+	free(counts);
 	if (arrow && !one_line) {
 		strbuf_add(out, "    -> ");
 		add_shortened(out, status->to, width_left(width, 7));
@@ -257,7 +270,7 @@ static void add_tunnel(struct strbuf *out, const struct tunnel *tunnel, const st
 		struct forward_status status;
 
 		tunnel_forward_status(tunnel, i, &status);
-		add_forward(out, &status, width, colour);
+		add_forward(out, tunnel, &status, width, colour);
 		/* Forwards that wait for the same thing say it once. */
 		if (strcmp(said, status.reason) != 0)
 			add_reason(out, status.reason, tunnel_next_try_ms(tunnel, i), width);

@@ -27,6 +27,8 @@ static const char config_text[] =
     "    via = \"bastion-of-eu-west-one\"; socks = "
     "\"unix:@/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz\";\n"
     "    connect = \"on-demand\"; };\n"
+    "  pair: { via = \"h\"; enabled = false; forwards = (\n"
+    "    { local = \"127.0.0.1:5001\"; to = \"db:1\"; }, { socks = \"127.0.0.1:5002\"; }); };\n"
     "};\n";
 
 static const struct status_filter all = {0};
@@ -154,6 +156,19 @@ static void test_a_narrow_table_is_no_wider_than_it_must_be(void **state)
 	}
 }
 
+static void test_forwards_of_one_tunnel_have_their_own_counts(void **state)
+{
+	char *text = status_table(scene.manager, &daemon_facts, &all, 0, STATUS_PLAIN);
+
+	(void)state;
+	assert_non_null(
+	    strstr(text, "\n  local 127.0.0.1:5001 -> db:1  waiting  0 streams  in 0  out 0\n"));
+	assert_non_null(
+	    strstr(text, "\n  socks 127.0.0.1:5002  waiting  0 streams  in 0  out 0\n"));
+	assert_non_null(strstr(text, "\n  local 127.0.0.1:5432 -> db:5432  waiting\n"));
+	free(text);
+}
+
 static void test_without_a_width_nothing_is_cut_or_broken(void **state)
 {
 	char *text = status_table(scene.manager, &daemon_facts, &all, 0, STATUS_PLAIN);
@@ -263,6 +278,7 @@ int main(void)
 	    TEST(test_streams_are_a_list_even_when_there_are_none),
 	    TEST(test_the_table_fits_its_width),
 	    TEST(test_a_narrow_table_is_no_wider_than_it_must_be),
+	    TEST(test_forwards_of_one_tunnel_have_their_own_counts),
 	    TEST(test_without_a_width_nothing_is_cut_or_broken),
 	    TEST(test_colours_are_only_given_when_asked_for),
 	    TEST(test_names_are_patterns),
