@@ -108,7 +108,7 @@ void stream_set_target(struct stream *s, const char *host, uint16_t port)
 	s->target_text = mem_strdup(text_of_target(s, text));
 }
 
-void stream_set_target_path(struct stream *s, const char *path)
+static void set_target_path(struct stream *s, const char *path)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -117,12 +117,12 @@ void stream_set_target_path(struct stream *s, const char *path)
 	s->target_text = mem_strdup(text_of_target(s, text));
 }
 
-void stream_set_configured_target(struct stream *s)
+static void set_configured_target(struct stream *s)
 {
 	const struct config_endpoint *to = &s->forward->config->to;
 
 	if (to->kind == CONFIG_UNIX)
-		stream_set_target_path(s, to->path);
+		set_target_path(s, to->path);
 	else
 		stream_set_target(s, to->host, to->port);
 }
@@ -462,6 +462,6 @@ void stream_start(struct stream *s)
 		stream_negotiate(s);
 		return;
 	}
-	stream_set_configured_target(s);
+	set_configured_target(s);
 	s->forward->kind->connect(s);
 }

@@ -69,8 +69,6 @@ void stream_free(struct stream *s);
 void stream_set_client(struct stream *s, struct bufferevent *client);
 /* All of it is checked and copied. */
 void stream_set_target(struct stream *s, const char *host, uint16_t port);
-void stream_set_target_path(struct stream *s, const char *path);
-void stream_set_configured_target(struct stream *s);
 
 /* The only place where the phase changes. */
 void stream_set_phase(struct stream *s, enum stream_phase phase);
