@@ -63,20 +63,9 @@ const struct config_algorithms load_algorithms = {
 
 /* ---- files ---- */
 
-static struct config *check_names(struct config *config, struct config_errors *errors)
-{
-	if (!config)
-		return NULL;
-	config_check_algorithms(config, &load_algorithms, errors);
-	if (errors->n == 0)
-		return config;
-	config_unref(config);
-	return NULL;
-}
-
 struct config *load_config_again(const char *path, struct config_errors *errors)
 {
-	return check_names(config_read_again(path, errors), errors);
+	return config_read_again(path, &load_algorithms, errors);
 }
 
 void load_print_each(const struct config_errors *errors, const char *before, const char *after)
@@ -103,7 +92,7 @@ struct config *load_config(const char *option, char **ret_path)
 {
 	struct config_errors errors = {0};
 	char *path = config_default_path(option);
-	struct config *config = check_names(config_read(path, &errors), &errors);
+	struct config *config = config_read(path, &load_algorithms, &errors);
 
 	load_print_errors(&errors);
 	if (!config && !option && access(path, F_OK) != 0)

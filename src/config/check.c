@@ -320,8 +320,7 @@ static void check_pins(const struct config_host *host, const struct config_algor
 	for (size_t i = 0; i < host->host_key.n && algorithms->check_pin; i++) {
 		struct err e = ERR_INIT;
 		if (algorithms->check_pin(host->host_key.v[i], &e) < 0)
-			config_errors_add(
-			    errors, at->file, at->line, "host `%s`: %s", host->name, e.text);
+			config_errors_add(errors, at->file, at->line, "%s", e.text);
 	}
 }
 
@@ -339,22 +338,26 @@ static void check_algorithm_list(const struct config_host *host, const char *key
 					  ? algorithms->nearest(key, name)
 					  : NULL;
 		config_errors_add(errors, at->file, at->line,
-		    nearest ? "host `%s`, `%s`: unknown algorithm `%s`; did you mean `%s`?"
-			    : "host `%s`, `%s`: unknown algorithm `%s`",
-		    host->name, key, name, nearest);
+		    nearest ? "`%s`: unknown algorithm `%s`; did you mean `%s`?"
+			    : "`%s`: unknown algorithm `%s`",
+		    key, name, nearest);
 	}
+}
+
+void config_check_host_algorithms(const struct config_host *host,
+    const struct config_algorithms *algorithms, struct config_errors *errors)
+{
+	check_algorithm_list(host, "kex", &host->kex, algorithms, errors);
+	check_algorithm_list(host, "ciphers", &host->ciphers, algorithms, errors);
+	check_algorithm_list(host, "macs", &host->macs, algorithms, errors);
+	check_algorithm_list(
+	    host, "host_key_algorithms", &host->host_key_algorithms, algorithms, errors);
+	check_pins(host, algorithms, errors);
 }
 
 void config_check_algorithms(const struct config *config,
     const struct config_algorithms *algorithms, struct config_errors *errors)
 {
-	for (size_t i = 0; i < config->host_count; i++) {
-		const struct config_host *host = &config->hosts[i];
-		check_algorithm_list(host, "kex", &host->kex, algorithms, errors);
-		check_algorithm_list(host, "ciphers", &host->ciphers, algorithms, errors);
-		check_algorithm_list(host, "macs", &host->macs, algorithms, errors);
-		check_algorithm_list(
-		    host, "host_key_algorithms", &host->host_key_algorithms, algorithms, errors);
-		check_pins(host, algorithms, errors);
-	}
+	for (size_t i = 0; i < config->host_count; i++)
+		config_check_host_algorithms(&config->hosts[i], algorithms, errors);
 }

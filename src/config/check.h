@@ -21,6 +21,9 @@ struct config_algorithms {
 	const char *(*nearest)(const char *key, const char *name);
 	int (*check_pin)(const char *pin, struct err *e);
 };
+/* Adds what is wrong to errors: of one host, which has no name when it is the defaults; and of all. */
+void config_check_host_algorithms(const struct config_host *host,
+    const struct config_algorithms *algorithms, struct config_errors *errors);
 void config_check_algorithms(const struct config *config,
     const struct config_algorithms *algorithms, struct config_errors *errors);
 

@@ -32,6 +32,8 @@ bool config_errors_want_hints(const struct config_errors *errors)
 	return errors->n < HINTS_MAX;
 }
 
+/* ---- order ---- */
+
 static size_t rank(const char *file, const char *const *files, size_t count)
 {
 	size_t i = 0;
@@ -57,6 +59,39 @@ static int compare(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+static int compare_text(const void *a, const void *b)
+{
+	const struct sorted *x = a, *y = b;
+
+	if (x->rank != y->rank || x->error.line != y->error.line)
+		return compare(a, b);
+	int difference = strcmp(x->error.text, y->error.text);
+	return difference ? difference : compare(a, b);
+}
+
+static bool is_same(const struct sorted *a, const struct sorted *b)
+{
+	return a->rank == b->rank && a->error.line == b->error.line &&
+	       strcmp(a->error.text, b->error.text) == 0;
+}
+
+/* Of those that say the same of one place the first one stays. Returns how many are left. */
+static size_t drop_equal(struct sorted *all, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(all, n, sizeof(*all), compare_text);
+	for (size_t i = 0; i < n; i++) {
+		if (kept > 0 && is_same(&all[kept - 1], &all[i])) {
+			free(all[i].error.file);
+			free(all[i].error.text);
+		} else {
+			all[kept++] = all[i];
+		}
+	}
+	return kept;
+}
+
 void config_errors_sort(
     struct config_errors *errors, size_t from, const char *const *files, size_t count)
 {
@@ -67,6 +102,8 @@ void config_errors_sort(
 		all[i] = (struct sorted){.error = errors->v[from + i],
 		    .rank = rank(errors->v[from + i].file, files, count),
 		    .index = i};
+	n = drop_equal(all, n);
+	errors->n = from + n;
 	qsort(all, n, sizeof(*all), compare);
 	for (size_t i = 0; i < n; i++)
 		errors->v[from + i] = all[i].error;

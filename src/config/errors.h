@@ -30,7 +30,7 @@ void config_errors_add(struct config_errors *errors, const char *file, int line,
  * a hundred times. */
 bool config_errors_want_hints(const struct config_errors *errors);
 /* Brings what was added from index from on into the order of files[0..count) and of the lines in
- * each. */
+ * each, and drops what is said twice of one line: a fault in a default shows at each host that has it. */
 void config_errors_sort(
     struct config_errors *errors, size_t from, const char *const *files, size_t count);
 void config_errors_clear(struct config_errors *errors);

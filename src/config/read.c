@@ -27,6 +27,7 @@ struct source {
 
 struct reader {
 	struct config *config;
+	const struct config_algorithms *algorithms; /* or NULL */
 	struct config_errors *errors;
 	struct source *sources; /* the main file first */
 	size_t source_count;
@@ -167,12 +168,22 @@ static void read_defaults(struct reader *reader)
 
 /* ---- hosts ---- */
 
-/* The setting that a person would look at for this key: its own, else the group. */
-static const struct setting *blame(const struct setting *group, const char *name)
+/* One of both is at least where it is said: in the host, else in host_defaults. */
+static void report_reconnect(const struct reader *reader, const struct reading *r,
+    const struct setting *group, const struct config_host *host)
 {
-	const struct setting *s = tree_find(group, name);
-
-	return s ? s : group;
+	if (!tree_find(group, "reconnect_min") && !tree_find(group, "reconnect_max")) {
+		r = &reader->sources[0].reading;
+		group = tree_find(reader->sources[0].tree, "host_defaults");
+	}
+	const struct setting *min = tree_find(group, "reconnect_min");
+	if (min)
+		reading_error(r, min, "`reconnect_min` is more than `reconnect_max`, which is %g",
+		    (double)host->reconnect_max_ms / 1000);
+	else
+		reading_error(r, tree_find(group, "reconnect_max"),
+		    "`reconnect_max` is less than `reconnect_min`, which is %g",
+		    (double)host->reconnect_min_ms / 1000);
 }
 
 static void read_host(struct reader *reader, const struct reading *r, const struct setting *s)
@@ -198,8 +209,7 @@ static void read_host(struct reader *reader, const struct reading *r, const stru
 		    "host `%s` needs a `user`: the user id that adit runs under has no name",
 		    host->name);
 	if (host->reconnect_min_ms > host->reconnect_max_ms)
-		reading_error(
-		    r, blame(s, "reconnect_min"), "`reconnect_min` is more than `reconnect_max`");
+		report_reconnect(reader, r, s, host);
 	if (!endpoint_host_is_valid(host->address))
 		reading_error(
 		    r, s, "`%s` is no address: the host needs a key `address`", host->name);
@@ -537,6 +547,10 @@ static void read_trees(struct reader *reader)
 		read_members(reader, &reader->sources[i], "tunnels",
 		    "tunnels: { name: { via = ...; local = ...; to = ...; }; }", read_tunnel);
 	}
+	if (reader->algorithms) {
+		config_check_host_algorithms(&reader->host, reader->algorithms, reader->errors);
+		config_check_algorithms(reader->config, reader->algorithms, reader->errors);
+	}
 	/* without the names of a whole file the rest would be blamed for using them */
 	if (reader->all_parsed)
 		check_config(reader->config, reader->errors);
@@ -568,11 +582,12 @@ static void reader_clear(struct reader *reader)
 }
 
 /* Never NULL; with new errors it holds what could be read all the same. */
-static struct config *read_all(
-    const char *name, const char *text, size_t size, struct config_errors *errors)
+static struct config *read_all(const char *name, const char *text, size_t size,
+    const struct config_algorithms *algorithms, struct config_errors *errors)
 {
 	struct config *config = NEW(struct config);
 	struct reader reader = {.config = config,
+	    .algorithms = algorithms,
 	    .errors = errors,
 	    .all_parsed = true,
 	    .host_places = map_new(),
@@ -594,11 +609,11 @@ static struct config *read_all(
 	return config;
 }
 
-static struct config *read_main(
-    const char *name, const char *text, size_t size, struct config_errors *errors)
+static struct config *read_main(const char *name, const char *text, size_t size,
+    const struct config_algorithms *algorithms, struct config_errors *errors)
 {
 	size_t errors_before = errors->n;
-	struct config *config = read_all(name, text, size, errors);
+	struct config *config = read_all(name, text, size, algorithms, errors);
 
 	if (errors->n == errors_before)
 		return config;
@@ -621,32 +636,34 @@ static char *read_file(
 	return text;
 }
 
-static struct config *read_path(
-    const char *path, enum config_file_kind kind, struct config_errors *errors)
+static struct config *read_path(const char *path, enum config_file_kind kind,
+    const struct config_algorithms *algorithms, struct config_errors *errors)
 {
 	size_t size = 0;
 	char *text = read_file(path, kind, &size, errors);
 
 	if (!text)
 		return NULL;
-	struct config *config = read_main(path, text, size, errors);
+	struct config *config = read_main(path, text, size, algorithms, errors);
 	free(text);
 	return config;
 }
 
-struct config *config_read(const char *path, struct config_errors *errors)
+struct config *config_read(
+    const char *path, const struct config_algorithms *algorithms, struct config_errors *errors)
 {
-	return read_path(path, CONFIG_FILE_ANY, errors);
+	return read_path(path, CONFIG_FILE_ANY, algorithms, errors);
 }
 
-struct config *config_read_again(const char *path, struct config_errors *errors)
+struct config *config_read_again(
+    const char *path, const struct config_algorithms *algorithms, struct config_errors *errors)
 {
-	return read_path(path, CONFIG_FILE_NO_PIPE, errors);
+	return read_path(path, CONFIG_FILE_NO_PIPE, algorithms, errors);
 }
 
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors)
 {
-	return read_main(name, text, strlen(text), errors);
+	return read_main(name, text, strlen(text), NULL, errors);
 }
 
 /* It does not name a control socket, nor anything that could be that word misspelt. */
@@ -673,7 +690,7 @@ int config_read_control_socket(const char *path, char **ret_path, struct config_
 
 	if (!text)
 		return ERR_CONFIG;
-	struct config *config = read_all(path, text, size, errors);
+	struct config *config = read_all(path, text, size, NULL, errors);
 	char *found = config->control_socket ? mem_strdup(config->control_socket) : NULL;
 	bool known = found || names_no_socket(path, text, size);
 	config_unref(config);

@@ -4,6 +4,7 @@
 #ifndef ADIT_CONFIG_READ_H
 #define ADIT_CONFIG_READ_H
 
+#include "config/check.h"
 #include "config/config.h"
 #include "config/errors.h"
 
@@ -11,12 +12,14 @@
  */
 #define config_read adit_config_read
 
-/* Gives a snapshot (one reference), or NULL with at least one error more. Blocks: files are read.
- */
-struct config *config_read(const char *path, struct config_errors *errors);
+/* Gives a snapshot (one reference), or NULL with at least one error more. Blocks: files are read. Without algorithms (NULL)
+ * their names are taken as they are. */
+struct config *config_read(
+    const char *path, const struct config_algorithms *algorithms, struct config_errors *errors);
 /* The same beside living tunnels, which a pipe that nobody writes to would stop: it is an error. */
-struct config *config_read_again(const char *path, struct config_errors *errors);
-/* The same for a text, as if it stood in a file of that name: tests, fuzzing, `adit import`.
+struct config *config_read_again(
+    const char *path, const struct config_algorithms *algorithms, struct config_errors *errors);
+/* The same without algorithms for a text, as if it stood in a file of that name: tests, fuzzing, `adit import`.
  * Includes are relative to it. */
 struct config *config_read_text(const char *text, const char *name, struct config_errors *errors);
 

@@ -56,7 +56,7 @@ static struct times reload(struct manager *m, struct loop *loop, const char *pat
 	struct config *before = first ? NULL : config_ref(manager_config(m));
 	struct times t;
 	uint64_t begin = clock_now_us();
-	struct config *next = config_read(path, &errors);
+	struct config *next = config_read(path, NULL, &errors);
 
 	if (!next) {
 		fprintf(stderr, "reload_bench: %s\n", errors.v[0].text);

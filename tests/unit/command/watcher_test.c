@@ -38,7 +38,7 @@ static void write_file(const char *text)
 static void follow(void)
 {
 	struct config_errors errors = {0};
-	struct config *config = config_read(path, &errors);
+	struct config *config = config_read(path, NULL, &errors);
 
 	assert_non_null(config);
 	watcher_follow(watcher, config);

@@ -778,7 +778,7 @@ static void test_included_files_add_hosts_and_tunnels(void **state)
 	char *a = write_file("a.inc", "hosts: { a: { identity = \"key\"; }; };");
 	char *b = write_file("b.inc", "tunnels: { t: { via = \"a\"; socks = \"1080\"; }; };");
 	struct config_errors errors = {0};
-	struct config *config = config_read(main_path, &errors);
+	struct config *config = config_read(main_path, NULL, &errors);
 
 	(void)state;
 	print_errors(&errors);
@@ -792,7 +792,7 @@ static void test_included_files_add_hosts_and_tunnels(void **state)
 	assert_int_equal(config->warnings.n, 1); /* there is no such key */
 	config_unref(config);
 	char *public = write_file("key.pub", "of one in an agent");
-	config = config_read(main_path, &errors);
+	config = config_read(main_path, NULL, &errors);
 	assert_int_equal(config->warnings.n, 0);
 	remove_file(public);
 	free(key);
@@ -815,7 +815,7 @@ static void test_wildcards_above_the_file_and_in_variables_are_none(void **state
 	    "include = [\"a.inc\", \"${ADIT_TEST}/b*.inc\", \"*.none\", \"a\\\\.inc\"];");
 	a = write_file("br[1]*\\/a.inc", "hosts: { a: { user = \"u\"; }; };");
 	b = write_file("br[1]*\\/bb.inc", "hosts: { b: { user = \"u\"; }; };");
-	struct config *config = config_read(main_path, &errors);
+	struct config *config = config_read(main_path, NULL, &errors);
 	print_errors(&errors);
 	assert_non_null(config);
 	assert_int_equal(config->host_count, 2);
@@ -825,8 +825,8 @@ static void test_wildcards_above_the_file_and_in_variables_are_none(void **state
 	config_unref(config);
 
 	unlink(a);
-	assert_null(config_read(main_path, &errors));
-	assert_int_equal(errors.n, 2);
+	assert_null(config_read(main_path, NULL, &errors));
+	assert_int_equal(errors.n, 1); /* though it is named twice */
 	assert_non_null(strstr(errors.v[0].text, "br[1]*\\/a.inc: cannot be opened"));
 	config_errors_clear(&errors);
 	remove_file(main_path);
@@ -847,7 +847,7 @@ static void test_a_folder_of_a_pattern_that_cannot_be_read_is_an_error(void **st
 
 	(void)state;
 	assert_int_equal(symlink(loop, loop), 0);
-	assert_null(config_read(main_path, &errors));
+	assert_null(config_read(main_path, NULL, &errors));
 	assert_int_equal(errors.n, 1);
 	assert_int_equal(errors.v[0].line, 2);
 	char *text =
@@ -869,7 +869,7 @@ static void test_a_pipe_among_the_included_files_is_not_waited_for(void **state)
 	(void)state;
 	assert_int_equal(mkfifo(pipe, 0600), 0);
 	assert_int_equal(symlink("/dev/null", null), 0);
-	assert_null(config_read(main_path, &errors));
+	assert_null(config_read(main_path, NULL, &errors));
 	assert_int_equal(errors.n, 1);
 	assert_int_equal(errors.v[0].line, 2);
 	char *text = str_format("`include`: %s: not a regular file", pipe);
@@ -892,7 +892,7 @@ static void test_a_main_file_may_be_a_pipe(void **state)
 	assert_int_equal(write(ends[1], text, strlen(text)), strlen(text));
 	close(ends[1]);
 	char *path = str_format("/dev/fd/%d", ends[0]);
-	struct config *config = config_read(path, &errors);
+	struct config *config = config_read(path, NULL, &errors);
 	print_errors(&errors);
 	assert_non_null(config);
 	assert_int_equal(config->host_count, 1);
@@ -908,12 +908,97 @@ static void test_a_pipe_is_not_read_again(void **state)
 
 	(void)state;
 	assert_int_equal(mkfifo(pipe, 0600), 0);
-	assert_null(config_read_again(pipe, &errors));
+	assert_null(config_read_again(pipe, NULL, &errors));
 	assert_int_equal(errors.n, 1);
 	assert_string_equal(errors.v[0].file, pipe);
 	assert_string_equal(errors.v[0].text, "not a regular file");
 	config_errors_clear(&errors);
 	remove_file(pipe);
+}
+
+static void assert_error(const struct config_errors *errors, size_t i, int line, const char *text)
+{
+	if (i >= errors->n)
+		fail_msg("%zu errors, not `%s`", errors->n, text);
+	assert_string_equal(errors->v[i].text, text);
+	assert_int_equal(errors->v[i].line, line);
+}
+
+static bool knows_no_x(const char *key, const char *name)
+{
+	(void)key;
+	return *name != 'x';
+}
+
+static int refuse_pin(const char *pin, struct err *e)
+{
+	(void)pin;
+	return err_set(e, ERR_CONFIG, "too short");
+}
+
+static void test_names_of_algorithms_are_told_with_all_that_is_wrong(void **state)
+{
+	static const struct config_algorithms algorithms = {knows_no_x, NULL, refuse_pin};
+	char *path = write_file("main.conf", "log_level = \"x\";\nhosts: { h: {\nkex = \"x\";\n"
+					     "host_key = \"ssh-ed25519 AAAA\";\nprot = 1; }; };");
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_null(config_read(path, &algorithms, &errors));
+	assert_int_equal(errors.n, 4);
+	assert_error(&errors, 1, 3, "`kex`: unknown algorithm `x`");
+	assert_error(&errors, 2, 4, "too short");
+	config_errors_clear(&errors);
+	remove_file(path);
+
+	/* and of a default once, however many hosts have it */
+	static const char *const hosts[] = {"", "hosts: { a: {}; b: {}; c: { macs = \"y\"; }; };"};
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+		char *text = str_format("host_defaults: { user = \"u\";\nmacs = [\"x\", \"y\"]; "
+					"ciphers = \"xx\"; };\n%s",
+		    hosts[i]);
+		path = write_file("main.conf", text);
+		assert_null(config_read(path, &algorithms, &errors));
+		assert_int_equal(errors.n, 2);
+		assert_error(&errors, 0, 2, "`ciphers`: unknown algorithm `xx`");
+		assert_error(&errors, 1, 2, "`macs`: unknown algorithm `x`");
+		config_errors_clear(&errors);
+		remove_file(path);
+		free(text);
+	}
+}
+
+static void test_a_fault_in_a_default_is_told_once_and_there(void **state)
+{
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_null(config_read_text("host_defaults: { user = \"u\";\nvia = \"nope\";\n"
+				     "reconnect_min = 5; reconnect_max = 4; };\n"
+				     "tunnel_defaults: {\nvia = \"gone\"; };\n"
+				     "hosts: { a: {}; b: {}; c: {}; };\n"
+				     "tunnels: { t: { socks = \"1\"; }; u: { socks = \"2\"; }; };",
+	    "f", &errors));
+	assert_int_equal(errors.n, 3);
+	assert_error(&errors, 0, 2, "`via`: there is no host `nope`");
+	assert_error(&errors, 1, 3, "`reconnect_min` is more than `reconnect_max`, which is 4");
+	assert_error(&errors, 2, 5, "`via`: there is no host `gone`");
+	config_errors_clear(&errors);
+}
+
+static void test_the_reconnect_time_that_stands_there_is_blamed(void **state)
+{
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_null(config_read_text("host_defaults: { user = \"u\"; reconnect_min = 2; };\n"
+				     "hosts: { a: {\nreconnect_max = 0.2; };\n"
+				     "b: {\nreconnect_min = 31; }; };",
+	    "f", &errors));
+	assert_int_equal(errors.n, 2);
+	assert_error(&errors, 0, 3, "`reconnect_max` is less than `reconnect_min`, which is 2");
+	assert_error(&errors, 1, 5, "`reconnect_min` is more than `reconnect_max`, which is 30");
+	config_errors_clear(&errors);
 }
 
 static void test_a_name_in_two_files_names_both_places(void **state)
@@ -925,7 +1010,7 @@ static void test_a_name_in_two_files_names_both_places(void **state)
 	struct config_errors errors = {0};
 
 	(void)state;
-	assert_null(config_read(main_path, &errors));
+	assert_null(config_read(main_path, NULL, &errors));
 	assert_int_equal(errors.n, 3);
 	assert_string_equal(errors.v[0].file, a);
 	assert_int_equal(errors.v[0].line, 2);
@@ -946,8 +1031,8 @@ static void test_a_file_that_cannot_be_read_is_named(void **state)
 	struct config_errors errors = {0};
 
 	(void)state;
-	assert_null(config_read("/nonexistent/adit.conf", &errors));
-	assert_null(config_read(folder, &errors));
+	assert_null(config_read("/nonexistent/adit.conf", NULL, &errors));
+	assert_null(config_read(folder, NULL, &errors));
 	assert_int_equal(errors.n, 2);
 	char *text = config_error_text(&errors.v[0]);
 	assert_string_equal(
@@ -965,7 +1050,7 @@ static void test_a_zero_byte_is_an_error_with_its_line(void **state)
 	(void)state;
 	fwrite("watch = true;\n\0log", 1, 18, file);
 	fclose(file);
-	assert_null(config_read(path, &errors));
+	assert_null(config_read(path, NULL, &errors));
 	assert_int_equal(errors.v[0].line, 2);
 	assert_non_null(strstr(errors.v[0].text, "not a text file"));
 	config_errors_clear(&errors);
@@ -1106,7 +1191,7 @@ static void test_unknown_algorithms_are_named_by_who_knows_them(void **state)
 	assert_int_equal(errors.n, 1);
 	assert_int_equal(errors.v[0].line, 4);
 	assert_string_equal(errors.v[0].text,
-	    "host `b`, `ciphers`: unknown algorithm `aes128-crt`; did you mean `aes128-ctr`?");
+	    "`ciphers`: unknown algorithm `aes128-crt`; did you mean `aes128-ctr`?");
 	config_errors_clear(&errors);
 	config_unref(config);
 }
@@ -1128,7 +1213,7 @@ static void test_pins_that_cannot_be_read_are_named_by_who_reads_them(void **sta
 	config_check_algorithms(config, &algorithms, &errors);
 	assert_int_equal(errors.n, 1);
 	assert_int_equal(errors.v[0].line, 3);
-	assert_string_equal(errors.v[0].text, "host `b`: host_key \"ssh-ed25519 AAAA\": too short");
+	assert_string_equal(errors.v[0].text, "host_key \"ssh-ed25519 AAAA\": too short");
 	config_errors_clear(&errors);
 	config_unref(config);
 }
@@ -1173,6 +1258,9 @@ int main(void)
 	    cmocka_unit_test(test_listeners_on_several_servers_are_told_once_each),
 	    cmocka_unit_test(test_the_first_errors_alone_have_hints),
 	    cmocka_unit_test(test_all_errors_come_in_the_order_of_the_lines),
+	    cmocka_unit_test(test_names_of_algorithms_are_told_with_all_that_is_wrong),
+	    cmocka_unit_test(test_a_fault_in_a_default_is_told_once_and_there),
+	    cmocka_unit_test(test_the_reconnect_time_that_stands_there_is_blamed),
 	    cmocka_unit_test(test_a_secret_in_the_wrong_place_is_not_repeated),
 	    cmocka_unit_test(test_included_files_add_hosts_and_tunnels),
 	    cmocka_unit_test(test_wildcards_above_the_file_and_in_variables_are_none),
