@@ -133,6 +133,21 @@ static const struct config_forward *find_forward(
 	return NULL;
 }
 
+/* To a person a tunnel of one forward has a listener that moves. */
+static bool is_one_moved(const struct config_tunnel *old, const struct config_tunnel *new)
+{
+	return old->forward_count == 1 && new->forward_count == 1 &&
+	       old->forwards[0].kind == new->forwards[0].kind;
+}
+
+/* Whatever else it has is new too, and may be another than before. */
+static void name_moved_keys(struct config_op *op, const struct config_forward *before)
+{
+	struct changes changes = compare(&keys_forward, before, op->new_forward);
+
+	give_keys(op, &changes);
+}
+
 static void diff_forwards(
     struct config_plan *plan, const struct config_tunnel *old, const struct config_tunnel *new)
 {
@@ -145,6 +160,8 @@ static void diff_forwards(
 		if (!before) {
 			op = add_tunnel_op(plan, CONFIG_FORWARD_ADDED, old, new);
 			op->new_forward = forward;
+			if (is_one_moved(old, new))
+				name_moved_keys(op, &old->forwards[0]);
 			continue;
 		}
 		struct changes changes = compare(&keys_forward, before, forward);

@@ -59,9 +59,7 @@ static void describe_forward_op(struct strbuf *words, const struct config_op *op
 	const struct config_forward *is = &op->new_tunnel->forwards[0];
 
 	if (single && was->kind == is->kind) {
-		if (op->kind == CONFIG_FORWARD_ADDED)
-			add_word(words, "", config_forward_kind_name(is->kind));
-		else if (op->kind != CONFIG_FORWARD_REMOVED)
+		if (op->kind != CONFIG_FORWARD_REMOVED) /* the other half of one that moves */
 			add_keys(words, op);
 	} else if (op->kind == CONFIG_FORWARD_ADDED) {
 		add_forward(words, "+ ", op->new_forward);

@@ -142,6 +142,16 @@ static void test_lines_name_what_changed_in_a_tunnel(void **state)
 	    "~ tunnel x: via, + remote localhost:1, - local localhost:1\n= 1 unchanged\n");
 }
 
+static void test_a_listener_that_moves_hides_no_other_key(void **state)
+{
+	(void)state;
+	assert_plan(HOSTS
+	    "tunnels: { x: { via = \"a\"; local = \"1\"; to = \"h:1\"; max_streams = 5; }; };",
+	    HOSTS
+	    "tunnels: { x: { via = \"a\"; local = \"2\"; to = \"h:2\"; max_streams = 6; }; };",
+	    "~ tunnel x: local, to, max_streams\n= 0 unchanged\n");
+}
+
 static void test_another_mode_needs_the_listener_anew(void **state)
 {
 	struct config *old =
@@ -258,6 +268,7 @@ int main(void)
 	    cmocka_unit_test(test_a_changed_target_is_a_change_in_place),
 	    cmocka_unit_test(test_a_changed_listener_is_bound_before_the_old_one_goes),
 	    cmocka_unit_test(test_lines_name_what_changed_in_a_tunnel),
+	    cmocka_unit_test(test_a_listener_that_moves_hides_no_other_key),
 	    cmocka_unit_test(test_another_mode_needs_the_listener_anew),
 	    cmocka_unit_test(test_a_changed_host_is_relinked_and_all_that_jump_through_it),
 	    cmocka_unit_test(test_the_default_identity_spelled_out_is_a_change),
