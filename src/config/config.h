@@ -74,7 +74,7 @@ struct config_host {
 
 	/* Empty: the default order. */
 	struct config_strings kex, ciphers, macs, host_key_algorithms;
-	uint64_t rekey_bytes; /* 0: the cipher's own limit, at most 1 GiB */
+	uint64_t rekey_bytes; /* or the cipher's own limit, where that is less */
 	uint64_t rekey_interval_ms;
 };
 

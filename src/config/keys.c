@@ -183,6 +183,7 @@ void defaults_of_host(struct config_host *host)
 	host->agent = CONFIG_AGENT_ENVIRONMENT;
 	host->host_key_check = CONFIG_CHECK_STRICT;
 	host->update_host_keys = true;
+	host->rekey_bytes = 1 << 30; /* RFC 4253, 9 */
 	host->rekey_interval_ms = 3600 * 1000;
 	host->connect_timeout_ms = 10 * 1000;
 	host->keepalive_interval_ms = 15 * 1000;

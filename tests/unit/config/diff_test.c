@@ -142,6 +142,13 @@ static void test_lines_name_what_changed_in_a_tunnel(void **state)
 	    "~ tunnel x: via, + remote localhost:1, - local localhost:1\n= 1 unchanged\n");
 }
 
+static void test_a_default_that_is_written_out_changes_nothing(void **state)
+{
+	(void)state;
+	assert_plan("hosts: { a: { user = \"u\"; }; };",
+	    "hosts: { a: { user = \"u\"; rekey_bytes = 1073741824; }; };", "= 0 unchanged\n");
+}
+
 static void test_a_listener_that_moves_hides_no_other_key(void **state)
 {
 	(void)state;
@@ -269,6 +276,7 @@ int main(void)
 	    cmocka_unit_test(test_a_changed_listener_is_bound_before_the_old_one_goes),
 	    cmocka_unit_test(test_lines_name_what_changed_in_a_tunnel),
 	    cmocka_unit_test(test_a_listener_that_moves_hides_no_other_key),
+	    cmocka_unit_test(test_a_default_that_is_written_out_changes_nothing),
 	    cmocka_unit_test(test_another_mode_needs_the_listener_anew),
 	    cmocka_unit_test(test_a_changed_host_is_relinked_and_all_that_jump_through_it),
 	    cmocka_unit_test(test_the_default_identity_spelled_out_is_a_change),

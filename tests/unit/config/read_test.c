@@ -149,7 +149,7 @@ static void test_defaults_are_those_of_the_documentation(void **state)
 	assert_true(host->update_host_keys);
 	assert_false(host->forward_agent);
 	assert_int_equal(host->kex.n + host->ciphers.n + host->macs.n, 0);
-	assert_int_equal(host->rekey_bytes, 0);
+	assert_int_equal(host->rekey_bytes, 1 << 30);
 	assert_int_equal(host->rekey_interval_ms, 3600000);
 	assert_int_equal(host->connect_timeout_ms, 10000);
 	assert_int_equal(host->keepalive_interval_ms, 15000);
