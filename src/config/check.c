@@ -173,7 +173,7 @@ struct uses {
 static void add_use(struct uses *uses, struct listener_use use)
 {
 	use.order = uses->listeners;
-	use.normal = endpoint_normal(use.at);
+	use.normal = use.server ? endpoint_normal(use.at) : endpoint_normal_here(use.at);
 	uses->v = mem_grow(uses->v, uses->n + 1, sizeof(*uses->v));
 	uses->v[uses->n++] = use;
 }

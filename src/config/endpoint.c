@@ -112,7 +112,8 @@ static int parse_unix(const char *text, enum endpoint_role role, const char *dir
 
 	if (!path)
 		return ERR_CONFIG;
-	if (*path != '/') {
+	if (*path != '/' ||
+	    (!is_near(role) && *text == '~')) { /* the home here is not that there */
 		free(path);
 		return err_set(
 		    e, ERR_CONFIG, "`unix:%s`: a path on the server must be absolute", text);
@@ -186,8 +187,19 @@ static bool can_listen_near(const char *host)
 	       is_ipv6(host);
 }
 
+/* "::ffff:127.0.0.1": our sockets of IPv6 are of IPv6 alone. Fills ret with "127.0.0.1". */
+static bool is_mapped(const char *host, char ret[INET_ADDRSTRLEN])
+{
+	struct in6_addr v6;
+
+	return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_V4MAPPED(&v6) &&
+	       inet_ntop(AF_INET, &v6.s6_addr[12], ret, INET_ADDRSTRLEN);
+}
+
 static int check_host(const char *text, const char *host, enum endpoint_role role, struct err *e)
 {
+	char v4[INET_ADDRSTRLEN];
+
 	if (*host == '\0' && is_listener(role))
 		return err_set(e, ERR_CONFIG,
 		    "`%s`: the address is missing; `*%s` is all addresses, the port alone loopback",
@@ -199,6 +211,8 @@ static int check_host(const char *text, const char *host, enum endpoint_role rol
 	if (!endpoint_host_is_valid(host))
 		return err_set(
 		    e, ERR_CONFIG, "`%s`: `%s` is neither a name nor an address", text, host);
+	if (role == ENDPOINT_LISTEN_NEAR && is_mapped(host, v4))
+		return err_set(e, ERR_CONFIG, "`%s`: `%s` is IPv4: write `%s`", text, host, v4);
 	if (role == ENDPOINT_LISTEN_NEAR && !can_listen_near(host))
 		return err_set(e, ERR_CONFIG,
 		    "`%s`: this machine listens on an IP address, `localhost` or `*`, not on `%s`",
@@ -292,6 +306,22 @@ static char *normal_path(const char *path)
 	return out;
 }
 
+/* Of a socket that need not be there yet, but its folder may, behind links and "..". Takes path. */
+static char *resolve_folder(char *path)
+{
+	char *slash = strrchr(path, '/');
+	char *folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : NULL;
+	char *real = folder ? realpath(folder, NULL) : NULL;
+
+	free(folder);
+	if (!real)
+		return path;
+	char *whole = str_format("%s%s", strcmp(real, "/") == 0 ? "" : real, slash);
+	free(real);
+	free(path);
+	return whole;
+}
+
 struct config_endpoint endpoint_normal(const struct config_endpoint *endpoint)
 {
 	struct config_endpoint normal = endpoint_copy(endpoint);
@@ -303,6 +333,15 @@ struct config_endpoint endpoint_normal(const struct config_endpoint *endpoint)
 		free(normal.path);
 		normal.path = normal_path(endpoint->path);
 	}
+	return normal;
+}
+
+struct config_endpoint endpoint_normal_here(const struct config_endpoint *endpoint)
+{
+	struct config_endpoint normal = endpoint_normal(endpoint);
+
+	if (normal.kind == CONFIG_UNIX)
+		normal.path = resolve_folder(normal.path);
 	return normal;
 }
 

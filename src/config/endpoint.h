@@ -41,6 +41,8 @@ bool endpoint_is_loopback(const struct config_endpoint *endpoint);
 /* A copy in the one spelling of all that mean the same: addresses as inet_ntop() has them, names in lower
  * case, paths without "//" and "."; ".." stays, since behind a link it leads elsewhere. */
 struct config_endpoint endpoint_normal(const struct config_endpoint *endpoint);
+/* The same of one on this machine, where links and ".." can be followed. */
+struct config_endpoint endpoint_normal_here(const struct config_endpoint *endpoint);
 /* "*", "0.0.0.0", "::", "localhost": addresses that stand for several, of a normal one; only those overlap with another. */
 enum { ENDPOINT_WIDE_MAX = 4 };
 bool endpoint_is_wide(const struct config_endpoint *endpoint);

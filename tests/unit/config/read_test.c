@@ -556,6 +556,9 @@ static const struct broken {
     {TUNNEL("local = \"1\"; to = \"h:0\";"), 3, "no port number"},
     {TUNNEL("local = \"1\"; to = \"*:80\";"), 3, "neither a name nor an address"},
     {TUNNEL("local = \"1\"; to = \"unix:x\";"), 3, "on the server must be absolute"},
+    {TUNNEL("local = \"1\"; to = \"unix:~/x\";"), 3, "on the server must be absolute"},
+    {TUNNEL("remote = \"unix:~/x\"; to = \"h:1\";"), 3, "on the server must be absolute"},
+    {TUNNEL("socks = \"[::ffff:127.0.0.1]:80\";"), 3, "is IPv4: write `127.0.0.1`"},
     {TUNNEL("remote = \"nonsense\"; to = \"unix:rel\";"), 3, "no port number"},
     {TUNNEL("remote = 5; to = \"unix:rel\";"), 3, "`remote`"},
     {TUNNEL("remote = \"systemd:x\"; to = \"h:1\";"), 3, "systemd passes sockets"},
@@ -1001,6 +1004,33 @@ static void test_the_reconnect_time_that_stands_there_is_blamed(void **state)
 	config_errors_clear(&errors);
 }
 
+static void test_listeners_that_meet_behind_links_are_one(void **state)
+{
+	char *link = str_format("%s/link", folder), *sub = str_format("%s/sub", folder);
+	char *text = str_format("control_socket = \"%s/ctl\";\n"
+				"hosts: { b: { user = \"u\"; }; };\ntunnels: {\n"
+				"t: { via = \"b\"; socks = \"unix:%s/x\"; };\n"
+				"u: { via = \"b\"; socks = \"unix:%s/sub/../x\"; };\n"
+				"v: { via = \"b\"; socks = \"unix:%s/link/ctl\"; };\n"
+				"w: { via = \"b\"; remote = \"unix:%s/link/x\"; to = \"h:1\"; };\n"
+				"x: { via = \"b\"; socks = \"unix:%s/none/../x\"; }; };",
+	    folder, folder, folder, folder, folder, folder);
+	struct config_errors errors = {0};
+
+	(void)state;
+	assert_int_equal(mkdir(sub, 0700), 0);
+	assert_int_equal(symlink(folder, link), 0);
+	assert_null(config_read_text(text, "f", &errors));
+	assert_int_equal(errors.n, 2);
+	assert_int_equal(errors.v[0].line, 5);
+	assert_int_equal(errors.v[1].line, 6);
+	config_errors_clear(&errors);
+	rmdir(sub);
+	remove_file(link);
+	free(sub);
+	free(text);
+}
+
 static void test_a_name_in_two_files_names_both_places(void **state)
 {
 	char *main_path =
@@ -1260,6 +1290,7 @@ int main(void)
 	    cmocka_unit_test(test_all_errors_come_in_the_order_of_the_lines),
 	    cmocka_unit_test(test_names_of_algorithms_are_told_with_all_that_is_wrong),
 	    cmocka_unit_test(test_a_fault_in_a_default_is_told_once_and_there),
+	    cmocka_unit_test(test_listeners_that_meet_behind_links_are_one),
 	    cmocka_unit_test(test_the_reconnect_time_that_stands_there_is_blamed),
 	    cmocka_unit_test(test_a_secret_in_the_wrong_place_is_not_repeated),
 	    cmocka_unit_test(test_included_files_add_hosts_and_tunnels),
