@@ -173,10 +173,10 @@ def test_a_broken_file_still_leads_to_the_daemon(adit, sshd, serve, one_tunnel):
     done = adit.run("reload", "-c", adit.config_path)
     assert done.returncode == 78
     assert "`identify`; did you mean `identity`?" in done.stdout + done.stderr
-    # Broken so that nothing can be read: the place is named before a socket is looked for elsewhere.
+    # Broken so that nothing can be read: who listens elsewhere is not the one that was meant.
     adit.config_path.write_text("hosts = = ;\n", encoding="ascii")
     done = adit.run("status", "-c", adit.config_path)
-    assert done.returncode == 69
+    assert done.returncode == 78
     assert f"{adit.config_path}:1: " in done.stderr
     adit.config_path.write_text(good, encoding="ascii")
     assert adit.run("status", "-c", adit.config_path).returncode == 0

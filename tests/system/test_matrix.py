@@ -117,13 +117,14 @@ class Rows:
                 known = ca_known if "-cert-" in name else plain_known
                 host = {"address": "127.0.0.1", "port": server.port, "user": server.user, "agent": False,
                         "identity": str(server.keys.path("id_ed25519")), "known_hosts": str(known),
-                        "update_host_keys": False, KEY[kind]: [name]}
+                        "update_host_keys": False, "connect_timeout": 60, KEY[kind]: [name]}
                 if kind == "mac":
                     host["ciphers"] = [plain]
                 if kind == "kex":
                     host["rekey_bytes"] = 100_000  # the method more than once
                 self.hosts[row] = host
-                self.tunnels[row] = {"via": row, "local": f"127.0.0.1:{port}", "connect": "on-demand"}
+                self.tunnels[row] = {"via": row, "local": f"127.0.0.1:{port}", "connect": "on-demand",
+                                     "hold_timeout": 60}
                 self.rows.append((kind, name, row, port))
 
     def start(self, target):
