@@ -1,5 +1,6 @@
 #include "ssh/bcrypt_pbkdf.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/bn.h>
@@ -68,14 +69,21 @@ static bool compute_initial_state(struct blowfish *state)
 	return good;
 }
 
+static struct blowfish pi;
+static bool pi_is_known;
+
+static void compute_pi(void)
+{
+	pi_is_known = compute_initial_state(&pi);
+}
+
+/* Keys are opened in threads, too. */
 static const struct blowfish *initial_state(void)
 {
-	static struct blowfish state;
-	static bool computed;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (!computed)
-		computed = compute_initial_state(&state);
-	return computed ? &state : NULL;
+	(void)pthread_once(&once, compute_pi);
+	return pi_is_known ? &pi : NULL;
 }
 
 static inline uint32_t mix(const struct blowfish *b, uint32_t x)
@@ -179,9 +187,14 @@ static void bcrypt_hash(
 
 /* ---- PBKDF2's frame ---- */
 
-/* One block of output: the XOR of a chain of hashes that begins with the salt and the block's number. */
-static void derive_block(
-    const struct hash *passphrase, struct span salt, uint32_t number, uint32_t rounds, uint8_t *out)
+static bool is_stopped(const atomic_bool *stop)
+{
+	return stop && atomic_load(stop);
+}
+
+/* One block of output: the XOR of a chain of hashes that begins with the salt and the block's number. False: stopped. */
+static bool derive_block(const struct hash *passphrase, struct span salt, uint32_t number,
+    uint32_t rounds, const atomic_bool *stop, uint8_t *out)
 {
 	uint8_t count[4], link[OUTPUT_BYTES];
 
@@ -189,7 +202,7 @@ static void derive_block(
 	struct hash hashed = hash_bytes(salt, SPAN(count, sizeof(count)));
 	bcrypt_hash(passphrase, &hashed, link);
 	memcpy(out, link, OUTPUT_BYTES);
-	for (uint32_t i = 1; i < rounds; i++) {
+	for (uint32_t i = 1; i < rounds && !is_stopped(stop); i++) {
 		hashed = hash_bytes(SPAN(link, sizeof(link)), SPAN("", 0));
 		bcrypt_hash(passphrase, &hashed, link);
 		for (size_t k = 0; k < OUTPUT_BYTES; k++)
@@ -197,9 +210,11 @@ static void derive_block(
 	}
 	secret_wipe(link, sizeof(link));
 	secret_wipe(&hashed, sizeof(hashed));
+	return !is_stopped(stop);
 }
 
-bool bcrypt_pbkdf(struct span passphrase, struct span salt, uint32_t rounds, uint8_t *out, size_t n)
+bool bcrypt_pbkdf(struct span passphrase, struct span salt, uint32_t rounds,
+    const atomic_bool *stop, uint8_t *out, size_t n)
 {
 	uint8_t block[OUTPUT_BYTES];
 
@@ -211,12 +226,13 @@ bool bcrypt_pbkdf(struct span passphrase, struct span salt, uint32_t rounds, uin
 	/* Unlike PBKDF2's, the bytes of the blocks are dealt out in turn, so that whoever wants only the first half must
 	 * compute all. */
 	size_t blocks = (n + OUTPUT_BYTES - 1) / OUTPUT_BYTES;
-	for (size_t i = 0; i < blocks; i++) {
-		derive_block(&hashed, salt, (uint32_t)i + 1, rounds, block);
+	bool done = true;
+	for (size_t i = 0; i < blocks && done; i++) {
+		done = derive_block(&hashed, salt, (uint32_t)i + 1, rounds, stop, block);
 		for (size_t k = 0; i + k * blocks < n && k < OUTPUT_BYTES; k++)
 			out[i + k * blocks] = block[k];
 	}
 	secret_wipe(&hashed, sizeof(hashed));
 	secret_wipe(block, sizeof(block));
-	return true;
+	return done;
 }

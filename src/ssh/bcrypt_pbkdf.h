@@ -5,6 +5,7 @@
 #ifndef ADIT_SSH_BCRYPT_PBKDF_H
 #define ADIT_SSH_BCRYPT_PBKDF_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,9 +16,10 @@
 #define BCRYPT_PBKDF_ROUNDS_MAX 1024
 #define BCRYPT_PBKDF_OUTPUT_MAX 1024
 
-/* Fills out. False, and out untouched, when there is nothing to hash (no passphrase, no salt) or rounds, the salt (64 KB) or n are
+/* Fills out. stop, which may be NULL, is looked at between two rounds, for who runs this in a thread: false when it is set by then.
+ * False, and out untouched, when there is nothing to hash (no passphrase, no salt) or rounds, the salt (64 KB) or n are
  * out of bounds. */
-bool bcrypt_pbkdf(
-    struct span passphrase, struct span salt, uint32_t rounds, uint8_t *out, size_t n) MUST_CHECK;
+bool bcrypt_pbkdf(struct span passphrase, struct span salt, uint32_t rounds,
+    const atomic_bool *stop, uint8_t *out, size_t n) MUST_CHECK;
 
 #endif

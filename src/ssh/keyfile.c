@@ -102,8 +102,8 @@ static enum private_block find_private_block(struct span text)
 	return NO_PRIVATE_BLOCK;
 }
 
-struct key *keyfile_parse(struct span text, const char *name, const struct secret *passphrase,
-    char **ret_comment, struct err *e)
+static struct key *parse(struct span text, const char *name, const struct secret *passphrase,
+    const atomic_bool *stop, char **ret_comment, struct err *e)
 {
 	struct span from = from_begin_line(text);
 	struct err reason = ERR_INIT;
@@ -111,7 +111,7 @@ struct key *keyfile_parse(struct span text, const char *name, const struct secre
 	struct key *key = NULL;
 
 	if (span_begins_with(from, KEYFILE_OPENSSH_BEGIN))
-		key = keyfile_parse_openssh(from, passphrase, &comment, &reason);
+		key = keyfile_parse_openssh(from, passphrase, stop, &comment, &reason);
 	else if (find_private_block(from) == PRIVATE_BLOCK)
 		key = keyfile_parse_pem(from, passphrase, &reason);
 	else
@@ -125,6 +125,12 @@ struct key *keyfile_parse(struct span text, const char *name, const struct secre
 	else
 		free(comment);
 	return key;
+}
+
+struct key *keyfile_parse(struct span text, const char *name, const struct secret *passphrase,
+    char **ret_comment, struct err *e)
+{
+	return parse(text, name, passphrase, NULL, ret_comment, e);
 }
 
 /* ---- files ---- */
@@ -156,8 +162,8 @@ static bool is_public(struct span text)
 	return true;
 }
 
-struct key *keyfile_read(
-    const char *path, const struct secret *passphrase, char **ret_comment, struct err *e)
+static struct key *read_file(const char *path, const struct secret *passphrase,
+    const atomic_bool *stop, char **ret_comment, struct err *e)
 {
 	struct wr text = WR_INIT_SECRET;
 	struct stat st;
@@ -167,9 +173,21 @@ struct key *keyfile_read(
 	if (rc == 0 && !is_public(wr_span(&text)))
 		rc = check_mode(path, &st, e);
 	if (rc == 0)
-		key = keyfile_parse(wr_span(&text), path, passphrase, ret_comment, e);
+		key = parse(wr_span(&text), path, passphrase, stop, ret_comment, e);
 	wr_clear(&text);
 	return key;
+}
+
+struct key *keyfile_read(
+    const char *path, const struct secret *passphrase, char **ret_comment, struct err *e)
+{
+	return read_file(path, passphrase, NULL, ret_comment, e);
+}
+
+struct key *keyfile_read_until(
+    const char *path, const struct secret *passphrase, const atomic_bool *stop, struct err *e)
+{
+	return read_file(path, passphrase, stop, NULL, e);
 }
 
 static struct key *find_public(struct span text)

@@ -4,6 +4,8 @@
 #ifndef ADIT_SSH_KEYFILE_H
 #define ADIT_SSH_KEYFILE_H
 
+#include <stdatomic.h>
+
 #include "base/secret.h"
 #include "ssh/key.h"
 
@@ -15,6 +17,9 @@
  * encrypted key some tenths of a second, which keyring.h spares whoever reads one again. */
 struct key *keyfile_read(
     const char *path, const struct secret *passphrase, char **ret_comment, struct err *e);
+/* The same for a thread: touches nothing that is shared, and gives up, with an error that means nothing, soon after stop is set. */
+struct key *keyfile_read_until(
+    const char *path, const struct secret *passphrase, const atomic_bool *stop, struct err *e);
 /* The same for bytes; name is for the messages. */
 struct key *keyfile_parse(struct span text, const char *name, const struct secret *passphrase,
     char **ret_comment, struct err *e);

@@ -213,8 +213,8 @@ static int wrong_passphrase(struct err *e)
 	return err_set(e, ERR_CONFIG, "the passphrase is wrong");
 }
 
-static int decrypt(
-    const struct envelope *envelope, const struct secret *passphrase, struct wr *out, struct err *e)
+static int decrypt(const struct envelope *envelope, const struct secret *passphrase,
+    const atomic_bool *stop, struct wr *out, struct err *e)
 {
 	const struct cipher_row *row = envelope->cipher;
 	uint8_t key[KEY_AND_IV_MAX];
@@ -227,8 +227,8 @@ static int decrypt(
 		keyfile_needs_passphrase(e);
 		return ERR_CONFIG;
 	}
-	if (!bcrypt_pbkdf(SPAN(passphrase->p, passphrase->n), envelope->salt, envelope->rounds, key,
-		row->key_bytes + row->iv_bytes))
+	if (!bcrypt_pbkdf(SPAN(passphrase->p, passphrase->n), envelope->salt, envelope->rounds,
+		stop, key, row->key_bytes + row->iv_bytes))
 		return passphrase->n == 0 ? wrong_passphrase(e) : damaged(e);
 	bool good = row->mode == MODE_CHACHAPOLY ? decrypt_chachapoly(envelope, key, out)
 						 : decrypt_evp(envelope, key, out);
@@ -284,15 +284,15 @@ static struct key *read_private_part(
 	return key;
 }
 
-struct key *keyfile_parse_openssh(
-    struct span text, const struct secret *passphrase, char **ret_comment, struct err *e)
+struct key *keyfile_parse_openssh(struct span text, const struct secret *passphrase,
+    const atomic_bool *stop, char **ret_comment, struct err *e)
 {
 	struct wr bytes = WR_INIT_SECRET, plain = WR_INIT_SECRET;
 	struct envelope envelope;
 	struct key *key = NULL;
 
 	if (decode(text, &bytes, e) == 0 && read_envelope(wr_span(&bytes), &envelope, e) == 0 &&
-	    decrypt(&envelope, passphrase, &plain, e) == 0)
+	    decrypt(&envelope, passphrase, stop, &plain, e) == 0)
 		key = read_private_part(wr_span(&plain), &envelope, ret_comment, e);
 	wr_clear(&plain);
 	wr_clear(&bytes);

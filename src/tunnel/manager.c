@@ -338,7 +338,7 @@ struct manager *manager_new(const struct manager_options *options)
 	m->link_env = (struct link_env){.loop = options->loop,
 	    .resolver = options->resolver,
 	    .gate = gate_new(options->loop),
-	    .keyring = keyring_new()};
+	    .keyring = keyring_new(options->loop)};
 	m->hosts_by_name = map_new();
 	m->tunnels_by_name = map_new();
 	handover_init(&m->handover);

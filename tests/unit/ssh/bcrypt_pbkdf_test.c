@@ -43,11 +43,23 @@ static void test_the_known_answers(void **state)
 		uint8_t key[64];
 		size_t n = strlen(vectors[i].key) / 2;
 		assert_true(bcrypt_pbkdf(
-		    vectors[i].passphrase, vectors[i].salt, vectors[i].rounds, key, n));
+		    vectors[i].passphrase, vectors[i].salt, vectors[i].rounds, NULL, key, n));
 		char *hex = str_hex(SPAN(key, n));
 		assert_string_equal(hex, vectors[i].key);
 		free(hex);
 	}
+}
+
+static void test_it_can_be_stopped(void **state)
+{
+	struct span good = SPAN_LITERAL("x");
+	atomic_bool stop = true;
+	uint8_t key[32];
+
+	(void)state;
+	assert_false(bcrypt_pbkdf(good, good, BCRYPT_PBKDF_ROUNDS_MAX, &stop, key, sizeof(key)));
+	stop = false;
+	assert_true(bcrypt_pbkdf(good, good, 1, &stop, key, sizeof(key)));
 }
 
 static void test_what_is_out_of_bounds_is_refused(void **state)
@@ -56,14 +68,14 @@ static void test_what_is_out_of_bounds_is_refused(void **state)
 	uint8_t key[BCRYPT_PBKDF_OUTPUT_MAX + 1] = {0};
 
 	(void)state;
-	assert_false(bcrypt_pbkdf(empty, good, 1, key, 32));
-	assert_false(bcrypt_pbkdf(good, empty, 1, key, 32));
-	assert_false(bcrypt_pbkdf(good, SPAN(key, 65537), 1, key, 32));
-	assert_false(bcrypt_pbkdf(good, good, 0, key, 32));
-	assert_false(bcrypt_pbkdf(good, good, BCRYPT_PBKDF_ROUNDS_MAX + 1, key, 32));
-	assert_false(bcrypt_pbkdf(good, good, UINT32_MAX, key, 32));
-	assert_false(bcrypt_pbkdf(good, good, 1, key, 0));
-	assert_false(bcrypt_pbkdf(good, good, 1, key, sizeof(key)));
+	assert_false(bcrypt_pbkdf(empty, good, 1, NULL, key, 32));
+	assert_false(bcrypt_pbkdf(good, empty, 1, NULL, key, 32));
+	assert_false(bcrypt_pbkdf(good, SPAN(key, 65537), 1, NULL, key, 32));
+	assert_false(bcrypt_pbkdf(good, good, 0, NULL, key, 32));
+	assert_false(bcrypt_pbkdf(good, good, BCRYPT_PBKDF_ROUNDS_MAX + 1, NULL, key, 32));
+	assert_false(bcrypt_pbkdf(good, good, UINT32_MAX, NULL, key, 32));
+	assert_false(bcrypt_pbkdf(good, good, 1, NULL, key, 0));
+	assert_false(bcrypt_pbkdf(good, good, 1, NULL, key, sizeof(key)));
 	assert_int_equal(key[0], 0);
 }
 
@@ -71,6 +83,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_known_answers),
+	    cmocka_unit_test(test_it_can_be_stopped),
 	    cmocka_unit_test(test_what_is_out_of_bounds_is_refused),
 	};
 

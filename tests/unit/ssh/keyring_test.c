@@ -1,6 +1,7 @@
 #include "ssh/keyring.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,10 +36,22 @@ struct key *keyfile_read(
 	return make_ed25519(1);
 }
 
+/* In a thread: it reads when the test says so, or it is told to stop. */
+static atomic_bool may_read;
+
+struct key *keyfile_read_until(
+    const char *path, const struct secret *passphrase, const atomic_bool *stop, struct err *e)
+{
+	while (!may_read && !*stop)
+		sched_yield();
+	return keyfile_read(path, passphrase, NULL, e);
+}
+
 /* ---- files ---- */
 
 static char folder[] = "/tmp/adit-keyring-test.XXXXXX";
 static char *path, *other_path;
+static struct loop *loop;
 static struct keyring *ring;
 static struct secret secret, other_secret;
 
@@ -79,7 +92,9 @@ static int begin(void **state)
 	(void)state;
 	put(path, "one");
 	put(other_path, "two");
-	ring = keyring_new();
+	loop = loop_new();
+	ring = keyring_new(loop);
+	may_read = false;
 	times_read = 0;
 	failure = NULL;
 	return 0;
@@ -89,6 +104,7 @@ static int end(void **state)
 {
 	(void)state;
 	keyring_free(ring);
+	loop_free(loop);
 	return 0;
 }
 
@@ -198,20 +214,148 @@ static void test_without_a_passphrase_nothing_is_kept(void **state)
 	expect_read(path, NULL, 2);
 }
 
-static void test_a_failure_is_not_kept(void **state)
+static void test_a_passphrase_that_is_wrong_is_found_out_once(void **state)
 {
-	struct err e = ERR_INIT;
+	struct err e = ERR_INIT, again = ERR_INIT;
 
 	(void)state;
 	failure = "the passphrase is wrong";
 	assert_null(keyring_read(ring, path, &secret, &e));
+	assert_null(keyring_read(ring, path, &secret, &again));
+	assert_int_equal(times_read, 1);
+	assert_int_equal(again.class, ERR_CONFIG);
+	assert_string_equal(again.text, e.text);
 	assert_non_null(strstr(e.text, "the passphrase is wrong"));
 	failure = NULL;
-	expect_read(path, &secret, 2);
-	/* nor does what was kept hide one */
+	expect_read(path, &other_secret, 2);
+	failure = "the passphrase is wrong";
+	assert_null(keyring_read(ring, path, &secret, NULL));
+	failure = NULL;
+	put(path, "new");
+	expect_read(path, &secret, 4);
+}
+
+static void test_a_file_that_went_is_not_hidden_by_what_is_kept(void **state)
+{
+	(void)state;
+	expect_read(path, &secret, 1);
 	unlink(path);
 	failure = "No such file or directory";
 	assert_null(keyring_read(ring, path, &secret, NULL));
+}
+
+/* ---- threads ---- */
+
+static void count(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void turn_until(const int *ready)
+{
+	bool goes_on = true;
+
+	while (goes_on && !*ready)
+		goes_on = loop_pass(loop, LOOP_WAIT);
+	assert_true(*ready);
+}
+
+static void test_the_loop_turns_while_a_key_is_opened(void **state)
+{
+	struct keyring_wait wait;
+	int ready = 0;
+
+	(void)state;
+	keyring_wait_init(&wait, count, &ready);
+	assert_true(keyring_open(ring, path, &secret, &wait));
+	for (int i = 0; i < 10; i++)
+		loop_pass(loop, LOOP_NO_WAIT);
+	assert_int_equal(ready, 0);
+	may_read = true;
+	turn_until(&ready);
+	assert_int_equal(ready, 1);
+	assert_false(keyring_open(ring, path, &secret, &wait));
+	expect_read(path, &secret, 1);
+}
+
+static void test_a_wrong_passphrase_is_an_answer_too(void **state)
+{
+	struct keyring_wait wait;
+	int ready = 0;
+
+	(void)state;
+	failure = "the passphrase is wrong";
+	keyring_wait_init(&wait, count, &ready);
+	assert_true(keyring_open(ring, path, &secret, &wait));
+	may_read = true;
+	turn_until(&ready);
+	assert_false(keyring_open(ring, path, &secret, &wait));
+	assert_null(keyring_read(ring, path, &secret, NULL));
+	assert_int_equal(times_read, 1);
+}
+
+static void test_a_key_is_opened_once_for_all_who_wait(void **state)
+{
+	struct keyring_wait one, two, gone;
+	int ready = 0, ready_too = 0, not_ready = 0;
+
+	(void)state;
+	keyring_wait_init(&one, count, &ready);
+	keyring_wait_init(&two, count, &ready_too);
+	keyring_wait_init(&gone, count, &not_ready);
+	assert_true(keyring_open(ring, path, &secret, &gone));
+	assert_true(keyring_open(ring, path, &secret, &one));
+	assert_true(keyring_open(ring, path, &secret, &two));
+	keyring_wait_cancel(&gone);
+	may_read = true;
+	turn_until(&ready);
+	turn_until(&ready_too);
+	assert_int_equal(not_ready, 0);
+	assert_int_equal(times_read, 1);
+}
+
+static void test_what_changed_meanwhile_is_opened_again(void **state)
+{
+	struct keyring_wait wait;
+	int ready = 0;
+
+	(void)state;
+	keyring_wait_init(&wait, count, &ready);
+	assert_true(keyring_open(ring, path, &secret, &wait));
+	put(path, "another");
+	may_read = true;
+	turn_until(&ready);
+	assert_true(keyring_open(ring, path, &secret, &wait));
+	ready = 0;
+	turn_until(&ready);
+	assert_false(keyring_open(ring, path, &secret, &wait));
+}
+
+static void test_the_end_waits_for_no_hash(void **state)
+{
+	struct keyring_wait wait;
+	int ready = 0;
+
+	(void)state;
+	keyring_wait_init(&wait, count, &ready);
+	assert_true(keyring_open(ring, path, &secret, &wait));
+	keyring_free(ring);
+	ring = NULL;
+	keyring_wait_cancel(&wait);
+	assert_int_equal(ready, 0);
+}
+
+static void test_without_a_passphrase_nothing_is_slow(void **state)
+{
+	struct keyring_wait wait;
+	int ready = 0;
+
+	(void)state;
+	keyring_wait_init(&wait, count, &ready);
+	assert_false(keyring_open(ring, path, NULL, &wait));
+	assert_false(keyring_open(NULL, path, &secret, &wait));
+	unlink(path);
+	assert_false(keyring_open(ring, path, &secret, &wait));
 }
 
 static bool is_path(void *arg, const char *wanted)
@@ -251,7 +395,14 @@ int main(void)
 	    TEST(test_a_file_with_another_mode_is_read_again),
 	    TEST(test_another_passphrase_is_tried),
 	    TEST(test_without_a_passphrase_nothing_is_kept),
-	    TEST(test_a_failure_is_not_kept),
+	    TEST(test_a_passphrase_that_is_wrong_is_found_out_once),
+	    TEST(test_a_file_that_went_is_not_hidden_by_what_is_kept),
+	    TEST(test_the_loop_turns_while_a_key_is_opened),
+	    TEST(test_a_wrong_passphrase_is_an_answer_too),
+	    TEST(test_a_key_is_opened_once_for_all_who_wait),
+	    TEST(test_what_changed_meanwhile_is_opened_again),
+	    TEST(test_the_end_waits_for_no_hash),
+	    TEST(test_without_a_passphrase_nothing_is_slow),
 	    TEST(test_what_is_not_wanted_any_more_is_forgotten),
 	    TEST(test_without_a_ring_files_are_read),
 	};
