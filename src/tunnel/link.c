@@ -44,6 +44,8 @@ struct link {
 	bool closing;       /* DRAINING, and the end has been asked for */
 	bool wanted_again;  /* while it was closing */
 
+	struct keyring_wait
+	    keys; /* RESOLVING, or UP and about to expire: a key is being decrypted */
 	struct gate_ticket ticket;
 	struct reach *reach;
 	/* Of the jump host: what the present connection runs over. Used from has_way() to start_reach() alone, then compared. */
@@ -194,6 +196,7 @@ static void drop_connection(struct link *link)
 		client_free(link->client);
 		link->client = NULL;
 	}
+	keyring_wait_cancel(&link->keys);
 	reach_cancel(link->reach);
 	link->reach = NULL;
 	link->via = NULL;
@@ -411,7 +414,8 @@ static void on_expiry(void *arg)
 {
 	struct link *link = arg;
 
-	if (link->state != LINK_UP)
+	if (link->state != LINK_UP ||
+	    login_opens_keys(link->config, link->env.keyring, &link->keys))
 		return;
 	if (is_renewed(link))
 		link->callbacks.on_expiring(link->arg, link);
@@ -533,6 +537,10 @@ static void on_gate(void *arg)
 		gate_leave(&link->ticket, GATE_FAILED);
 		return;
 	}
+	if (login_opens_keys(link->config, link->env.keyring, &link->keys)) {
+		gate_leave(&link->ticket, GATE_FAILED); /* a file was changed in this moment */
+		return;
+	}
 	use_config(link);
 	/* Before the server is bothered: it would count a connection without a login against us. */
 	if (login_prepare(
@@ -544,17 +552,33 @@ static void on_gate(void *arg)
 	start_reach(link);
 }
 
-static void try_now(struct link *link)
+static void ask_gate(struct link *link)
 {
 	char server[ENDPOINT_TEXT_MAX];
 
-	timer_stop(&link->retry);
-	gate_leave(&link->ticket, GATE_FAILED);
-	set_state(link, LINK_RESOLVING);
-	if (!has_way(link))
+	if (!has_way(link) || login_opens_keys(link->config, link->env.keyring, &link->keys))
 		return;
 	server_name(link, server);
 	gate_ask(&link->ticket, server);
+}
+
+static void try_now(struct link *link)
+{
+	timer_stop(&link->retry);
+	keyring_wait_cancel(&link->keys);
+	gate_leave(&link->ticket, GATE_FAILED);
+	set_state(link, LINK_RESOLVING);
+	ask_gate(link);
+}
+
+static void on_keys(void *arg)
+{
+	struct link *link = arg;
+
+	if (link->state == LINK_RESOLVING)
+		ask_gate(link);
+	else
+		on_expiry(link);
 }
 
 static void on_retry(void *arg)
@@ -601,6 +625,7 @@ struct link *link_new(const struct link_env *env, struct config *snapshot,
 	link->login.expires = UINT64_MAX;
 	backoff_init(&link->backoff, config->reconnect_min_ms, config->reconnect_max_ms);
 	task_init(&link->tell, env->loop, on_tell, link);
+	keyring_wait_init(&link->keys, on_keys, link);
 	gate_ticket_init(&link->ticket, env->gate, on_gate, on_wake, link);
 	timer_init(&link->retry, env->loop, on_retry, link);
 	timer_init(&link->drain, env->loop, on_drain, link);

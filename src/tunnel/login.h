@@ -24,6 +24,10 @@ struct login {
 	uint64_t expires;
 };
 
+/* True: a key of the host's is being decrypted in a thread, and wait's callback comes when it is; then ask again, since there may be
+ * another. False: login_prepare() has nothing slow to do. */
+bool login_opens_keys(
+    const struct config_host *host, struct keyring *keyring, struct keyring_wait *wait) MUST_CHECK;
 /* Fills both; a key file that is unusable is an error if it was configured, and skipped if it is a default. 0; ERR_CONFIG,
  * also when there is nothing at all to log in with; ERR_LOCAL for want of descriptors or memory. Blocks: reads files, an
  * encrypted key once only as long as keyring (which may be NULL) has it. */

@@ -222,6 +222,21 @@ static int read_all(struct reading *r, struct err *e)
 	return result;
 }
 
+bool login_opens_keys(
+    const struct config_host *host, struct keyring *keyring, struct keyring_wait *wait)
+{
+	struct secret passphrase = {0};
+	bool opens = false;
+
+	if (!keyring || host->passphrase.kind != CONFIG_SECRET_FILE ||
+	    keyfile_read_secret(host->passphrase.path, &passphrase, NULL))
+		return false; /* login_prepare() says why */
+	for (size_t i = 0; i < host->identity.n && !opens; i++)
+		opens = keyring_open(keyring, host->identity.v[i], &passphrase, wait);
+	secret_clear(&passphrase);
+	return opens;
+}
+
 int login_read_identities(const struct config_host *host, struct keyring *keyring,
     const struct log_context *log, struct login *login, struct auth_options *auth, struct err *e)
 {
