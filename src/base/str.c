@@ -297,11 +297,20 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 	return above[b_len];
 }
 
+/* One of them is the other, and goes on: a word that was only begun, or that says more than is needed. */
+static bool is_begun(const char *word, size_t word_len, const char *name, size_t name_len)
+{
+	size_t n = word_len < name_len ? word_len : name_len;
+
+	return n >= 3 && memcmp(word, name, n) == 0;
+}
+
 const char *str_nearest(const char *word, const char *const *names, size_t count)
 {
 	size_t word_len = strlen(word);
-	const char *best = NULL;
+	const char *best = NULL, *begun = NULL;
 	size_t best_distance = word_len / 3 + 2; /* further away is a guess */
+	size_t begun_distance = SIZE_MAX;
 
 	if (word_len > NEAREST_WORD_MAX)
 		return NULL;
@@ -311,12 +320,16 @@ const char *str_nearest(const char *word, const char *const *names, size_t count
 		if (name_len > NEAREST_WORD_MAX)
 			continue;
 		size_t d = distance(word, word_len, names[i], name_len);
+		if (is_begun(word, word_len, names[i], name_len) && d < begun_distance) {
+			begun = names[i];
+			begun_distance = d;
+		}
 		if (d < best_distance && d < name_len) {
 			best = names[i];
 			best_distance = d;
 		}
 	}
-	return best;
+	return best && best_distance < 2 ? best : begun ? begun : best;
 }
 
 bool str_to_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)

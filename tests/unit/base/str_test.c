@@ -211,6 +211,26 @@ static void test_the_nearest_name_is_what_was_meant(void **state)
 	assert_string_equal(nearest("keepalive_intervall"), "keepalive_interval");
 }
 
+static void test_a_word_that_was_begun_is_the_one_that_goes_on(void **state)
+{
+	static const char *const names[] = {"port", "certificate", "user", "macs", "password",
+	    "passphrase", "keepalive_interval", "ciphers", "aes256-ctr", "aes256-gcm@openssh.com"};
+	static const struct {
+		const char *word, *nearest;
+	} cases[] = {{"cert", "certificate"}, {"pass", "password"}, {"username", "user"},
+	    {"keepalive", "keepalive_interval"}, {"cipher", "ciphers"}, {"prot", "port"},
+	    {"aes256-gcm", "aes256-gcm@openssh.com"}, {"aes256-crt", "aes256-ctr"}, {"ce", NULL}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *found = str_nearest(cases[i].word, names, ARRAY_LEN(names));
+		if (!found || !cases[i].nearest)
+			assert_ptr_equal(found, cases[i].nearest);
+		else
+			assert_string_equal(found, cases[i].nearest);
+	}
+}
+
 static void test_a_far_word_means_nothing_we_know(void **state)
 {
 	char long_word[500];
@@ -344,6 +364,7 @@ int main(void)
 	    cmocka_unit_test(test_case_counts_only_where_it_is_asked_for),
 	    cmocka_unit_test(test_a_pattern_of_stars_is_not_exponential),
 	    cmocka_unit_test(test_the_nearest_name_is_what_was_meant),
+	    cmocka_unit_test(test_a_word_that_was_begun_is_the_one_that_goes_on),
 	    cmocka_unit_test(test_a_far_word_means_nothing_we_know),
 	    cmocka_unit_test(test_numbers_are_digits_within_limits),
 	    cmocka_unit_test(test_base64_is_that_of_the_rfc),
