@@ -326,6 +326,16 @@ static void warn_if_open_to_all(const struct forward *f)
 		    "not on loopback, and no allow: whoever reaches this machine may connect");
 }
 
+/* Port 0 is any: which one it is, nothing but this line says to a user without a control socket. */
+static void tell_port(const struct forward *f)
+{
+	const struct config_endpoint *at = &f->config->listen;
+
+	if (at->kind == CONFIG_TCP && at->port == 0)
+		log_info(
+		    &f->log, "listening", "port=%u", addr_port(listener_addr(f->local->listener)));
+}
+
 static int local_start(struct forward *f, struct err *e)
 {
 	struct local *local = NEW(struct local);
@@ -337,6 +347,7 @@ static int local_start(struct forward *f, struct err *e)
 	if (!local->listener)
 		return e->class;
 	forward_set_listen(f, addr_port(listener_addr(local->listener)));
+	tell_port(f);
 	warn_if_open_to_all(f);
 	return 0;
 }

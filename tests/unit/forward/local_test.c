@@ -52,6 +52,28 @@ static uint16_t own_port(int fd)
 	return (uint16_t)(port[0] << 8 | port[1]);
 }
 
+/* ---- the log ---- */
+
+static void keep_line(void *arg, enum log_level level, const char *line)
+{
+	strbuf_addf(arg, "%s %s\n", log_level_name(level), line);
+}
+
+static void test_the_port_that_was_given_is_in_the_log(void **state)
+{
+	struct world *w = *state;
+	struct strbuf log = {0};
+
+	log_set_sink(keep_line, &log);
+	start(w);
+	log_set_sink(NULL, NULL);
+	char *wanted = str_format("info listening local=127.0.0.1:%u", world_port(w));
+	if (!strstr(strbuf_text(&log), wanted))
+		fail_msg("no `%s` in: %s", wanted, strbuf_text(&log));
+	free(wanted);
+	strbuf_clear(&log);
+}
+
 /* ---- opening ---- */
 
 static void test_the_originator_is_the_true_client(void **state)
@@ -932,6 +954,7 @@ static int tear_down_group(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    TEST(test_the_port_that_was_given_is_in_the_log),
 	    TEST(test_the_originator_is_the_true_client),
 	    TEST(test_bytes_go_both_ways),
 	    TEST(test_what_the_client_said_before_the_confirmation_goes_with_it),
