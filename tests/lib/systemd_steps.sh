@@ -53,11 +53,15 @@ say reloaded "$(greeting 5434)"
 
 systemctl start adit@office
 say instance "$(systemctl is-active adit@office) $(greeting 6000) $(systemctl is-active adit)"
+sed -i 's/6000/6001/' /etc/adit/office.conf
+systemctl reload adit@office
+say instance_reloaded "$? $(greeting 6001)"
 
 # What a wrong configuration is in the journal.
 cp /etc/adit/adit.conf /etc/adit/good.conf
 echo 'nonsense = 1;' >>/etc/adit/adit.conf
 systemctl reload adit
+say reload_refused "$? $(systemctl is-active adit) $(journalctl -u adit -o cat | grep -c '^/etc/adit/adit.conf:.*nonsense')"
 cp /etc/adit/good.conf /etc/adit/adit.conf
 
 # Clients come all the time while it restarts.

@@ -20,7 +20,7 @@ CONFIG = """
 hosts: { here: { address = "127.0.0.1"; user = "root"; identity = "${CREDENTIALS_DIRECTORY}/key"; agent = false;
 	known_hosts = "/etc/adit/known_hosts"; }; };
 tunnels: {
-	db: { via = "here"; local = "127.0.0.1:5432"; to = "127.0.0.1:22"; };
+	orders-db: { via = "here"; local = "127.0.0.1:5432"; to = "127.0.0.1:22"; };
 	web: { via = "here"; local = "systemd:orders-db"; to = "127.0.0.1:22"; };
 	path: { via = "here"; local = "unix:/run/adit/path.sock"; to = "127.0.0.1:22"; };
 	wide: { via = "here"; local = "*:5435"; to = "127.0.0.1:22"; };
@@ -35,10 +35,11 @@ tunnels: { office: { via = "here"; local = "127.0.0.1:6000"; to = "127.0.0.1:22"
 UNITS = {
     "adit.service.d/test.conf": "[Service]\nLoadCredential=key:/etc/adit/key\nWatchdogSec=4\nRestartSec=100ms\nTimeoutStopSec=1\n"
                                 "Environment=LD_LIBRARY_PATH=/opt/adit ASAN_OPTIONS=detect_leaks=0\n",
-    "adit@.service.d/test.conf": "[Service]\nLoadCredential=key:/etc/adit/key\n"
+    # What adit speaks, too, where systemd does.
+    "adit@.service.d/test.conf": "[Service]\nLoadCredential=key:/etc/adit/key\nType=notify-reload\nExecReload=\n"
                                  "Environment=LD_LIBRARY_PATH=/opt/adit ASAN_OPTIONS=detect_leaks=0\n",
     "adit-wait@.service.d/test.conf": "[Service]\nEnvironment=LD_LIBRARY_PATH=/opt/adit ASAN_OPTIONS=detect_leaks=0\n",
-    "after-db.service": "[Unit]\nRequires=adit-wait@db.service\nAfter=adit-wait@db.service\n[Service]\nType=oneshot\n"
+    "after-db.service": "[Unit]\nRequires=adit-wait@orders-db.service\nAfter=adit-wait@orders-db.service\n[Service]\nType=oneshot\n"
                         "ExecStart=bash -c 'exec 3<>/dev/tcp/127.0.0.1/5432; read -t 10 line <&3; echo $$line >/run/after-db'\n",
     "adit-test.service": "[Unit]\nAfter=multi-user.target\n[Service]\nType=simple\nExecStart=bash /opt/steps.sh\n",
 }
@@ -119,6 +120,11 @@ def test_a_socket_is_taken_by_its_name(answers):
 def test_reload_waits_for_the_new_configuration(answers):
     assert answers["reload"] == "0 active same"
     assert answers["reloaded"] == "SSH-2.0"
+    assert answers["instance_reloaded"] == "0 SSH-2.0"
+
+
+def test_reload_fails_when_the_file_is_invalid(answers):
+    assert answers["reload_refused"] == "1 active 1"
 
 
 def test_a_restart_refuses_nobody(answers):
