@@ -53,6 +53,11 @@ static uint64_t up_of(const struct tunnel *tunnel)
 	return tunnel_state(tunnel) == TUNNEL_UP;
 }
 
+static uint64_t wanted_of(const struct tunnel *tunnel)
+{
+	return tunnel_is_wanted(tunnel);
+}
+
 static uint64_t streams_of(const struct tunnel *tunnel)
 {
 	return counts_of(tunnel).streams;
@@ -73,6 +78,9 @@ static const struct {
 	uint64_t (*value)(const struct tunnel *tunnel);
 } tunnel_metrics[] = {
     {"adit_tunnel_up", "gauge", "Whether all forwards of the tunnel are up.", up_of},
+    {"adit_tunnel_wanted", "gauge",
+	"Whether it should be up: not stopped, nor on demand and not wanted by anybody.",
+	wanted_of},
     {"adit_streams", "gauge", "Connections that are carried now.", streams_of},
     {"adit_streams_total", "counter", "Connections that were carried so far.", total_of},
     {"adit_held_streams", "gauge", "Clients that wait for a link now.", held_of},

@@ -67,6 +67,7 @@ static void add_tunnel(struct json *j, const struct tunnel *tunnel)
 	json_time(j, "since", tunnel_since_ms(tunnel));
 	json_string(j, "via", host_name(tunnel_host(tunnel)));
 	json_bool(j, "required", tunnel_config(tunnel)->required);
+	json_bool(j, "wanted", tunnel_is_wanted(tunnel));
 	json_open_array(j, "forwards");
 	for (size_t i = 0; i < tunnel_forward_count(tunnel); i++) {
 		struct forward_status status;

@@ -229,8 +229,7 @@ static void on_change(void *arg)
 		return;
 	fdstore_changed(d->fdstore);
 	manager_get_counts(d->manager, &counts);
-	char *status = str_format(
-	    "%zu of %zu tunnels up", counts.up, counts.up + counts.degraded + counts.down);
+	char *status = str_format("%zu of %zu tunnels up", counts.up, counts.wanted);
 	notify_status(d->notify, status);
 	free(status);
 	if (is_ready(d, &counts))

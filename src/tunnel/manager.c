@@ -480,6 +480,7 @@ void manager_get_counts(const struct manager *m, struct manager_counts *ret)
 		ret->degraded += state == TUNNEL_DEGRADED;
 		ret->down += state == TUNNEL_DOWN;
 		ret->stopped += state == TUNNEL_STOPPED;
+		ret->wanted += state == TUNNEL_UP || tunnel_is_wanted(m->tunnels[i]);
 		ret->required_not_up +=
 		    state != TUNNEL_UP && tunnel_hinders_readiness(m->tunnels[i]);
 	}

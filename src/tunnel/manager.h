@@ -49,6 +49,7 @@ const struct host *manager_host(const struct manager *m, size_t index);
 
 struct manager_counts {
 	size_t up, degraded, down, stopped;
+	size_t wanted;          /* see tunnel_is_wanted(); those that are up among them */
 	size_t required_not_up; /* of the enabled ones: 0 means ready */
 };
 void manager_get_counts(const struct manager *m, struct manager_counts *ret);

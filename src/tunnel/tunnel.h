@@ -59,6 +59,8 @@ void tunnel_leave_removed(struct tunnel *tunnel, const struct config *config);
 
 /* Up; or on demand, with nobody who demands it and nothing that failed. */
 bool tunnel_is_ready(const struct tunnel *tunnel);
+/* Not stopped, nor on demand with nobody who demands it: what is wanted and not up is worth an alarm. */
+bool tunnel_is_wanted(const struct tunnel *tunnel);
 /* Required, not stopped, and not ready: with `ready = "up"` adit is ready when this is so of none. */
 bool tunnel_hinders_readiness(const struct tunnel *tunnel);
 

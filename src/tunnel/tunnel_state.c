@@ -115,6 +115,13 @@ bool tunnel_is_ready(const struct tunnel *tunnel)
 	return true;
 }
 
+bool tunnel_is_wanted(const struct tunnel *tunnel)
+{
+	enum tunnel_state state = tunnel_state(tunnel);
+
+	return state == TUNNEL_UP || (state != TUNNEL_STOPPED && !tunnel_is_ready(tunnel));
+}
+
 bool tunnel_hinders_readiness(const struct tunnel *tunnel)
 {
 	return tunnel->config->required && tunnel_state(tunnel) != TUNNEL_STOPPED &&

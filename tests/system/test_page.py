@@ -78,6 +78,22 @@ def test_a_tunnel_goes_down_and_comes_back_without_a_reload(adit, page, browser)
     browser.wait("document.querySelector('#live').innerText.includes('no answer')", "the end of adit")
 
 
+def test_a_tunnel_that_nobody_wants_is_no_alarm(adit, page, browser, tunnels, folder):
+    adit.configure(http_listen=f"127.0.0.1:{page.http}", hosts={"server": tunnels.host(page.server)},
+                   tunnels={"lazy": tunnels.local(free_port(), page.target.port, connect="on-demand")})
+    assert adit.run("reload", "-s", folder / "control.sock").returncode == 0
+    page.server.stop()  # or its link, which is up, would carry it
+    browser.wait(f"{state('lazy')} === 'idle'", "the tunnel that is idle")
+    assert browser.run("document.querySelector('#counts').innerText") == "1 idle"
+    assert browser.run("document.title") == "adit"
+    red = "getComputedStyle(document.documentElement).getPropertyValue('--down')"
+    colours = browser.run(f"(() => {{ const probe = document.createElement('i'); probe.style.color = {red};"
+                          "document.body.append(probe); return ['i', '.state', '.reason', '.forward .state'].map(what =>"
+                          "getComputedStyle(document.querySelector(what === 'i' ? what : '#tunnels ' + what)).color); })()")
+    assert colours[0] not in colours[1:]
+    adit.stop()
+
+
 def test_what_adit_says_is_text_and_never_markup(adit, page, browser, sshd, tunnels, folder):
     evil = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>"
     adit.configure(http_listen=f"127.0.0.1:{page.http}", hosts={"server": tunnels.host(page.server)},

@@ -17,6 +17,7 @@ static const char config_text[] =
     "tunnels: {\n"
     "  asleep: { via = \"h\"; local = \"127.0.0.1:5432\"; to = \"db:5432\"; enabled = false; };\n"
     "  lazy: { via = \"h\"; local = \"unix:@/lazy\"; to = \"db:1\"; connect = \"on-demand\"; };\n"
+    "  keen: { via = \"h\"; local = \"unix:@/keen\"; to = \"db:1\"; };\n"
     "};\n";
 
 static char *text_for(const char *error)
@@ -36,9 +37,10 @@ static char *text_for(const char *error)
 static void test_every_metric_of_the_contract_is_there(void **state)
 {
 	static const char *const samples[] = {"adit_tunnel_up{tunnel=\"asleep\"} 0",
-	    "adit_link_up{host=\"h\"} 0", "adit_link_rtt_seconds{host=\"h\"} ",
-	    "adit_link_reconnects_total{host=\"h\"} 0", "adit_streams{tunnel=\"lazy\"} 0",
-	    "adit_streams_total{tunnel=\"lazy\"} 0",
+	    "adit_tunnel_wanted{tunnel=\"asleep\"} 0", "adit_tunnel_wanted{tunnel=\"lazy\"} 0",
+	    "adit_tunnel_wanted{tunnel=\"keen\"} 1", "adit_link_up{host=\"h\"} 0",
+	    "adit_link_rtt_seconds{host=\"h\"} ", "adit_link_reconnects_total{host=\"h\"} 0",
+	    "adit_streams{tunnel=\"lazy\"} 0", "adit_streams_total{tunnel=\"lazy\"} 0",
 	    "adit_stream_failures_total{reason=\"refused\",tunnel=\"lazy\"} 0",
 	    "adit_stream_failures_total{reason=\"target\",tunnel=\"lazy\"} 0",
 	    "adit_bytes_total{direction=\"in\",tunnel=\"lazy\"} 0",

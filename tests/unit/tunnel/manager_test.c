@@ -247,6 +247,7 @@ static void test_readiness_counts_what_is_required(void **state)
 	assert_int_equal(counts.up, 1);
 	assert_int_equal(counts.down, 1);
 	assert_int_equal(counts.required_not_up, 1);
+	assert_int_equal(counts.wanted, 2);
 	rig_apply(HOSTS "tunnels: { " X "y: { via = \"b\"; local = \"${Q}\"; to = \"db:2\"; "
 			"required = false; }; };");
 	manager_get_counts(rig_manager, &counts);
@@ -256,6 +257,7 @@ static void test_readiness_counts_what_is_required(void **state)
 	rig_advance(301000);
 	manager_get_counts(rig_manager, &counts);
 	assert_int_equal(counts.required_not_up, 0);
+	assert_int_equal(counts.wanted, 1); /* nobody demands the other one */
 }
 
 /* ---- the network, and people ---- */
