@@ -3,9 +3,6 @@
 
 BUILD_PACKAGES="build-essential autoconf automake pkg-config xz-utils
 	libevent-dev libssl-dev libconfig-dev libcmocka-dev"
-# What tests/bench measures against.
-# shellcheck disable=SC2034
-BENCH_PACKAGES="openssh-client openssh-server autossh"
 
 say()
 {

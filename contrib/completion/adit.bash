@@ -1,4 +1,4 @@
-# bash completion of adit(1). Names of tunnels come from the running daemon, names of hosts from the configuration's text.
+# bash completion of adit(1). Names of tunnels come from the running daemon.
 # shellcheck shell=bash
 
 # The options -c and -s that were typed already, so that the right daemon is asked.
