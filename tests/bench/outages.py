@@ -164,7 +164,7 @@ def reconnect(bench):
 
 
 def links(bench, count=int(os.environ.get("ADIT_BENCH_LINKS", "200"))):
-    """Many links in one process, beside an autossh and an ssh each: memory, idle CPU with keepalives, and a restart."""
+    """Many links in one process, beside an autossh and an ssh each: memory, idle CPU with keepalives, and a restart; one run."""
     target = Server(echo)
     found = {}
     for make in (autossh, adit):

@@ -221,6 +221,6 @@ def without_streams(bench, count):
 
 
 def scale(bench, count=int(os.environ.get("ADIT_BENCH_SCALE", "1000"))):
-    """Many links in one process with ten idle streams each; the first column is what is wanted, at most"""
+    """Many links in one process with ten idle streams each; the first column is what is wanted, at most; one run."""
     with_streams(bench, count)
     without_streams(bench, count)

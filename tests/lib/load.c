@@ -26,6 +26,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -191,8 +193,10 @@ static int serve(void)
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
-		if (fd < 0)
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
+		if (fd < 0)
+			die("accept");
 		set_no_delay(fd);
 		start_thread(serve_one, (void *)(intptr_t)fd);
 	}
@@ -422,6 +426,8 @@ static int first_byte(uint16_t port, char **command)
 	int fd;
 
 	if (pid == 0) {
+		/* However we end, it ends with us. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execvp(command[0], command);
 		die(command[0]);
 	}
@@ -442,6 +448,17 @@ static int first_byte(uint16_t port, char **command)
 	return 0;
 }
 
+/* A thousand streams are more than the soft limit of most systems. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int usage(void)
 {
 	fprintf(stderr,
@@ -454,14 +471,17 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
-	if (argc == 2 && strcmp(argv[1], "serve") == 0)
+	if (argc == 2 && strcmp(argv[1], "serve") == 0) {
+		raise_descriptor_limit();
 		return serve();
+	}
 	if (argc < 4)
 		return usage();
 	const char *what = argv[1];
 	uint16_t port = (uint16_t)atoi(argv[2]);
 	if (strcmp(what, "first") == 0 && argc > 4)
 		return first_byte(port, argv + 4);
+	raise_descriptor_limit(); /* not for the command of `first` */
 	uint64_t count = strtoull(argv[3], NULL, 10);
 	unsigned parallel = argc > 4 ? (unsigned)atoi(argv[4]) : 1;
 	uint64_t rate = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;

@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -32,6 +33,14 @@ def wait_until(condition, what, deadline=DEADLINE):
         late = time.monotonic() - before - pause
         end += late if late > 1 else 0
         pause = min(pause * 1.5, 0.05)
+
+
+def raise_descriptor_limit():
+    """As contrib/check does: a thousand streams are more than the soft limit of most systems."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 20000 if hard == resource.RLIM_INFINITY else min(hard, 20000)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def need(*tools):

@@ -15,10 +15,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import targets  # noqa: E402
 from lib.adit import Adit, adit_path  # noqa: E402
-from lib.process import Process, free_port, listens_unix, need, wait_until  # noqa: E402
+from lib.process import Process, free_port, listens_unix, need, raise_descriptor_limit, wait_until  # noqa: E402
 from lib.ssh_servers import AsyncSsh, Dropbear, Keys, OpenSsh, OpenSshOfDebian13  # noqa: E402
 
 threading.stack_size(256 * 1024)  # a test has a thousand of them
+raise_descriptor_limit()
 
 # pytest-timeout, where it is there, ends a test that hangs and names it.
 os.environ.setdefault("PYTEST_TIMEOUT", "240")

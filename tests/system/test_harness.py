@@ -7,6 +7,7 @@ import tempfile
 
 import pytest
 
+from lib.adit import helper_path
 from lib.browser import Browser
 from lib.process import Process, descendants, free_port, listens, need, wait_until
 from lib.targets import Postgres, echo, pattern, recv_exactly
@@ -89,3 +90,28 @@ def test_a_browser_leaves_nothing_behind(folder, monkeypatch, start_fails):
         browser.close()
     assert not list(folder.iterdir())
     assert set(descendants(os.getpid())) <= before
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_load_that_fails_takes_its_command_with_it(folder):
+    said = folder / "pid"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        load = Process([helper_path("load"), "first", listener.getsockname()[1], "--", "sh", "-c",
+                        f"echo $$ >{said}; exec sleep 300"], folder / "load.log")
+        try:
+            client, _ = listener.accept()
+            wait_until(lambda: said.exists() and said.read_text(), "the command")
+            pid = int(said.read_text())
+            assert is_alive(pid)
+            client.close()
+            assert load.wait() == 1
+            wait_until(lambda: not is_alive(pid), "the end of the command")
+        finally:
+            load.kill()
