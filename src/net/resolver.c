@@ -301,6 +301,12 @@ static void add_localhost(struct resolver_request *request, uint16_t port)
 	addr_order(request->addrs, request->count);
 }
 
+/* libevent sends no query for a name with an empty label, and says nothing either. A dot at the end is the root's. */
+static bool is_no_name(const char *host)
+{
+	return *host == '\0' || *host == '.' || strstr(host, "..") || strlen(host) > NAME_MAX_BYTES;
+}
+
 struct resolver_request *resolver_lookup(
     struct resolver *resolver, const char *host, uint16_t port, resolver_callback *done, void *arg)
 {
@@ -316,7 +322,7 @@ struct resolver_request *resolver_lookup(
 		add_addr(request, &a);
 	} else if (is_localhost(host)) {
 		add_localhost(request, port);
-	} else if (*host == '\0' || strlen(host) > NAME_MAX_BYTES) {
+	} else if (is_no_name(host)) {
 		err_set(&request->err, ERR_NETWORK, "no such name: %.300s", *host ? host : "\"\"");
 	} else {
 		ask(request, port);

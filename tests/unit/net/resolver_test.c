@@ -287,6 +287,10 @@ static void test_errors_have_words(void **state)
 	assert_non_null(strstr(f.err.text, "looking up broken.test: no "));
 	look_up(&f, "");
 	assert_string_equal(f.err.text, "no such name: \"\"");
+	look_up(&f, "a..b");
+	assert_string_equal(f.err.text, "no such name: a..b");
+	look_up(&f, ".");
+	assert_string_equal(f.err.text, "no such name: .");
 	memset(long_name, 'a', sizeof(long_name));
 	long_name[254] = '\0';
 	look_up(&f, long_name);
