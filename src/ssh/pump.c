@@ -248,6 +248,9 @@ static size_t send_one(struct session *s)
 		pump_channel(c); /* to the end of the queue, if it owes more */
 		return 64;
 	}
+	/* A pass of data would be more than what a small rekey_bytes allows. */
+	if (transport_rekey_is_due(s->transport))
+		return 0;
 	while ((node = list_shift(&p->ready))) {
 		struct channel *c = CONTAINER_OF(node, struct channel, ready);
 

@@ -149,3 +149,8 @@ void rekey_watch_used(struct rekey_watch *w)
 	else if (!timer_is_running(&w->look) || timer_left_ms(&w->look) > IDLE_MS)
 		look_again(w, IDLE_MS);
 }
+
+bool rekey_watch_is_due(const struct rekey_watch *w)
+{
+	return w->armed && wear_by_use(w) == REKEY_NOW;
+}

@@ -59,5 +59,7 @@ void rekey_watch_arm(struct rekey_watch *w);
 void rekey_watch_disarm(struct rekey_watch *w);
 /* To be called after packets went either way. Cheap. */
 void rekey_watch_used(struct rekey_watch *w);
+/* Are new keys due, and nothing was begun about it yet? Then data waits for them. */
+bool rekey_watch_is_due(const struct rekey_watch *w);
 
 #endif

@@ -128,6 +128,11 @@ bool transport_can_send(const struct transport *t)
 	       !kex_blocks_sending(t->kex) && !bev_full(t->bev);
 }
 
+bool transport_rekey_is_due(const struct transport *t)
+{
+	return rekey_watch_is_due(&t->rekey);
+}
+
 uint64_t transport_exchanged_ms(const struct transport *t)
 {
 	return t->state == STATE_OPEN && kex_is_running(t->kex) ? clock_now_ms() : t->exchanged_ms;

@@ -66,6 +66,8 @@ void transport_disconnect(struct transport *t, uint32_t code, const char *text);
 /* May another message be produced now? False while a key exchange forbids it, the output is above its high mark, or it is
  * over. Whoever has much to send asks before each message (design.md, "Pull, don't queue"). */
 bool transport_can_send(const struct transport *t);
+/* A rekey is about to begin: what is owed may still go out, and data waits for the new keys. */
+bool transport_rekey_is_due(const struct transport *t);
 /* clock_now_ms() while a rekey runs, which has a deadline of its own; else when the last key exchange ended, 0 before the first. */
 uint64_t transport_exchanged_ms(const struct transport *t);
 /* The same for key exchanges of the connections that this one runs over (bev_held_until_ms()): it hears nothing meanwhile. */

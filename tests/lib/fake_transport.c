@@ -25,7 +25,7 @@ struct transport {
 	struct list sent;
 	struct message *shown;
 	struct task deliver;
-	bool shut, rekeying, held;
+	bool shut, rekeying, held, worn_out;
 	uint64_t exchanged_ms, held_until_ms;
 	size_t shut_after; /* 0: not by itself */
 	uint64_t bytes_sent;
@@ -152,7 +152,7 @@ void fake_transport_open(struct transport *t)
 {
 	if (t->rekeying)
 		t->exchanged_ms = clock_now_ms();
-	t->shut = t->rekeying = false;
+	t->shut = t->rekeying = t->worn_out = false;
 	t->shut_after = 0;
 	session_can_send(t->session);
 }
@@ -300,6 +300,16 @@ enum transport_acks fake_transport_acks(const struct transport *t)
 unsigned fake_transport_acknowledged(const struct transport *t)
 {
 	return t->acknowledged;
+}
+
+void fake_transport_wear_out(struct transport *t)
+{
+	t->worn_out = true;
+}
+
+bool transport_rekey_is_due(const struct transport *t)
+{
+	return t->worn_out;
 }
 
 bool transport_can_send(const struct transport *t)

@@ -31,6 +31,8 @@ void fake_transport_set_delivered(struct transport *t, uint64_t bytes);
 void fake_transport_shut(struct transport *t);
 void fake_transport_begin_rekey(struct transport *t);
 void fake_transport_open(struct transport *t);
+/* A rekey is due, and has not begun yet. */
+void fake_transport_wear_out(struct transport *t);
 /* As while a connection below exchanges keys, and at its end. */
 void fake_transport_hold(struct transport *t);
 void fake_transport_release(struct transport *t);

@@ -148,6 +148,23 @@ static void test_a_shut_transport_gets_nothing_and_then_everything(void **state)
 	rig_free(rig);
 }
 
+static void test_data_waits_for_new_keys_that_are_due_and_debts_do_not(void **state)
+{
+	struct rig *rig = rig_new();
+	struct watched w;
+
+	(void)state;
+	rig_open(rig, &w);
+	fake_transport_wear_out(rig->transport);
+	send_bulk(&w, 1000);
+	rig_feed(rig, "buso", SSH_MSG_CHANNEL_REQUEST, 0, "what", true);
+	rig_expect(rig, "bu", SSH_MSG_CHANNEL_FAILURE, 100);
+	rig_expect_nothing(rig);
+	fake_transport_open(rig->transport); /* the exchange is done */
+	assert_int_equal(next_recipient(rig), 100);
+	rig_free(rig);
+}
+
 static void test_a_pass_has_a_budget_and_the_next_goes_on(void **state)
 {
 	struct rig *rig = rig_new();
@@ -254,6 +271,7 @@ int main(void)
 	    cmocka_unit_test(test_what_is_owed_goes_before_data),
 	    cmocka_unit_test(test_debts_take_turns_too),
 	    cmocka_unit_test(test_a_shut_transport_gets_nothing_and_then_everything),
+	    cmocka_unit_test(test_data_waits_for_new_keys_that_are_due_and_debts_do_not),
 	    cmocka_unit_test(test_a_pass_has_a_budget_and_the_next_goes_on),
 	    cmocka_unit_test(test_a_maximum_packet_of_one_byte_does_not_spin),
 	    cmocka_unit_test(test_a_window_that_opens_byte_by_byte_gets_byte_by_byte),
