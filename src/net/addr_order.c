@@ -7,9 +7,9 @@
 
 #include "base/mem.h"
 
-/* RFC 6724 §2.1, the default policy table; IPv4 stands in it as ::ffff:0:0/96. The longest match stands first. */
+/* RFC 6724 §2.1, the default policy table without ::/96, which has been deprecated for long. The longest match stands first. */
 static const struct policy {
-	const char *block;
+	const char *block; /* NULL: IPv4, ::ffff:0:0/96 in the table */
 	unsigned precedence;
 	unsigned label;
 } policies[] = {
@@ -21,7 +21,7 @@ static const struct policy {
     {"fc00::/7", 3, 13},
     {"::/0", 40, 1},
 };
-static const struct policy ipv4_policy = {"::ffff:0:0/96", 35, 4};
+static const struct policy ipv4_policy = {NULL, 35, 4};
 
 struct ranked {
 	struct addr addr;

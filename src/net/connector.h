@@ -21,7 +21,8 @@ struct connector_options {
 };
 
 /* fd >= 0 (gives: connected, non-blocking, close-on-exec, TCP_NODELAY) and the peer, or -1 and the error: ERR_NETWORK,
- * ERR_TIMEOUT or ERR_LOCAL, which for several addresses says what became of each. Comes from the loop, once. */
+ * ERR_TIMEOUT or ERR_LOCAL, which for several addresses says what became of each; ERR_CONFIG for a path that is too long for a
+ * socket. Comes from the loop, once. */
 typedef void connector_callback(void *arg, int fd, const struct addr *peer, const struct err *e);
 
 /* Borrows to and options. */

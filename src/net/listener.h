@@ -35,7 +35,8 @@ struct listener *listener_new(struct loop *loop, const struct endpoint *at,
 struct listener *listener_adopt(struct loop *loop, const int *fds, size_t count,
     const struct listener_options *options, listener_callback *on_accept, void *arg, struct err *e);
 /* Of an adopted one: the file at path is the socket's, and its own from now on, with the mode and owner of the options. ERR_LOCAL when
- * there is no such file any more, so that nobody can come: then it is worth nothing. */
+ * there is no such file any more, so that nobody can come: then it is worth nothing. ERR_CONFIG (path too long, no such user or
+ * group). */
 int listener_claim(struct listener *listener, const char *path,
     const struct listener_options *options, struct err *e) MUST_CHECK;
 /* Closes; our own Unix socket file is removed if it is still ours. NULL is legal. */

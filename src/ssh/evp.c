@@ -9,7 +9,7 @@
 
 void evp_must(int ok)
 {
-	static const char text[] = "adit: out of memory in OpenSSL\n";
+	static const char text[] = "adit: OpenSSL failed where it must not:\n";
 
 	if (ok == 1)
 		return;

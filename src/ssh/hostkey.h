@@ -42,9 +42,9 @@ void hostkey_policy_free(struct hostkey_policy *policy); /* NULL is legal */
  * list: one that a person wrote has that person's order. */
 char *hostkey_policy_order(struct hostkey_policy *policy, const char *list);
 
-/* Is it? 0, or ERR_HOST_KEY and words that say which key was seen, where the known one stands (file:line) and what to do.
- * In later exchanges only the key that was verified first is accepted. algorithm says whether it is a certificate. To be called
- * when the server's signature has been verified: an unknown host's key may be written down here.
+/* Is it? 0; ERR_PEER when the blob is no key; or ERR_HOST_KEY and words that say which key was seen, where the known one stands
+ * (file:line) and what to do. In later exchanges only the key that was verified first is accepted. algorithm says whether it is
+ * a certificate. To be called when the server's signature has been verified: an unknown host's key may be written down here.
  *
  * Any matching line accepts. A key that differs from a known one of its type has changed; one of a type that is not known of a
  * host that is known by others is refused as well, with HOSTKEY_ACCEPT_NEW too, where ssh would take it: whoever is in between could

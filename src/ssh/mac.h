@@ -24,8 +24,8 @@ struct mac_info {
 	size_t size;
 };
 
-const struct mac_info *mac_find(struct span name); /* NULL: unknown */
-const struct mac_info *mac_at(size_t index);       /* NULL after the last */
+const struct mac_info *mac_find(struct span name); /* NULL: unknown, or OpenSSL does not have it */
+const struct mac_info *mac_at(size_t index); /* NULL after the last; OpenSSL may not have it */
 
 #define MAC_SIZE_MAX 64
 struct mac;
