@@ -19,7 +19,7 @@ struct known_hosts_line {
 enum known_hosts_line_kind {
 	KNOWN_HOSTS_LINE_KEY,
 	KNOWN_HOSTS_LINE_NOTHING, /* empty, a comment, or a type of key that we do not have */
-	KNOWN_HOSTS_LINE_BAD
+	KNOWN_HOSTS_LINE_BAD      /* or hashed, where this OpenSSL has no SHA-1 */
 };
 /* ret_line is filled, and needs clearing, for KNOWN_HOSTS_LINE_KEY alone. */
 enum known_hosts_line_kind known_hosts_line_parse(

@@ -196,6 +196,33 @@ static void test_lines_that_cannot_be_understood_are_skipped_and_counted(void **
 	expect_lines("nonsense\nalpha " ED25519 "\nnonsense\nalpha " RSA "\n", "alpha", 22, "2 4 ");
 }
 
+/* The linker puts this in the place of evp_has_digest(). */
+static bool policy_forbids_sha1;
+bool __real_evp_has_digest(const char *name);
+bool __wrap_evp_has_digest(const char *name);
+
+bool __wrap_evp_has_digest(const char *name)
+{
+	return !policy_forbids_sha1 && __real_evp_has_digest(name);
+}
+
+/* The first test: once it was seen, SHA-1 is not asked for again. */
+static void test_without_sha1_a_hashed_line_cannot_be_understood(void **state)
+{
+	static const char text[] =
+	    "|1|QXIUb8G/a65km3ORDsRQRHJVzC0=|TBHEHaqNDILA+TnGQl4OJX08DPk= " ED25519 "\nalpha " RSA
+	    "\n";
+	struct known_hosts *k;
+
+	(void)state;
+	policy_forbids_sha1 = true;
+	k = parse(text);
+	assert_int_equal(known_hosts_bad_lines(k), 1);
+	known_hosts_free(k);
+	expect_lines(text, "alpha", 22, "2 ");
+	policy_forbids_sha1 = false;
+}
+
 static void test_crlf_and_a_missing_last_newline_are_borne(void **state)
 {
 	(void)state;
@@ -450,6 +477,7 @@ static void test_several_files_are_read_and_a_missing_one_is_empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_without_sha1_a_hashed_line_cannot_be_understood),
 	    cmocka_unit_test(test_a_line_is_for_the_names_it_lists),
 	    cmocka_unit_test(test_other_ports_stand_in_the_name),
 	    cmocka_unit_test(test_patterns_match_and_negation_vetoes),
