@@ -4,6 +4,7 @@ libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c src/base/err.h \
 	src/base/file.c src/base/file.h \
+	src/base/line.c src/base/line.h \
 	src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/loop.c src/base/loop.h \

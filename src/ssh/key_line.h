@@ -22,10 +22,4 @@ void key_line_clear(struct key_line *line);
 /* The same for a file that holds one key: its first line that says something. */
 bool key_line_parse_file(struct span text, struct key_line *ret_line);
 
-/* Takes the next line off text, without its newline or CR LF; false at the end. */
-bool text_next_line(struct span *text, struct span *ret_line);
-/* Takes the next word off a line: blanks before it are skipped. Empty at the end of the line. */
-struct span text_next_word(struct span *line);
-bool text_line_is_nothing(struct span line); /* blanks alone, or a comment ("#") */
-
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/line.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "ssh/cert.h"
@@ -77,7 +78,7 @@ static struct span from_begin_line(struct span text)
 
 	while (rest.n) {
 		struct span here = rest;
-		text_next_line(&rest, &line);
+		line_next(&rest, &line);
 		if (span_begins_with(here, "-----BEGIN "))
 			return here;
 	}
@@ -91,7 +92,7 @@ static enum private_block find_private_block(struct span text)
 {
 	struct span line;
 
-	while (text_next_line(&text, &line)) {
+	while (line_next(&text, &line)) {
 		char *label = span_begins_with(line, "-----BEGIN ") ? span_strdup(line) : NULL;
 		bool is_private = label && strstr(label, "PRIVATE KEY-----");
 		bool is_dsa = label && strstr(label, "DSA ");
@@ -237,7 +238,7 @@ int keyfile_read_secret(const char *path, struct secret *ret_secret, struct err 
 	if (rc == 0)
 		rc = check_mode(path, &st, e);
 	rest = wr_span(&text);
-	if (rc == 0 && (!text_next_line(&rest, &line) || line.n == 0))
+	if (rc == 0 && (!line_next(&rest, &line) || line.n == 0))
 		rc = err_set(
 		    e, ERR_CONFIG, "%s: its first line is empty, where a secret should be", path);
 	if (rc == 0 && memchr(line.p, 0, line.n))

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/line.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "ssh/key.h"
-#include "ssh/key_line.h"
 #include "ssh/known_hosts_line.h"
 
 struct entry {
@@ -44,7 +44,7 @@ static void add_text(struct known_hosts *k, struct span text, const char *name)
 
 	k->files = mem_grow(k->files, k->file_count + 1, sizeof(*k->files));
 	char *file = k->files[k->file_count++] = mem_strdup(name);
-	for (int number = 1; text_next_line(&text, &line); number++) {
+	for (int number = 1; line_next(&text, &line); number++) {
 		struct known_hosts_line parsed;
 		switch (known_hosts_line_parse(line, &parsed)) {
 		case KNOWN_HOSTS_LINE_KEY:

@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "base/line.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "base/str.h"
@@ -147,13 +148,13 @@ enum known_hosts_line_kind known_hosts_line_parse(
 {
 	struct known_hosts_line line = {.marker = KNOWN_HOSTS_PLAIN};
 
-	if (text_line_is_nothing(text))
+	if (line_is_nothing(text))
 		return KNOWN_HOSTS_LINE_NOTHING;
-	struct span word = text_next_word(&text);
+	struct span word = line_next_word(&text);
 	if (word.p[0] == '@') {
 		if (!parse_marker(word, &line.marker))
 			return KNOWN_HOSTS_LINE_BAD;
-		word = text_next_word(&text);
+		word = line_next_word(&text);
 	}
 	if (!parse_names(word, &line) || !parse_key(text, line.marker, &line.key_blob)) {
 		free(line.patterns);

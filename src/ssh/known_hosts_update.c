@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/line.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "ssh/key.h"
-#include "ssh/key_line.h"
 #include "ssh/known_hosts_line.h"
 
 #define LOCK_TRIES 20
@@ -95,7 +95,7 @@ static void copy_lines(struct rewrite *rewrite, struct span text)
 {
 	while (text.n) {
 		struct span rest = text, line;
-		text_next_line(&rest, &line);
+		line_next(&rest, &line);
 		if (keep_line(rewrite, line))
 			wr_bytes(&rewrite->text, text.p, text.n - rest.n);
 		else

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/line.h"
 #include "base/mem.h"
-#include "ssh/key_line.h"
 #include "ssh/krl.h"
 
 #define FILE_BYTES_MAX ((size_t)32 * 1024 * 1024)
@@ -26,7 +26,7 @@ enum line_kind { LINE_KEY, LINE_NOTHING, LINE_BAD };
 
 static enum line_kind parse_line(struct span text, struct wr *ret_blob, struct err *e)
 {
-	if (text_line_is_nothing(text))
+	if (line_is_nothing(text))
 		return LINE_NOTHING;
 	return cert_plain_blob_of_line(text, ret_blob, e) == 0 ? LINE_KEY : LINE_BAD;
 }
@@ -36,7 +36,7 @@ static int check_list(struct span text, struct err *e)
 	struct err reason = ERR_INIT;
 	struct span line;
 
-	for (int number = 1; text_next_line(&text, &line); number++) {
+	for (int number = 1; line_next(&text, &line); number++) {
 		struct wr blob = WR_INIT;
 		enum line_kind kind = parse_line(line, &blob, &reason);
 		wr_clear(&blob);
@@ -52,7 +52,7 @@ static int find_in_list(struct span text, struct span key_blob, const struct cer
 	struct span line;
 	int found = 0;
 
-	for (int number = 1; !found && text_next_line(&text, &line); number++) {
+	for (int number = 1; !found && line_next(&text, &line); number++) {
 		struct wr blob = WR_INIT;
 		if (parse_line(line, &blob, NULL) == LINE_KEY &&
 		    (span_equal(wr_span(&blob), key_blob) ||

@@ -2,6 +2,7 @@ UNIT_TESTS_BASE = \
 	tests/unit/base/account_test \
 	tests/unit/base/err_test \
 	tests/unit/base/file_test \
+	tests/unit/base/line_test \
 	tests/unit/base/list_test \
 	tests/unit/base/log_test \
 	tests/unit/base/loop_test \
@@ -28,6 +29,8 @@ tests_unit_base_random_test_SOURCES = tests/unit/base/random_test.c
 tests_unit_base_random_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_secret_test_SOURCES = tests/unit/base/secret_test.c
 tests_unit_base_secret_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
+tests_unit_base_line_test_SOURCES = tests/unit/base/line_test.c
+tests_unit_base_line_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_str_test_SOURCES = tests/unit/base/str_test.c
 tests_unit_base_str_test_LDADD = $(UP_TO_BASE) $(UNIT_LIBS)
 tests_unit_base_timer_test_SOURCES = tests/unit/base/timer_test.c tests/unit/base/loop_rig.h
