@@ -489,7 +489,6 @@ int control_listen_tcp(struct control *c, const struct endpoint *at, struct err 
 	if (result == 0 && c->tcp_door && c->tcp_door != before)
 		log_info(NULL, "http-listening", "listen=%s",
 		    addr_text(http_server_addr(c->tcp_door->server), text));
-
 	err_prefix(e, "http_listen");
 	return result;
 }

@@ -27,7 +27,10 @@
 #include "net/resolver.h"
 #include "tunnel/manager.h"
 
-enum { EXTRA_STOP_MS = 5000 /* for DISCONNECT to go out, after the streams */ };
+enum {
+	EXTRA_STOP_MS = 5000, /* for DISCONNECT to go out, after the streams */
+	HTTP_RETRY_MS = 2000
+};
 
 struct daemon {
 	const char *socket; /* from -s, or NULL */
@@ -42,6 +45,7 @@ struct daemon {
 	struct net_watch *net_watch;
 	struct events *events;
 	struct control *control;
+	struct timer http_retry; /* its address is taken, or not there yet */
 	bool stopping;
 	struct event *signals[4];
 };
@@ -84,16 +88,35 @@ static void warn_of(struct config_strings *lines, const struct err *e)
 	strbuf_clear(&line);
 }
 
+static int open_http(struct daemon *d, struct err *e)
+{
+	const struct config_endpoint *at = &manager_config(d->manager)->http_listen;
+	struct endpoint endpoint = {.host = at->host, .port = at->port, .path = at->path};
+	int result = control_listen_tcp(d->control, at->text ? &endpoint : NULL, e);
+
+	if (result)
+		timer_start(&d->http_retry, HTTP_RETRY_MS);
+	else
+		timer_stop(&d->http_retry);
+	return result;
+}
+
+/* That it could not has been said; that it can will be. */
+static void on_http_retry(void *arg)
+{
+	struct err e = ERR_INIT;
+
+	(void)open_http(arg, &e);
+}
+
 static void follow_config(struct daemon *d, struct config_strings *warnings)
 {
 	struct config *config = manager_config(d->manager);
-	const struct config_endpoint *at = &config->http_listen;
-	struct endpoint endpoint = {.host = at->host, .port = at->port, .path = at->path};
 	struct err unix_error = ERR_INIT, tcp_error = ERR_INIT;
 
 	if (open_control(d, config, &unix_error))
 		warn_of(warnings, &unix_error);
-	if (control_listen_tcp(d->control, at->text ? &endpoint : NULL, &tcp_error))
+	if (open_http(d, &tcp_error))
 		warn_of(warnings, &tcp_error);
 	watcher_follow(d->watcher, config);
 }
@@ -293,6 +316,7 @@ static void daemon_init(struct daemon *d, const struct daemon_options *options)
 	    .manager = d->manager,
 	    .events = d->events,
 	    .hooks = {.get_daemon = describe, .reload = reload, .arg = d}});
+	timer_init(&d->http_retry, d->loop, on_http_retry, d);
 	d->net_watch = net_watch_new(d->loop, on_net_change, d);
 	watch_signals(d);
 }
@@ -312,6 +336,7 @@ static void daemon_clear(struct daemon *d)
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
 		if (d->signals[i])
 			event_free(d->signals[i]);
+	timer_stop(&d->http_retry);
 	net_watch_free(d->net_watch);
 	watcher_free(d->watcher);
 	fdstore_free(d->fdstore);

@@ -223,6 +223,16 @@ def test_the_status_has_the_whole_path_of_the_file(adit, folder):
     adit.stop()
 
 
+def test_http_listen_is_tried_until_its_address_is_free(adit):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        adit.configure(hosts={}, tunnels={}, http_listen=f"127.0.0.1:{port}")
+        adit.start().wait_log("listen-failed reason=.http_listen: ")
+    adit.wait_log(f"http-listening listen=127.0.0.1:{port}")
+    adit.stop()
+    assert adit.log().count("listen-failed") == 1
+
+
 def test_an_empty_name_of_a_file_is_said(adit):
     done = adit.run("check", "-c", "")
     assert done.returncode == 78 and done.stderr == "the name of the configuration's file is empty\n"
