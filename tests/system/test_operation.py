@@ -423,6 +423,8 @@ def test_five_causes_have_five_reasons_that_say_what_to_do(adit, sshd, serve, tu
     assert f"ssh-keygen -R '[127.0.0.1]:{other.port}' -f {known}" in reasons["key"] and "adit host-key" in reasons["key"]
     assert "ss -tlnp" in reasons["port"] and "PermitListen" in reasons["port"]
     assert "does the service run" in reasons["target"] and "`to`" in reasons["target"]
+    assert "is `to` its address as the server sees it?\n" in ask(adit, "status").stdout  # in one line
+    adit.env["COLUMNS"] = "80"
     table = ask(adit, "status").stdout
     assert reasons["key"] in table, table
     for word in ("next try in", "publickey", "no-such-host.invalid"):
