@@ -140,13 +140,14 @@ static void server_is_dead(struct session *s, const char *what, uint64_t silent_
 	session_end(s, &e, SESSION_TELL);
 }
 
-/* The round-trip time gets old on a connection that is never silent; a PING costs nothing and keeps no place in a queue. */
+/* The round-trip time gets old on a connection that is never silent. A PING costs nothing; a request keeps a place in the queue
+ * of those that want a reply. */
 static void measure_if_old(struct session *s)
 {
 	struct keepalive *k = &s->keepalive;
+	uint64_t old_ms = s->options.keepalive_interval_ms * (can_ping(s) ? 1 : 4);
 
-	if (can_ping(s) && list_empty(&k->probes) &&
-	    clock_now_ms() - k->measured_ms >= s->options.keepalive_interval_ms)
+	if (list_empty(&k->probes) && clock_now_ms() - k->measured_ms >= old_ms)
 		send_probe(s);
 }
 
@@ -285,8 +286,7 @@ void keepalive_init(struct session *s)
 	k->silent_since_ms = transport_last_received_ms(s->transport);
 	if (s->options.keepalive_interval_ms) {
 		timer_start(&k->silence, s->options.keepalive_interval_ms);
-		if (can_ping(s))
-			send_probe(s); /* the first round-trip time */
+		send_probe(s); /* the first round-trip time */
 	}
 }
 

@@ -19,6 +19,16 @@ static struct rig *rig_with_keepalive(const char *extension)
 	return rig;
 }
 
+/* A server without PING, and the first round trip is measured. */
+static struct rig *rig_with_requests(void)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	rig_expect(rig, "bso", SSH_MSG_GLOBAL_REQUEST, "keepalive@openssh.com", true);
+	rig_feed(rig, "b", SSH_MSG_REQUEST_FAILURE);
+	return rig;
+}
+
 static bool is_keepalive(struct rig *rig)
 {
 	return rig_sent_is(rig, "bso", SSH_MSG_GLOBAL_REQUEST, "keepalive@openssh.com", true);
@@ -26,7 +36,7 @@ static bool is_keepalive(struct rig *rig)
 
 static void test_a_probe_is_sent_on_silence(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	loop_fake_advance(rig->loop, INTERVAL_MS - 1);
@@ -50,7 +60,7 @@ static void test_no_probe_without_an_interval(void **state)
 
 static void test_the_interval_counts_from_the_last_packet(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
@@ -67,13 +77,14 @@ static void test_the_interval_counts_from_the_last_packet(void **state)
 
 static void test_what_is_the_transports_own_is_life_too(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	for (int i = 0; i < 100; i++) {
 		loop_fake_advance(rig->loop, 10000);
 		fake_transport_heard(rig->transport);
 	}
+	assert_true(is_keepalive(rig)); /* to measure */
 	rig_expect_nothing(rig);
 	assert_int_equal(rig->closed, 0);
 	rig_free(rig);
@@ -81,7 +92,7 @@ static void test_what_is_the_transports_own_is_life_too(void **state)
 
 static void test_our_own_traffic_is_no_life(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 	struct watched w;
 	int probes = 0;
 
@@ -102,7 +113,7 @@ static void test_our_own_traffic_is_no_life(void **state)
 
 static void test_it_gives_up_after_the_count(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 	struct watched w;
 
 	(void)state;
@@ -123,7 +134,7 @@ static void test_it_gives_up_after_the_count(void **state)
 
 static void test_any_reply_counts(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
@@ -137,7 +148,7 @@ static void test_any_reply_counts(void **state)
 
 static void test_any_packet_resets_the_count(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
@@ -150,7 +161,7 @@ static void test_any_packet_resets_the_count(void **state)
 
 static void test_replies_to_probes_and_to_others_keep_their_order(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	loop_fake_advance(rig->loop, INTERVAL_MS);
@@ -159,13 +170,13 @@ static void test_replies_to_probes_and_to_others_keep_their_order(void **state)
 	assert_true(is_keepalive(rig));
 	rig_feed(rig, "b", SSH_MSG_REQUEST_FAILURE);
 	rig_feed(rig, "b", SSH_MSG_REQUEST_FAILURE);
-	assert_int_equal(session_rtt_us(rig->session), 15000000 / 8 * 7);
+	assert_int_equal(session_rtt_us(rig->session), 15000000 / 8 * 7 / 8);
 	rig_free(rig);
 }
 
 static void test_while_nothing_can_be_sent_no_second_probe_is_made(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	fake_transport_shut(rig->transport);
@@ -182,7 +193,7 @@ static void test_while_nothing_can_be_sent_no_second_probe_is_made(void **state)
 
 static void test_silence_in_a_key_exchange_is_the_transport_s_matter(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	fake_transport_begin_rekey(rig->transport);
@@ -201,7 +212,7 @@ static void test_silence_in_a_key_exchange_is_the_transport_s_matter(void **stat
 
 static void test_probes_before_a_key_exchange_do_not_count_after_it(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	loop_fake_advance(rig->loop, 3 * INTERVAL_MS);
@@ -217,7 +228,7 @@ static void test_probes_before_a_key_exchange_do_not_count_after_it(void **state
 
 static void test_silence_while_a_connection_below_exchanges_keys_is_no_sign(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	fake_transport_hold(rig->transport);
@@ -236,7 +247,7 @@ static void test_silence_while_a_connection_below_exchanges_keys_is_no_sign(void
 
 static void test_a_key_exchange_below_that_nobody_looked_at_gives_the_whole_time_again(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	/* The last interval, nearly all of which it takes. */
@@ -314,6 +325,25 @@ static void test_on_a_busy_connection_the_time_is_still_measured(void **state)
 	rig_free(rig);
 }
 
+static void test_it_is_measured_by_requests_where_there_is_no_ping(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+
+	(void)state;
+	assert_true(is_keepalive(rig));
+	loop_fake_advance(rig->loop, 20);
+	rig_feed(rig, "b", SSH_MSG_REQUEST_FAILURE);
+	assert_int_equal(session_rtt_us(rig->session), 20000);
+	/* Never silent, and measured again all the same, once in four intervals. */
+	for (int i = 0; i < 80; i++) {
+		loop_fake_advance(rig->loop, 1000);
+		fake_transport_heard(rig->transport);
+	}
+	assert_true(is_keepalive(rig));
+	rig_expect_nothing(rig);
+	rig_free(rig);
+}
+
 static void test_pongs_that_are_not_ours_are_ignored(void **state)
 {
 	struct rig *rig = rig_with_keepalive("ping@openssh.com");
@@ -371,7 +401,7 @@ static void test_pings_without_end_whose_answers_are_not_taken_are_an_error(void
 
 static void test_a_probe_with_a_deadline_ends_a_dead_session(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	session_probe(rig->session, 2000);
@@ -412,7 +442,7 @@ static void test_any_packet_answers_a_probe(void **state)
 
 static void test_a_deadline_runs_anew_after_a_key_exchange_below(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	session_probe(rig->session, 2000);
@@ -443,7 +473,7 @@ static void test_the_earlier_of_two_deadlines_counts(void **state)
 
 static void test_a_shorter_interval_counts_the_silence_so_far(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	loop_fake_advance(rig->loop, 2000);
@@ -461,7 +491,7 @@ static void test_a_shorter_interval_counts_the_silence_so_far(void **state)
 
 static void test_probes_before_a_change_do_not_count_after_it(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	loop_fake_advance(rig->loop, 3 * INTERVAL_MS);
@@ -475,7 +505,7 @@ static void test_probes_before_a_change_do_not_count_after_it(void **state)
 
 static void test_setting_what_is_set_already_gives_no_new_time(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
@@ -489,7 +519,7 @@ static void test_setting_what_is_set_already_gives_no_new_time(void **state)
 
 static void test_probes_can_be_ended_and_begun(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	session_set_keepalive(rig->session, 0, 3);
@@ -503,7 +533,7 @@ static void test_probes_can_be_ended_and_begun(void **state)
 
 static void test_a_session_that_has_ended_takes_new_values_in_silence(void **state)
 {
-	struct rig *rig = rig_with_keepalive(NULL);
+	struct rig *rig = rig_with_requests();
 
 	(void)state;
 	loop_fake_advance(rig->loop, 4 * INTERVAL_MS);
@@ -537,6 +567,7 @@ int main(void)
 	    cmocka_unit_test(test_ping_is_used_where_the_server_offers_it),
 	    cmocka_unit_test(test_the_round_trip_time_is_smoothed),
 	    cmocka_unit_test(test_on_a_busy_connection_the_time_is_still_measured),
+	    cmocka_unit_test(test_it_is_measured_by_requests_where_there_is_no_ping),
 	    cmocka_unit_test(test_pongs_that_are_not_ours_are_ignored),
 	    cmocka_unit_test(test_a_malformed_pong_is_an_error),
 	    cmocka_unit_test(test_a_ping_is_answered_with_the_same_string),
