@@ -16,9 +16,9 @@ struct keyring *keyring_new(struct loop *loop); /* keeps */
 /* NULL is legal. A thread of it ends within a round of its hash, some milliseconds. Nobody waits any more. */
 void keyring_free(struct keyring *ring);
 
-/* As keyfile_read(), and gives a key as that does; only that what needed this very passphrase before is not decrypted again, nor is
- * it found out again that it cannot be (ERR_CONFIG), as long as the file was not touched (device, inode, size, times of content and
- * of mode). ring may be NULL. What needs no passphrase is not kept. */
+/* As keyfile_read(), and gives a key as that does; only that what was read with this very passphrase before is not read again, nor
+ * is it found out again that it cannot be (ERR_CONFIG), as long as the file was not touched (device, inode, size, times of content
+ * and of mode). ring may be NULL. What is read without a passphrase is not kept. */
 struct key *keyring_read(
     struct keyring *ring, const char *path, const struct secret *passphrase, struct err *e);
 
