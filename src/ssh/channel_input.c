@@ -214,8 +214,10 @@ static int on_stray(
 	if (message->states == IN(CHANNEL_OPEN_SENT))
 		return err_set(
 		    e, ERR_PEER, "a %s for channel %u, which does not exist", message->name, id);
+	/* Without what the server can choose: it could fill the log. */
 	log_unless_repeated(&s->strays, LOG_LEVEL_WARNING, s->options.log, "stray-message",
-	    "message=%s channel=%u reason=%s", message->name, id, "no such channel");
+	    "reason=%s", "the server says something about a channel that does not exist");
+	log_debug(s->options.log, "stray-message", "message=%s channel=%u", message->name, id);
 	return 0;
 }
 

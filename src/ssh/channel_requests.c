@@ -119,7 +119,7 @@ static int on_reply(struct channel *c, struct rd *r, bool success, struct err *e
 		answered(c, request, success);
 	else
 		log_unless_repeated(&c->session->strays, LOG_LEVEL_WARNING, c->session->options.log,
-		    "stray-reply", "channel=%u reason=%s", c->local_id,
+		    "stray-reply", "reason=%s",
 		    "the server answers a channel request that nobody made");
 	return 0;
 }

@@ -92,6 +92,25 @@ static void test_a_reply_that_nobody_waits_for_is_logged_once(void **state)
 	rig_free(rig);
 }
 
+static void test_messages_for_channels_that_are_not_there_do_not_fill_the_log(void **state)
+{
+	struct rig *rig = rig_new();
+
+	(void)state;
+	warnings = 0;
+	log_set_sink(count_warnings, NULL);
+	for (uint32_t id = 4242; id < 4252; id++) {
+		rig_feed(rig, "bus", SSH_MSG_CHANNEL_DATA, id, "stray");
+		rig_feed(rig, "buu", SSH_MSG_CHANNEL_WINDOW_ADJUST, id, 1);
+		rig_feed(rig, "bu", SSH_MSG_CHANNEL_EOF, id);
+		rig_feed(rig, "bu", SSH_MSG_CHANNEL_SUCCESS, id);
+		rig_feed(rig, "bu", SSH_MSG_CHANNEL_FAILURE, id);
+	}
+	assert_int_equal(warnings, 1);
+	assert_int_equal(rig->closed, 0);
+	rig_free(rig);
+}
+
 static void test_a_reply_before_the_request_was_sent_is_nobodys(void **state)
 {
 	struct rig *rig = rig_new();
@@ -373,6 +392,7 @@ int main(void)
 	    cmocka_unit_test(test_want_reply_only_when_there_is_a_callback),
 	    cmocka_unit_test(test_replies_match_first_in_first_out),
 	    cmocka_unit_test(test_a_reply_that_nobody_waits_for_is_logged_once),
+	    cmocka_unit_test(test_messages_for_channels_that_are_not_there_do_not_fill_the_log),
 	    cmocka_unit_test(test_a_reply_before_the_request_was_sent_is_nobodys),
 	    cmocka_unit_test(test_a_failure_that_says_more_is_an_error),
 	    cmocka_unit_test(test_requests_hear_that_the_session_ended),
