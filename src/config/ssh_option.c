@@ -188,6 +188,11 @@ static void read_identities_only(
 static void read_user_known_hosts(
     struct ssh_import *import, const struct option *option, const char *value)
 {
+	if (strcmp(value, "/dev/null") == 0) {
+		ssh_option_note(import, option->keyword, value,
+		    "the key that adit checks has to stand in a file");
+		value = "~/.ssh/known_hosts";
+	}
 	ssh_option_add_paths(import, option->keyword, &import->user_known_hosts, value);
 }
 
@@ -229,9 +234,15 @@ static void read_forward_agent(
 static void read_host_key_checking(
     struct ssh_import *import, const struct option *option, const char *value)
 {
+	bool is_off = strcasecmp(value, "off") == 0 || ssh_value_is_false(value);
+
 	if (strcasecmp(value, "accept-new") == 0)
 		import->host.host_key_check = CONFIG_CHECK_ACCEPT_NEW;
-	else if (strcasecmp(value, "off") == 0 || ssh_value_is_false(value))
+	else if (is_off && import->unknown == SSH_UNKNOWN_IS_NOTED)
+		/* A person reads what comes of it, before it runs; and until the key is known it does not connect. */
+		ssh_option_note(import, option->keyword, value,
+		    "adit always checks the host's key, which has to stand in known_hosts");
+	else if (is_off)
 		ssh_option_fail(import, option->keyword, value,
 		    "refused: without this check anybody on the way can read and change all that "
 		    "the tunnel "

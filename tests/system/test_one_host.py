@@ -403,10 +403,17 @@ def test_a_forward_to_a_path_is_imported_as_such(by, adit, folder):
         ("socks", "localhost:1028", "")], done.stdout
 
 
-def test_what_would_switch_the_check_off_is_refused(adit):
+def test_what_would_switch_the_check_off_is_named_and_left_out(adit, folder):
     need("ssh")
-    done = adit.run("import", "-F", "none", "-o", "StrictHostKeyChecking=no", "-L", "1:a:2", "host")
-    assert done.returncode == 78 and not done.stdout and "stricthostkeychecking" in done.stderr.lower()
+    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    done = adit.run("import", "-F", "none", *options, "-L", "1025:a:2", "host")
+    assert done.returncode == 0 and "host_key_check" not in done.stdout and "/dev/null" not in done.stdout, done.stdout
+    assert "not carried over: stricthostkeychecking" in done.stderr
+    assert "not carried over: userknownhostsfile /dev/null" in done.stderr
+    (folder / "imported.conf").write_text(done.stdout)
+    assert adit.run("check", "-c", folder / "imported.conf").returncode == 0
+    # Nobody reads what comes of this one before it runs.
+    assert adit.run("open", *options, "-L", "1025:a:2", "host").returncode == 64
 
 
 def test_import_runs_no_command(adit):
