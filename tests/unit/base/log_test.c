@@ -36,11 +36,16 @@ static int setup(void **state)
 	return 0;
 }
 
+static void forget_lines(void)
+{
+	while (line_count)
+		free(lines[--line_count]);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
-	while (line_count)
-		free(lines[--line_count]);
+	forget_lines();
 	log_set_sink(NULL, NULL);
 	return 0;
 }
@@ -219,7 +224,7 @@ static void test_what_went_well_in_between_is_new(void **state)
 	say(&repeat, "stream-refused", "not allowed");
 	log_repeat_mend(&repeat, NULL, "stream-failed");
 	say(&repeat, "stream-failed", "refused"); /* by turns, and fast */
-	line_count = 0;
+	forget_lines();
 	clock_fake_advance(1000);
 	log_repeat_mend(&repeat, NULL, "stream-failed");
 	say(&repeat, "stream-failed", "refused");
