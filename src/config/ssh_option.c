@@ -163,6 +163,9 @@ static void read_algorithms(
 			config_strings_add(WORDS(import, option), text);
 		free(text);
 	}
+	/* Our own list would allow what this one does not. */
+	if (WORDS(import, option)->n == 0)
+		ssh_option_fail(import, option->keyword, value, "adit has none of them");
 }
 
 static void read_path(struct ssh_import *import, const struct option *option, const char *value)

@@ -571,6 +571,7 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 	    {"-D 1 -o StrictHostKeyChecking=no h", "refused"},
 	    {"-D 1 -o stricthostkeychecking=off h", "accept-new"},
 	    {"-D 1 -o ConnectTimeout=soon h", "not a time"},
+	    {"-D 1 -c ?,* h", "adit has none of them"},
 	    {"-D 1 -o StreamLocalBindMask=0777 h", "nobody could connect"},
 	    {"-D 1 -o RekeyLimit=1X h", "not a number of bytes"},
 	    {"-D 1 -J a,,b h", "jump host"},
