@@ -426,13 +426,11 @@ def test_five_causes_have_five_reasons_that_say_what_to_do(adit, sshd, serve, tu
     assert "is `to` its address as the server sees it?\n" in ask(adit, "status").stdout  # in one line
     adit.env["COLUMNS"] = "80"
     table = ask(adit, "status").stdout
-    assert reasons["key"] in table, table
+    assert max(map(len, table.splitlines())) <= 80, table
     for word in ("next try in", "publickey", "no-such-host.invalid"):
         assert word in table, table
     assert "\x1b" not in table
-    narrow = get(adit, "/v1/status?format=table&width=80")[1]
-    assert max(map(len, narrow.splitlines())) <= 80, narrow
-    print(narrow)
+    print(table)
     adit.stop()
 
 
