@@ -77,6 +77,7 @@ struct hostkey_policy *hostkey_policy_new(const struct hostkey_options *options,
 	policy->name = mem_strdup(options->name);
 	policy->port = options->port;
 	policy->address = mem_strdup(options->address);
+	policy->ask = mem_strdup(options->ask);
 	policy->check = options->check;
 	policy->fingerprint = mem_strdup("");
 	if (read_pins(policy, options, e) < 0) {
@@ -118,6 +119,7 @@ void hostkey_policy_free(struct hostkey_policy *policy)
 	free(policy->fingerprint);
 	free(policy->name);
 	free(policy->address);
+	free(policy->ask);
 	free(policy);
 }
 
@@ -213,8 +215,8 @@ static struct findings look_up(
 /* What `adit host-key` must be given to ask this server. */
 static char *host_key_argument(const struct hostkey_policy *policy)
 {
-	if (policy->port == 22)
-		return mem_strdup(policy->address);
+	if (policy->ask || policy->port == 22)
+		return mem_strdup(policy->ask ? policy->ask : policy->address);
 	return str_format(strchr(policy->address, ':') ? "[%s]:%u" : "%s:%u", policy->address,
 	    (unsigned)policy->port);
 }

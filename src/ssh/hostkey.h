@@ -20,6 +20,7 @@ struct hostkey_options {
 	const char *name;
 	uint16_t port;
 	const char *address; /* for messages */
+	const char *ask;     /* what `adit host-key` is to be asked for; NULL: address and port */
 	enum hostkey_check check;
 	const char *const
 	    *pins; /* "SHA256:..." or "ssh-ed25519 AAAA..."; then known_hosts is not read */

@@ -25,6 +25,7 @@ struct hostkey_policy {
 	const struct log_context *log;
 	char *name;
 	uint16_t port;
+	char *ask; /* NULL: address and port */
 	char *address;
 	enum hostkey_check check;
 	struct hostkey_pin *pins;

@@ -54,6 +54,8 @@ static struct hostkey_policy *make_policy(
 	    .name = login_host_key_name(host),
 	    .port = login_host_key_port(host),
 	    .address = host->address,
+	    /* Its address may mean another machine here, and its port is not in an alias: by its name it is asked as it is reached. */
+	    .ask = host->via || host->host_key_alias ? host->name : NULL,
 	    .check = host->host_key_check == CONFIG_CHECK_ACCEPT_NEW ? HOSTKEY_ACCEPT_NEW
 								     : HOSTKEY_STRICT,
 	    .pins = (const char *const *)host->host_key.v,

@@ -99,6 +99,7 @@ struct setting {
 	enum hostkey_check check;
 	const char *pins[3];
 	bool revoked;
+	const char *ask;
 };
 
 static struct hostkey_policy *make_policy(const struct setting *setting)
@@ -114,6 +115,7 @@ static struct hostkey_policy *make_policy(const struct setting *setting)
 	    .name = "db.example.com",
 	    .port = setting->port ? setting->port : 22,
 	    .address = "db.example.com",
+	    .ask = setting->ask,
 	    .check = setting->check,
 	    .pins = setting->pins,
 	    .pin_count = pin_count,
@@ -129,6 +131,7 @@ static struct hostkey_policy *make_policy(const struct setting *setting)
 }
 
 static const struct setting strict = {.check = HOSTKEY_STRICT};
+static const struct setting by_name = {.check = HOSTKEY_STRICT, .ask = "db"};
 static const struct setting accept_new = {.check = HOSTKEY_ACCEPT_NEW};
 
 static const char *algorithm_of(struct span blob)
@@ -200,7 +203,8 @@ static void test_an_unknown_host_is_refused_with_what_to_do(void **state)
 {
 	(void)state;
 	expect_refused(&strict, wr_span(&ed25519), "is not known");
-	expect_refused(&strict, wr_span(&ed25519), "adit host-key db.example.com");
+	expect_refused(&strict, wr_span(&ed25519), "adit host-key db.example.com prints");
+	expect_refused(&by_name, wr_span(&ed25519), "adit host-key db prints");
 	expect_refused(&strict, wr_span(&ed25519), "ED25519 key SHA256:");
 	put(user_file, "other " ED25519 "\nnonsense\n");
 	expect_refused(&strict, wr_span(&ed25519), "1 lines of known_hosts cannot be understood");
