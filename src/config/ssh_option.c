@@ -318,6 +318,13 @@ static void read_forward(struct ssh_import *import, const struct option *option,
 	const char *rest = value + n + strspn(value + n, " \t");
 	/* `ssh -G` prints "[socks]:0" as the target of a remote forward that has none */
 	bool socks = strcmp(rest, "[socks]:0") == 0;
+	const char *more = rest + strcspn(rest, " \t");
+
+	if (more[strspn(more, " \t")]) {
+		ssh_option_note(import, option->keyword, value,
+		    "a path with a space: which words belong together cannot be seen");
+		return;
+	}
 	char *spec =
 	    *rest && !socks ? str_format("%.*s:%s", (int)n, value, rest) : mem_strndup(value, n);
 

@@ -852,6 +852,24 @@ static void test_what_ssh_prints_and_adit_does_not_know_is_a_note(void **state)
 	parsed_clear(&p);
 }
 
+/* `ssh -G` prints no quotes. */
+static void test_a_forward_whose_paths_cannot_be_told_apart_is_a_note(void **state)
+{
+	const struct ssh_config_source source = {.baseline = baseline};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config("user u\nhostname h\nport 22\n"
+					  "remoteforward /tmp/a b.sock /tmp/c\n"
+					  "localforward 7001 [localhost]:80\n",
+	    "h", &source, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.notes.n, 1);
+	assert_non_null(strstr(p.notes.v[0].text, "a path with a space"));
+	assert_int_equal(p.config->tunnels[0].forward_count, 1);
+	parsed_clear(&p);
+}
+
 /* Whoever runs adit later, a service with a user of its own perhaps, logs in as the one who imported. */
 static void test_the_user_is_written_even_if_it_is_who_imports(void **state)
 {
@@ -1061,6 +1079,7 @@ int main(void)
 	    cmocka_unit_test(test_identities_are_those_of_ssh_or_the_defaults),
 	    cmocka_unit_test(test_an_identity_that_is_not_there_is_left_out_beside_one_that_is),
 	    cmocka_unit_test(test_what_ssh_prints_and_adit_does_not_know_is_a_note),
+	    cmocka_unit_test(test_a_forward_whose_paths_cannot_be_told_apart_is_a_note),
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
 	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
