@@ -150,11 +150,11 @@ static bool is_local(int error)
 	}
 }
 
-static void note_failure(struct connector *c, const struct addr *to, int error)
+static void note_failure(struct connector *c, const struct addr *to, int error, const char *words)
 {
 	c->any_timeout = c->any_timeout || error == ETIMEDOUT;
 	c->any_network = c->any_network || (error != ETIMEDOUT && !is_local(error));
-	add_failure(c, to, strerror(error));
+	add_failure(c, to, words);
 }
 
 static enum error_class class_of_failures(const struct connector *c)
@@ -223,7 +223,7 @@ static void attempt_failed(struct attempt *attempt, int error)
 	struct connector *c = attempt->connector;
 
 	attempt_stop(attempt);
-	note_failure(c, attempt->to, error);
+	note_failure(c, attempt->to, error, strerror(error));
 	if (c->begun < c->count)
 		begin_next(c);
 	else
@@ -244,17 +244,27 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
 		won(attempt);
 }
 
-static int bind_source(const struct connector *c, int fd, const struct addr *to)
+/* The errno; and when it is not 0, the words for it, as it is no fault of where we want to go. */
+static int bind_source(
+    const struct connector *c, int fd, const struct addr *to, struct strbuf *words)
 {
+	char source[ADDR_TEXT_MAX];
+	int error = 0;
+
 	if (c->source.length == 0 || to->sa.sa_family == AF_UNIX)
 		return 0;
 	if (c->source.sa.sa_family != to->sa.sa_family)
-		return EAFNOSUPPORT;
-	return bind(fd, &c->source.sa, c->source.length) ? errno : 0;
+		error = EAFNOSUPPORT;
+	else if (bind(fd, &c->source.sa, c->source.length))
+		error = errno;
+	if (error)
+		strbuf_addf(words, "from bind_address %s: %s", addr_host_text(&c->source, source),
+		    error == EAFNOSUPPORT ? "an address of the other family" : strerror(error));
+	return error;
 }
 
-/* Returns 0 when it is under way or done, or the errno. */
-static int attempt_begin(struct attempt *attempt)
+/* Returns 0 when it is under way or done, or the errno; words are for one that does not speak for itself. */
+static int attempt_begin(struct attempt *attempt, struct strbuf *words)
 {
 	const struct addr *to = attempt->to;
 	int fd = sockopt_stream_socket(to->sa.sa_family), error;
@@ -263,7 +273,7 @@ static int attempt_begin(struct attempt *attempt)
 		return errno;
 	if (addr_is_loopback(to))
 		sockopt_do_not_pace(fd);
-	error = bind_source(attempt->connector, fd, to);
+	error = bind_source(attempt->connector, fd, to, words);
 	if (!error && connect(fd, &to->sa, to->length))
 		error = errno;
 	if (error && error != EINPROGRESS) {
@@ -285,12 +295,13 @@ static void begin_next(void *arg)
 	timer_stop(&c->stagger);
 	while (c->begun < c->count) {
 		struct attempt *attempt = &c->attempts[c->begun];
+		struct strbuf words = {0};
 		int error;
 
 		attempt->connector = c;
 		attempt->to = &c->addrs[c->begun];
 		attempt->fd = -1;
-		error = attempt_begin(attempt);
+		error = attempt_begin(attempt, &words);
 		if (error == EAGAIN && c->queue_full_retries++ < QUEUE_FULL_RETRIES) {
 			timer_start(&c->stagger, QUEUE_FULL_RETRY_MS);
 			return;
@@ -301,7 +312,9 @@ static void begin_next(void *arg)
 				timer_start(&c->stagger, STAGGER_MS);
 			return;
 		}
-		note_failure(c, attempt->to, error);
+		note_failure(
+		    c, attempt->to, error, words.n ? strbuf_text(&words) : strerror(error));
+		strbuf_clear(&words);
 	}
 	fail_if_none_is_left(c);
 }

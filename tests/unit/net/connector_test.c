@@ -408,6 +408,15 @@ static void test_a_source_address_that_is_not_ours_is_a_local_error(void **state
 	start(&f, "127.0.0.1", 1);
 	wait_for_result(&f);
 	assert_int_equal(f.err.class, ERR_LOCAL);
+	assert_non_null(
+	    strstr(f.err.text, "127.0.0.1:1: from bind_address 192.0.2.1: Cannot assign"));
+	finish(&f);
+	begin(&f, "");
+	f.options.bind_address = "::1";
+	start(&f, "127.0.0.1", 1);
+	wait_for_result(&f);
+	assert_non_null(
+	    strstr(f.err.text, "from bind_address ::1: an address of the other family"));
 	finish(&f);
 	begin(&f, "");
 	f.options.bind_address = "a name";
