@@ -350,7 +350,6 @@ static int exec_command(const struct command *command, int argc, char **argv)
 	struct config *config = load_config(file, NULL);
 	if (!config)
 		return EXIT_CONFIG;
-	load_print_warnings(config);
 	const struct config_host *host = config_find_host(config, argv[optind]);
 	if (host) {
 		char *line = join(argc - first, argv + first);

@@ -42,6 +42,13 @@ def test_output_and_status_are_the_commands(adit, one_host):
     assert execute(adit, "true").returncode == 0
 
 
+def test_stderr_is_the_commands_whatever_there_is_to_say_about_tunnels(adit, sshd, tunnels):
+    adit.configure(hosts={"server": tunnels.host(sshd("LogLevel INFO"))},
+                   tunnels={"open": {"via": "server", "local": f"*:{free_port()}", "to": "a:1"}})
+    assert "(a warning)" in adit.run("check", "-c", adit.config_path).stderr
+    assert execute(adit, "true").stderr == b""
+
+
 def test_words_are_joined_as_ssh_joins_them(adit, one_host):
     one_host()
     assert execute(adit, "printf", "%s-", "a", "b c").stdout == b"a-b-c-"
