@@ -23,7 +23,7 @@ struct forward;
 enum forward_state {
 	FORWARD_WAITING, /* for a session, for the server's answer, or for the next try */
 	FORWARD_UP,      /* a client that connects to the listener now reaches the target's side */
-	FORWARD_FAILED /* only a person can help: the owner's word for one that forward_new() could not make */
+	FORWARD_FAILED /* only a person can help: the owner's word, for a listener or a link that cannot be */
 };
 const char *forward_state_name(enum forward_state state); /* "waiting", "up", "failed" */
 
