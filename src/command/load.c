@@ -63,11 +63,6 @@ const struct config_algorithms load_algorithms = {
 
 /* ---- files ---- */
 
-struct config *load_config_again(const char *path, struct config_errors *errors)
-{
-	return config_read_again(path, &load_algorithms, errors);
-}
-
 void load_print_each(const struct config_errors *errors, const char *before, const char *after)
 {
 	for (size_t i = 0; i < errors->n; i++) {

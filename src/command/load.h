@@ -16,9 +16,6 @@ int load_config_if_any(const char *option, struct config **ret_config) MUST_CHEC
 /* The algorithms' names, and keys: config asks, ssh knows. */
 extern const struct config_algorithms load_algorithms;
 
-/* What config_read_again() gives, with the algorithms checked. */
-struct config *load_config_again(const char *path, struct config_errors *errors);
-
 /* A line each, to stderr, with what stands before and after all of them. */
 void load_print_each(const struct config_errors *errors, const char *before, const char *after);
 /* "FILE:LINE: message", a line each, to stderr. */

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "command/load.h"
 #include "config/diff.h"
+#include "config/read.h"
 
 struct reloader {
 	struct manager *manager;
@@ -125,7 +126,7 @@ void reloader_reload(struct reloader *r, enum control_reload how, struct config_
 		    errors, NULL, 0, "adit open has no configuration file to read again");
 		return;
 	}
-	struct config *next = load_config_again(r->path, errors);
+	struct config *next = config_read_again(r->path, &load_algorithms, errors);
 	if (next && how == CONTROL_RELOAD_SEEN && is_emptied(manager_config(r->manager), next)) {
 		config_errors_add(errors, r->path, 0,
 		    "all hosts and tunnels are gone from it: not taken over unless `adit reload` "
