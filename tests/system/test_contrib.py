@@ -6,7 +6,6 @@ import pty
 import re
 import select
 import subprocess
-import time
 
 import pytest
 
@@ -103,9 +102,8 @@ def type_in_zsh(env, lines):
     os.close(theirs)
     output = b""
 
-    def read_until(text):
-        nonlocal output
-        wait_until(lambda: text in output or add(), lambda: f"{text} in {output}")
+    def read_until(text, count=1):
+        wait_until(lambda: output.count(text) >= count or add(), lambda: f"{text}, {count} times, in {output}")
 
     def add():
         nonlocal output
@@ -113,13 +111,14 @@ def type_in_zsh(env, lines):
             output += os.read(ours, 65536)
     try:
         os.write(ours, (f"fpath=({TOP}/contrib/completion $fpath); autoload -U compinit; compinit -u -D; "
-                        "adit() { [[ $1 == status ]] && command adit $@ || print -r -- RA''N: $* }; echo rea''dy\r").encode())
+                        "adit() { [[ $1 == status ]] && command adit $@ || print -r -- RA''N: $* }; "
+                        "complete-and-say-so() { zle expand-or-complete; print -n COMPLE''TED }; zle -N complete-and-say-so; "
+                        "bindkey '\\t' complete-and-say-so; echo rea''dy\r").encode())
         read_until(b"ready\r\n")
-        for line in lines:
-            # The tab goes alone: with the end of the line behind it, zsh would take it for pasted.
-            for part in line.partition("\t"):
-                os.write(ours, part.encode())
-                time.sleep(0.1)
+        for count, line in enumerate(lines, 1):
+            # With the end of the line behind it, zsh would take the tab for pasted.
+            os.write(ours, line.encode())
+            read_until(b"COMPLETED", count)
             os.write(ours, b"\r")
         os.write(ours, b"echo do''ne\r")
         read_until(b"done\r\n")
