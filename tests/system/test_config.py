@@ -25,31 +25,31 @@ tunnels: {
 # Each: what to write instead of which line of the good one, the line of the error, and words of its message.
 BROKEN = {
     "misspelt key of a host": (3, '    adress = "127.0.0.1";', 3, "adress.*address"),
-    "misspelt key of a tunnel": (8, '    vai = "bastion"; via = "bastion";', 8, "vai.*via"),
+    "misspelt key of a tunnel": (8, '    vai = "bastion"; via = "bastion";', 8, "`vai`.*`via`"),
     "misspelt key at the top": (6, 'tunels: { }; tunnels: {', 6, "tunels.*tunnels"),
     "number for a string": (3, "    address = 7;", 3, "address.*string"),
-    "string for a number": (3, '    port = "22";', 3, "port"),
+    "string for a number": (3, '    port = "22";', 3, "`port` must be a whole number"),
     "port out of range": (3, "    port = 70000;", 3, "port.*65535"),
-    "negative number": (3, "    keepalive_count = -1;", 3, "keepalive_count"),
+    "negative number": (3, "    keepalive_count = -1;", 3, "keepalive_count.*not -1"),
     "host that is not there": (8, '    via = "bastoin";', 8, "bastoin.*bastion"),
-    "listener without a port": (9, '    local = "127.0.0.1";', 9, "local"),
-    "listener with a bad port": (9, '    local = "127.0.0.1:99999";', 9, "local|port"),
-    "target without a port": (10, '    to = "db.internal";', 10, "to"),
-    "no target": (10, "", None, "to"),
-    "no listener": (9, "", None, "local"),
-    "two kinds of listener": (9, '    local = "127.0.0.1:%(port)d"; socks = "127.0.0.1:1";', None, "socks|local"),
+    "listener without a port": (9, '    local = "127.0.0.1";', 9, "`local`.*no port number"),
+    "listener with a bad port": (9, '    local = "127.0.0.1:99999";', 9, "`local`.*`99999` is no port number"),
+    "target without a port": (10, '    to = "db.internal";', 10, "`to`: `db.internal`"),
+    "no target": (10, "", 9, "`to` is missing"),
+    "no listener": (9, "", 7, "nothing says where to listen"),
+    "two kinds of listener": (9, '    local = "127.0.0.1:%(port)d"; socks = "127.0.0.1:1";', 9, "`local` and `socks` at once"),
     "bad word": (3, '    host_key_check = "off";', 3, "host_key_check.*strict"),
-    "unknown cipher": (3, '    ciphers = ["rot13"];', 3, "rot13"),
-    "a loop of jumps": (3, '    via = "bastion";', 3, "loop"),
-    "syntax": (3, "    address = = ;", 3, "syntax"),
-    "secret in the clear": (3, '    password = "hunter2";', 3, "password"),
-    "unknown key exchange": (3, '    kex = ["rot13-sha1"];', 3, "rot13"),
-    "unknown MAC": (3, '    macs = "none";', 3, "none"),
-    "pin that is none": (3, '    host_key = "MD5:00";', 3, "host_key"),
-    "pin that ends early": (3, '    host_key = "ssh-ed25519 AAAA";', 3, "host_key"),
+    "unknown cipher": (3, '    ciphers = ["rot13"];', 3, "`ciphers`.*rot13"),
+    "a loop of jumps": (3, '    via = "bastion";', 3, "loop of jumps"),
+    "syntax": (3, "    address = = ;", 3, "syntax error"),
+    "secret in the clear": (3, '    password = "hunter2";', 3, "`password` must be .*never the secret"),
+    "unknown key exchange": (3, '    kex = ["rot13-sha1"];', 3, "`kex`.*rot13"),
+    "unknown MAC": (3, '    macs = "none";', 3, "`macs`.*`none`"),
+    "pin that is none": (3, '    host_key = "MD5:00";', 3, "host_key.*MD5"),
+    "pin that ends early": (3, '    host_key = "ssh-ed25519 AAAA";', 3, "host_key.*nor a public key"),
     "pin of an unknown type": (3, '    host_key = ["ssh-rot13 AAAACXNzaC1yb3QxMw=="];', 3, "host_key.*rot13"),
-    "fraction for a count": (3, "    keepalive_count = 1.5;", 3, "keepalive_count"),
-    "negative seconds": (3, "    connect_timeout = -1.0;", 3, "connect_timeout"),
+    "fraction for a count": (3, "    keepalive_count = 1.5;", 3, "keepalive_count.*fraction"),
+    "negative seconds": (3, "    connect_timeout = -1.0;", 3, "connect_timeout.*not -1"),
     "minimum above the maximum": (3, "    reconnect_min = 9; reconnect_max = 3;", 3, "reconnect_min.*reconnect_max"),
     "number too large": (3, "    port = 99999999999999999999;", 3, "too large"),
     "key defined twice": (3, "    port = 1; port = 2;", 3, "port.*twice.*:3"),
@@ -58,23 +58,23 @@ BROKEN = {
     "brace of another kind": (4, "  );", 4, "line 2"),
     "brace that never closes": (12, "", 6, "not closed"),
     "dot in a name": (2, "  bastion.example: {", 2, "dot"),
-    "another include": (1, '@include "x.conf" hosts: {', 1, "include"),
+    "another include": (1, '@include "x.conf" hosts: {', 1, "@include is not read"),
     "include that is not there": (12, '}; include = "nowhere.conf";', 12, "nowhere.conf"),
-    "forwards beside a forward": (10, '    to = "db:1"; forwards = ( );', None, "forwards"),
+    "forwards beside a forward": (10, '    to = "db:1"; forwards = ( );', 9, "`local` beside `forwards`"),
     "allow_to without SOCKS": (10, '    to = "db:1"; allow_to = "a:1";', 10, "allow_to.*SOCKS"),
     "no block of addresses": (10, '    to = "db:1"; allow = "10.0.0.0/33";', 10, "10.0.0.0/33"),
-    "mode of a TCP listener": (10, '    to = "db:1"; mode = "0660";', 10, "mode"),
+    "mode of a TCP listener": (10, '    to = "db:1"; mode = "0660";', 10, "`mode` goes not with local"),
     "PROXY protocol of another version": (10, '    to = "db:1"; send_proxy = "v3";', 10, "send_proxy.*v1"),
-    "no streams at all": (10, '    to = "db:1"; max_streams = 0;', 10, "max_streams"),
-    "word for true": (10, '    to = "db:1"; enabled = "yes";', 10, "enabled"),
+    "no streams at all": (10, '    to = "db:1"; max_streams = 0;', 10, "max_streams.*not 0"),
+    "word for true": (10, '    to = "db:1"; enabled = "yes";', 10, "`enabled` must be true or false"),
     "connect when": (10, '    to = "db:1"; connect = "sometimes";', 10, "connect.*on-demand"),
-    "path of no length": (9, '    local = "unix:";', 9, "local"),
-    "systemd without a name": (9, '    local = "systemd:";', 9, "local"),
-    "no way": (8, "", 7, "via"),
+    "path of no length": (9, '    local = "unix:";', 9, "`local`: the path is empty"),
+    "systemd without a name": (9, '    local = "systemd:";', 9, "`local`.*FileDescriptorName"),
+    "no way": (8, "", 7, "`db` has no `via`"),
     "tunnel that is no group": (12, '  web = "x"; };', 12, "web.*group"),
     "log level": (12, '}; log_level = "loud";', 12, "log_level.*debug"),
-    "negative drain": (12, "}; drain_timeout = -3;", 12, "drain_timeout"),
-    "control interface without a port": (12, '}; http_listen = "127.0.0.1";', 12, "http_listen"),
+    "negative drain": (12, "}; drain_timeout = -3;", 12, "drain_timeout.*not -3"),
+    "control interface without a port": (12, '}; http_listen = "127.0.0.1";', 12, "http_listen.*no port number"),
     "ready when": (12, '}; ready = "soon";', 12, "ready.*started"),
 }
 
@@ -95,7 +95,7 @@ def test_a_broken_configuration_is_refused_with_its_line(name, command, adit):
     done = adit.run(command, "-c", adit.config_path)
     output = done.stdout + done.stderr
     assert done.returncode == 78, output
-    assert re.search(rf"^{re.escape(str(adit.config_path))}:{line or '[0-9]+'}: .*({words})", output, re.M | re.I), output
+    assert re.search(rf"^{re.escape(str(adit.config_path))}:{line}: .*({words})", output, re.M), output
     assert not listens(port)
     assert "hunter2" not in output
 
@@ -116,20 +116,17 @@ def test_two_forwards_on_one_listener_name_both_places(adit):
                    '  b: { via = "h"; local = "4000"; to = "x:1"; };\n};\n')
     done = adit.run("check", "-c", adit.config_path)
     assert done.returncode == 78
-    assert re.search(r":4: .*4000.*(:3|line 3|a\b)", done.stdout + done.stderr), done.stdout + done.stderr
+    assert re.search(r":4: .*4000.* tunnel `a` .*:3\)$", done.stderr, re.M), done.stdout + done.stderr
 
 
 def test_a_good_configuration_passes(adit):
     adit.configure(GOOD % {"port": free_port()})
     done = adit.run("check", "-c", adit.config_path)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stdout == f"{adit.config_path}: good: 1 host, 1 tunnel\n", done.stderr
 
 
 def test_the_example_of_the_tree_passes(adit):
-    example = TOP / "conf/adit.conf"
-    if not example.exists():
-        pytest.skip("conf/adit.conf is not there yet")
-    done = adit.run("check", "-c", example)
+    done = adit.run("check", "-c", TOP / "conf/adit.conf")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
