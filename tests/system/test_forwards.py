@@ -493,7 +493,8 @@ def test_what_is_not_ours_is_not_removed(other, sshd, serve, forward, folder):
     adit.wait_log("link-up")
     assert path.exists()
     if living:
-        connect_unix(path).close()
-        living.close()
+        with living, connect_unix(path):
+            living.settimeout(30)
+            living.accept()[0].close()
     else:
         assert path.read_text() == "important"

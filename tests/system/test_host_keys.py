@@ -99,7 +99,17 @@ def test_accept_new_takes_a_new_key_once_and_holds_to_it(sshd, folder, keys, ser
     known = folder / "new"
     port = one_tunnel(server, serve(echo).port, known_hosts=str(known), host_key_check="accept-new")
     there_and_back(adit, port)
-    assert keys.blob("host_ed25519") in known.read_text(encoding="ascii")
+    line = f"[127.0.0.1]:{server.port} {keys.blob('host_ed25519')}\n"
+    assert known.read_text(encoding="ascii") == line
+    server.kill_sessions()
+    there_and_back(adit, port)
+    assert known.read_text(encoding="ascii") == line
+    # Whoever comes with another one now is not the same.
+    server.host_keys = ("host_rsa",)
+    server.write_config([])
+    server.restart()
+    adit.wait_log("link-failed .*class=host-key")
+    assert known.read_text(encoding="ascii") == line
 
 
 def test_accept_new_does_not_take_a_changed_key(sshd, folder, keys, refused):

@@ -321,7 +321,7 @@ def test_an_imported_command_line_listens_where_ssh_would(adit, sshd, serve, key
     adit.wait_listening(local, dynamic, remote)
     for port in (local, remote):
         with adit.connect(port) as client:
-            exchange(client, b"through")
+            assert exchange(client, b"through") == b"through"
     adit.stop()
     wait_until(lambda: not listens(remote), "the end of adit's session")
     ssh = subprocess.Popen(["ssh", "-N", *map(str, arguments)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

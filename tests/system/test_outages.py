@@ -274,7 +274,7 @@ def test_a_server_that_says_nothing_is_given_up(serve, adit, one_tunnel, folder,
     mute = serve(lambda sock: sock.recv(1 << 16) and sock.recv(1))
     one_tunnel(Mute(mute.port), 1, connect_timeout=0.5, **QUICK)
     wait_until(lambda: mute.accepted >= 2, "a second try")
-    adit.wait_log(r"(?i)time")
+    adit.wait_log(r"link-failed .*class=timeout")
 
 
 @pytest.mark.parametrize("bytes_sent", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 1000, b"SSH-1.5-old\r\n",
