@@ -29,6 +29,7 @@
 
 enum {
 	EXTRA_STOP_MS = 5000, /* for DISCONNECT to go out, after the streams */
+	SAID_TWICE_MS = 50,   /* timeout(1) signals its child, then the group that it is in */
 	HTTP_RETRY_MS = 2000
 };
 
@@ -46,6 +47,7 @@ struct daemon {
 	struct events *events;
 	struct control *control;
 	struct timer http_retry; /* its address is taken, or not there yet */
+	struct timer stop;       /* what else says so until then says the same */
 	bool stopping;
 	struct event *signals[4];
 };
@@ -163,8 +165,9 @@ static void on_file_change(void *arg)
 
 /* ---- signals ---- */
 
-static void stop(struct daemon *d)
+static void stop(void *arg)
 {
+	struct daemon *d = arg;
 	uint64_t drain_ms = d->stopping ? 0 : manager_config(d->manager)->drain_timeout_ms;
 
 	log_info(NULL, "stopping", "drain_ms=%lu", (unsigned long)drain_ms);
@@ -174,6 +177,14 @@ static void stop(struct daemon *d)
 	notify_extend_timeout(d->notify, drain_ms + EXTRA_STOP_MS);
 	fdstore_leave(d->fdstore);
 	manager_shutdown(d->manager, drain_ms);
+}
+
+static void stop_soon(struct daemon *d)
+{
+	if (d->stopping)
+		stop(d);
+	else if (!timer_is_running(&d->stop))
+		timer_start(&d->stop, SAID_TWICE_MS);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -186,13 +197,13 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		if (d->has_file)
 			reload_alone(d, CONTROL_RELOAD_APPLY);
 		else
-			stop(d); /* the terminal was closed */
+			stop_soon(d); /* the terminal was closed */
 		break;
 	case SIGUSR1:
 		manager_retry_now(d->manager);
 		break;
 	default:
-		stop(d);
+		stop_soon(d);
 		break;
 	}
 }
@@ -317,6 +328,7 @@ static void daemon_init(struct daemon *d, const struct daemon_options *options)
 	    .events = d->events,
 	    .hooks = {.get_daemon = describe, .reload = reload, .arg = d}});
 	timer_init(&d->http_retry, d->loop, on_http_retry, d);
+	timer_init(&d->stop, d->loop, stop, d);
 	d->net_watch = net_watch_new(d->loop, on_net_change, d);
 	watch_signals(d);
 }
@@ -337,6 +349,7 @@ static void daemon_clear(struct daemon *d)
 		if (d->signals[i])
 			event_free(d->signals[i]);
 	timer_stop(&d->http_retry);
+	timer_stop(&d->stop);
 	net_watch_free(d->net_watch);
 	watcher_free(d->watcher);
 	fdstore_free(d->fdstore);

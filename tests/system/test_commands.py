@@ -375,6 +375,21 @@ def test_a_second_signal_is_at_once(adit, sshd, serve, one_tunnel):
         adit.stop(signal.SIGTERM)
 
 
+def test_signals_that_come_together_are_one(adit, sshd, serve, one_tunnel):
+    port = one_tunnel(sshd(), serve(echo).port, top={"drain_timeout": 600})
+    with adit.connect(port) as client:
+        there_and_back(client)
+        stat = pathlib.Path(f"/proc/{adit.process.popen.pid}/stat")
+        adit.process.signal(signal.SIGSTOP)
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the daemon to stand still")
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGCONT:
+            adit.process.signal(number)
+        adit.wait_log("stopping drain_ms=600000")
+        there_and_back(client, b"still")
+        adit.stop()
+    assert re.findall("stopping drain_ms=.*", adit.log()) == ["stopping drain_ms=600000", "stopping drain_ms=0"]
+
+
 def test_hup_reads_the_configuration_again(adit, sshd, serve, tunnels):
     server, first, second = sshd(), serve(echo), serve(lambda sock: sock.sendall(b"second"))
     a, b, c = free_port(), free_port(), free_port()
