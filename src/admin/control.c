@@ -440,6 +440,7 @@ static void door_close(struct door *door)
 	if (!door)
 		return;
 	http_server_close(door->server);
+	waiters_end(door->control->waiters, http_server_evhttp(door->server));
 	list_append(&door->control->closing, &door->node);
 	timer_start(&door->end, CLOSING_MS);
 }
@@ -502,6 +503,14 @@ struct control *control_new(const struct control_options *options)
 	c->waiters = waiters_new(options->loop, options->manager, options->events);
 	c->traffic = traffic_new(options->loop, options->manager);
 	return c;
+}
+
+void control_end(struct control *c)
+{
+	if (c->unix_door)
+		waiters_end(c->waiters, http_server_evhttp(c->unix_door->server));
+	if (c->tcp_door)
+		waiters_end(c->waiters, http_server_evhttp(c->tcp_door->server));
 }
 
 void control_free(struct control *c)

@@ -31,6 +31,8 @@ struct control_options {
 };
 
 struct control *control_new(const struct control_options *options);
+/* Ends what goes on and on: who listens for events hears the last of them, and the end, as far as some passes of the loop bring it. */
+void control_end(struct control *c);
 void control_free(struct control *c); /* who waits for an answer is cut off. NULL is legal */
 
 /* Opens the control socket, or the read-only part on TCP; one of each at a time. Once a new one is open the one before takes nobody

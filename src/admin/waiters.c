@@ -177,6 +177,7 @@ void waiters_listen(struct waiters *w, struct evhttp_request *request)
 	http_add_header(request, "Content-Type", "application/jsonl");
 	http_add_header(request, "Cache-Control", "no-store");
 	http_add_header(request, "X-Content-Type-Options", "nosniff");
+	http_add_header(request, "Connection", "close"); /* it has the limits of one that waits */
 	evhttp_send_reply_start(request, HTTP_OK, NULL);
 	watch_for_end(waiter);
 	waiter->listener.on_event = on_event;
@@ -211,8 +212,7 @@ static bool has_answer(const struct manager *m, const struct status_filter *filt
 static void answer_wait(
     struct evhttp_request *request, const struct manager *m, const char *unknown)
 {
-	/* The connection has the limits of one that waits. */
-	http_add_header(request, "Connection", "close");
+	http_add_header(request, "Connection", "close"); /* it has the limits of one that waits */
 	if (manager_is_shutting_down(m))
 		http_answer_ending(request);
 	else if (unknown)
@@ -283,14 +283,33 @@ struct waiters *waiters_new(struct loop *loop, struct manager *manager, struct e
 	return w;
 }
 
+static bool came_through(const struct waiter *waiter, const struct evhttp *server)
+{
+	return evhttp_connection_get_server(evhttp_request_get_connection(waiter->request)) ==
+	       server;
+}
+
+void waiters_end(struct waiters *w, const struct evhttp *server)
+{
+	LIST_FOREACH(node, &w->listening)
+	{
+		struct waiter *waiter = CONTAINER_OF(node, struct waiter, node);
+		struct evhttp_request *request = waiter->request;
+
+		if (!came_through(waiter, server))
+			continue;
+		waiter_free(waiter);
+		evhttp_send_reply_end(request);
+	}
+}
+
 static void cut_off(struct list *list, const struct evhttp *server)
 {
 	LIST_FOREACH(node, list)
 	{
 		struct waiter *waiter = CONTAINER_OF(node, struct waiter, node);
 
-		if (evhttp_connection_get_server(evhttp_request_get_connection(waiter->request)) ==
-		    server)
+		if (came_through(waiter, server))
 			waiter_free(waiter);
 	}
 }

@@ -15,6 +15,8 @@ struct waiters;
 struct waiters *waiters_new(
     struct loop *loop, struct manager *manager, struct events *events); /* keeps all */
 void waiters_free(struct waiters *w); /* nobody may wait any more. NULL is legal */
+/* Who listens for events there hears no more of them, and the end. */
+void waiters_end(struct waiters *w, const struct evhttp *server);
 /* Before evhttp_free(): forgets who waits there. */
 void waiters_cut_off(struct waiters *w, const struct evhttp *server);
 

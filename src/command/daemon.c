@@ -30,7 +30,8 @@
 enum {
 	EXTRA_STOP_MS = 5000, /* for DISCONNECT to go out, after the streams */
 	SAID_TWICE_MS = 50,   /* timeout(1) signals its child, then the group that it is in */
-	HTTP_RETRY_MS = 2000
+	HTTP_RETRY_MS = 2000,
+	LAST_PASSES = 64 /* of evhttp's 16 KB: what a slow reader of events may let pile up */
 };
 
 struct daemon {
@@ -362,6 +363,14 @@ static void daemon_clear(struct daemon *d)
 	loop_free(d->loop);
 }
 
+/* Clients hear how it ended, those that read. */
+static void say_goodbye(struct daemon *d)
+{
+	control_end(d->control);
+	for (int i = 0; i < LAST_PASSES; i++)
+		loop_pass(d->loop, LOOP_NO_WAIT);
+}
+
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon d = {0};
@@ -385,6 +394,7 @@ int daemon_run(const struct daemon_options *options)
 		notify_drop_leftovers(d.notify);
 		loop_run(d.loop);
 		log_info(NULL, "stopped", "pid=%d", (int)getpid());
+		say_goodbye(&d);
 	}
 	daemon_clear(&d);
 	return code;

@@ -135,7 +135,7 @@ def test_wait_ends_with_the_daemon_and_takes_long_times(adit, sshd, serve, one_t
             return any("socket" in link for link in links) and "\nState:\tS" in (folder / "status").read_text()
         wait_until(lambda: waiting.poll() is not None or waits(), "the question")
         adit.stop()
-        assert waiting.communicate()[1] == "adit: adit ended before it answered\n"
+        assert waiting.communicate()[1] == "adit: adit ends\n"
         assert waiting.returncode == 69
 
 
@@ -161,7 +161,9 @@ def test_events_end_with_the_daemon(adit):
         try:
             wait_until(event, "an event")
             adit.stop()
-            assert process.communicate()[1] == "adit: adit has ended\n" and process.returncode == 69
+            lines, errors = process.communicate()
+            assert errors == "adit: adit has ended\n" and process.returncode == 69
+            assert json.loads(lines.splitlines()[-1])["event"] == "stopped"
         finally:
             process.kill()
 

@@ -548,6 +548,27 @@ static void test_the_end_of_the_daemon_ends_those_who_wait(void **state)
 	control = make_control();
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
+}
+
+static void test_who_listens_hears_the_last_of_it_and_the_end(void **state)
+{
+	int listens = dial();
+
+	(void)state;
+	say(listens, "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+	turn(10);
+	log_info(NULL, "stopped", "pid=%d", 1);
+	control_end(control);
+	const char *text = hear(listens);
+	assert_non_null(strstr(text, "Connection: close\r\n"));
+	assert_true(ends_with(text, "\"event\":\"stopped\",\"pid\":\"1\"}\n\r\n0\r\n\r\n"));
+	assert_int_equal(recv(listens, answer_text, 1, 0), 0);
+	close(listens);
+}
+
 /* ---- events ---- */
 
 static void test_events_come_as_lines_while_they_happen(void **state)
@@ -743,14 +764,17 @@ static void test_a_socket_whose_file_was_removed_comes_back(void **state)
 static void test_the_socket_moves_and_who_is_inside_is_answered(void **state)
 {
 	struct err e = ERR_INIT;
-	int before = dial(), idle = dial();
+	int before = dial(), idle = dial(), listens = dial();
 	char *old = mem_strdup(socket_path);
 
 	(void)state;
-	turn(4);
+	say(listens, "GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n");
+	turn(10);
 	strcat(socket_path, "2");
 	assert_int_equal(control_listen_unix(control, socket_path, 0600, &e), 0);
 	assert_int_equal(access(old, F_OK), -1);
+	assert_true(ends_with(hear(listens), "\r\n0\r\n\r\n"));
+	close(listens);
 	assert_code("GET", "/livez", 200);
 	say(before, "GET /livez HTTP/1.0\r\n\r\n");
 	assert_int_equal(code_of(hear(before)), 200);
@@ -1005,6 +1029,7 @@ int main(void)
 	    TEST(test_who_trickles_a_request_is_cut_off),
 	    TEST(test_who_waits_and_goes_on_talking_is_cut_off),
 	    TEST(test_the_end_of_the_daemon_ends_those_who_wait),
+	    TEST(test_who_listens_hears_the_last_of_it_and_the_end),
 	    TEST(test_events_come_as_lines_while_they_happen),
 	    TEST(test_a_slow_reader_of_events_is_told_how_many_it_lost),
 	    TEST(test_headers_beyond_the_limit_are_refused),
