@@ -104,9 +104,12 @@ static void put_in_queue(struct stream *s)
 		stream_free(s);
 }
 
+/* A forward that has stopped hears of no session any more. */
 static void hold(struct stream *s)
 {
-	if (hold_is_over(&s->forward->local->hold, &s->place))
+	if (s->forward->stopped)
+		stream_refuse(s, SOCKS_NETWORK_UNREACHABLE, "the forward ends");
+	else if (hold_is_over(&s->forward->local->hold, &s->place))
 		stream_refuse(s, SOCKS_NETWORK_UNREACHABLE, "the link is down");
 	else
 		put_in_queue(s);

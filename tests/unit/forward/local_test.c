@@ -644,6 +644,24 @@ static void test_a_forward_that_stops_accepting_lets_its_streams_go_on(void **st
 	close(fd);
 }
 
+static void test_a_stream_that_loses_its_session_is_not_held_by_a_forward_that_stopped(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	world_link_up(w);
+	int fd = world_connect(w);
+
+	peer_expect_open_to(w->peer, "db.internal", 5432);
+	forward_stop_accepting(w->forward);
+	settle(w->loop);
+	assert_got_nothing(fd);
+	world_link_lost(w);
+	assert_got_reset(fd);
+	assert_int_equal(world_status(w).counts.held, 0);
+	close(fd);
+}
+
 static void test_a_new_target_is_for_new_streams(void **state)
 {
 	struct world *w = *state;
@@ -980,6 +998,7 @@ int main(void)
 	    TEST(test_so_it_does_if_it_must_not_wait),
 	    TEST(test_if_it_must_not_wait_and_there_is_no_other_it_is_refused),
 	    TEST(test_a_forward_that_stops_accepting_lets_its_streams_go_on),
+	    TEST(test_a_stream_that_loses_its_session_is_not_held_by_a_forward_that_stopped),
 	    TEST(test_a_new_target_is_for_new_streams),
 	    TEST(test_a_dead_target_is_not_up),
 	    TEST(test_streams_can_be_seen),
