@@ -12,7 +12,7 @@ struct choice {
 	struct route *route;
 	struct host *host;
 	struct host_user user;
-	bool up;
+	bool up; /* and wanted */
 	uint64_t up_since_ms;
 };
 
@@ -59,10 +59,12 @@ static void want_what_is_needed(struct route *route)
 	for (size_t i = 0; i < route->count; i++) {
 		struct choice *choice = &route->choices[i];
 
-		if (needed)
+		if (needed) {
 			host_want(choice->host, &choice->user);
-		else
+		} else {
 			host_unwant(&choice->user, route->drain_ms);
+			choice->up = false;
+		}
 		if (is_last_needed(route, choice))
 			needed = false;
 	}
@@ -232,8 +234,6 @@ void route_close(struct route *route, uint64_t drain_ms)
 	timer_stop(&route->settle);
 	use(route, NULL, NULL);
 	want_what_is_needed(route);
-	for (size_t i = 0; i < route->count; i++)
-		route->choices[i].up = false;
 }
 
 bool route_is_open(const struct route *route)

@@ -115,6 +115,39 @@ static void test_a_first_choice_that_flaps_is_not_returned_to(void **state)
 	assert_int_equal(B->accepted, 1);
 }
 
+static bool comes_up(struct place *place)
+{
+	for (int i = 0; i < 40 && place_live_count(place) == 0; i++)
+		rig_advance(1000);
+	return place_live_count(place) == 1;
+}
+
+/* It was up once, and not needed any more: that was long ago. */
+static void test_a_better_choice_settles_each_time_that_it_is_back(void **state)
+{
+	(void)state;
+	place_close(A);
+	rig_apply("hosts: { a: { port = ${A}; }; b: { port = ${B}; }; c: { port = ${C}; }; };"
+		  "tunnels: { x: { " LOCAL("[\"a\", \"b\", \"c\"]") " }; };");
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "b");
+	place_open(A);
+	assert_true(comes_up(A));
+	rig_advance(10000);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "a");
+	assert_int_equal(place_live_count(B), 0);
+	place_close(B);
+	place_close(A);
+	place_kill(A);
+	assert_true(comes_up(C));
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "c");
+	place_open(B);
+	assert_true(comes_up(B));
+	rig_advance(2000);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "c");
+	rig_advance(4000);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "b");
+}
+
 static void test_losing_the_second_while_the_first_settles_uses_the_first_at_once(void **state)
 {
 	(void)state;
@@ -203,6 +236,7 @@ int main(void)
 	    TEST(test_a_jump_host_that_fails_fails_the_choice_above_it),
 	    TEST(test_when_the_first_is_back_for_a_while_new_streams_go_there_and_old_ones_finish),
 	    TEST(test_a_first_choice_that_flaps_is_not_returned_to),
+	    TEST(test_a_better_choice_settles_each_time_that_it_is_back),
 	    TEST(test_losing_the_second_while_the_first_settles_uses_the_first_at_once),
 	    TEST(test_a_choice_that_jumps_through_the_first_lets_go_of_it_while_that_comes_up),
 	    TEST(test_a_client_that_is_held_hears_nothing_of_a_failover),
