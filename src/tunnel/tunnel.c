@@ -338,16 +338,20 @@ static bool same_hosts(const struct config_tunnel *a, const struct config_tunnel
 	return true;
 }
 
-/* The hosts that both routes have keep their link: wanted by the new one before the old one lets go. */
+/* The hosts that both routes have keep their link: wanted by the new one before the old one lets go. One that has not come up yet is
+ * no successor: then the old route stays the old one. */
 static void set_route(struct tunnel *tunnel, struct host *const *hosts)
 {
-	bool was_open = route_is_open(tunnel->route);
+	struct route *before = tunnel->route;
 
-	close_old_route(tunnel, tunnel->snapshot->drain_timeout_ms);
-	tunnel->old_route = tunnel->route;
+	look_at_routes(tunnel);
 	tunnel->route = make_route(tunnel, hosts);
-	if (was_open)
+	if (route_is_open(before))
 		route_open(tunnel->route);
+	if (tunnel->old_route)
+		route_free(before);
+	else
+		tunnel->old_route = before;
 	look_at_routes(tunnel);
 }
 

@@ -234,6 +234,58 @@ static void test_a_choice_that_was_not_used_is_removed_with_the_others(void **st
 	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "c");
 }
 
+#define VIA(host) \
+	"hosts: { a: { port = ${A}; }; b: { port = ${B}; }; c: { port = ${C}; }; }; tunnels: { " \
+	"x: { " \
+	"via = \"" host "\"; forwards = ( { local = \"${P}\"; to = \"db:1\"; }, " \
+	"{ remote = \"8080\"; to = \"127.0.0.1:1\"; } ); }; };"
+
+static void test_the_host_that_serves_stays_however_often_the_next_one_changes(void **state)
+{
+	(void)state;
+	place_close(B);
+	place_close(C);
+	rig_apply(VIA("a"));
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "x");
+	rig_apply(VIA("b"));
+	rig_apply(VIA("c"));
+	rig_advance(60000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "a");
+	assert_echo(client, "not drained");
+	int second = rig_client(rig_ports[0]);
+	assert_echo(second, "not held");
+	/* b is not wanted any more. */
+	place_open(B);
+	rig_advance(60000);
+	assert_int_equal(B->accepted, 0);
+	place_open(C);
+	rig_advance(60000);
+	assert_tunnel("x", TUNNEL_UP);
+	assert_string_equal(host_name(tunnel_host(rig_tunnel("x"))), "c");
+	assert_int_equal(place_live_count(A), 0);
+	close(client);
+	close(second);
+}
+
+static void test_a_change_of_the_host_that_is_taken_back_touches_nothing(void **state)
+{
+	(void)state;
+	place_close(B);
+	rig_apply(VIA("a"));
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "x");
+	rig_apply(VIA("b"));
+	rig_apply(VIA("a"));
+	assert_tunnel("x", TUNNEL_UP);
+	assert_int_equal(rig_log_count("remote-listening"), 1);
+	rig_advance(60000);
+	assert_echo(client, "unmoved");
+	assert_int_equal(A->accepted, 1);
+	close(client);
+}
+
 /* ---- counts ---- */
 
 static void test_readiness_counts_what_is_required(void **state)
@@ -414,6 +466,8 @@ int main(void)
 	    TEST(test_a_host_that_was_removed_and_is_back_is_made_anew),
 	    TEST(test_a_host_that_was_removed_serves_until_its_time_is_over),
 	    TEST(test_a_choice_that_was_not_used_is_removed_with_the_others),
+	    TEST(test_the_host_that_serves_stays_however_often_the_next_one_changes),
+	    TEST(test_a_change_of_the_host_that_is_taken_back_touches_nothing),
 	    TEST(test_readiness_counts_what_is_required),
 	    TEST(test_a_retry_that_a_person_asks_for_is_at_once_for_all),
 	    TEST(test_a_retry_that_a_person_asks_for_is_for_listeners_too),
