@@ -408,6 +408,8 @@ void manager_shutdown(struct manager *m, uint64_t drain_ms)
 	m->shutting_down = true;
 	for (size_t i = 0; i < m->tunnel_count; i++)
 		tunnel_remove(m->tunnels[i], drain_ms, "adit ends");
+	for (size_t i = 0; i < m->going_count; i++)
+		tunnel_remove(m->going[i], drain_ms, "adit ends");
 	task_schedule(&m->sweep);
 }
 

@@ -259,6 +259,7 @@ void tunnel_start(struct tunnel *tunnel)
 
 static void stop(struct tunnel *tunnel, uint64_t drain_ms, const char *why)
 {
+	slots_limit_drain(tunnel, drain_ms);
 	if (!tunnel->running)
 		return;
 	tunnel->why_stopped = why;

@@ -39,7 +39,7 @@ struct tunnel *tunnel_new(const struct tunnel_env *env, struct config *snapshot,
 void tunnel_free(struct tunnel *tunnel); /* at once: streams are reset. NULL is legal */
 
 void tunnel_start(struct tunnel *tunnel);
-/* Accepts no more; open streams get drain_ms, then they are reset. */
+/* Accepts no more; open streams get drain_ms, then they are reset; also those of forwards that went before. */
 void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms);
 /* Open streams get drain_ms, the listeners stay, and the link's next try is now. */
 void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms);

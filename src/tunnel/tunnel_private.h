@@ -60,6 +60,8 @@ void slots_free(struct tunnel *tunnel);
 void slots_open_closed(struct tunnel *tunnel); /* those that are not open, if the tunnel runs */
 /* All stop to accept, and their streams get drain_ms; in their places are new ones, not open. */
 void slots_retire(struct tunnel *tunnel, uint64_t drain_ms);
+/* Those that drain already get no more than drain_ms from now on. */
+void slots_limit_drain(struct tunnel *tunnel, uint64_t drain_ms);
 /* From what is configured before to what is now: each listener that can serve it stays. */
 void slots_set_config(struct tunnel *tunnel, uint64_t drain_ms);
 /* tunnel->session has become s. */

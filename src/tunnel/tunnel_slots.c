@@ -357,6 +357,17 @@ void slots_retire(struct tunnel *tunnel, uint64_t drain_ms)
 	free(before);
 }
 
+void slots_limit_drain(struct tunnel *tunnel, uint64_t drain_ms)
+{
+	LIST_FOREACH(node, &tunnel->going)
+	{
+		struct slot *slot = CONTAINER_OF(node, struct slot, node);
+
+		if (timer_left_ms(&slot->drain) > drain_ms)
+			timer_start(&slot->drain, drain_ms);
+	}
+}
+
 void slots_sweep(struct tunnel *tunnel)
 {
 	LIST_FOREACH(node, &tunnel->going)

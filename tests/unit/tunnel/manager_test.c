@@ -425,6 +425,32 @@ static void test_a_shutdown_ends_when_the_time_is_over(void **state)
 	close(client);
 }
 
+/* They began to drain when drain_timeout was an hour. */
+static void test_a_shutdown_ends_in_time_for_those_who_drain_already(void **state)
+{
+	(void)state;
+	rig_apply("drain_timeout = 3600; " HOSTS "tunnels: { " X Y " };");
+	int stopped = rig_client(rig_ports[0]), removed = rig_client(rig_ports[1]);
+	assert_echo(stopped, "x");
+	assert_echo(removed, "y");
+	tunnel_stop(rig_tunnel("x"), 3600000);
+	rig_apply("drain_timeout = 3600; " HOSTS "tunnels: { " X " };");
+	rig_advance(10000);
+	assert_echo(stopped, "drains");
+	assert_echo(removed, "drains, too");
+	manager_shutdown(rig_manager, 5000);
+	rig_advance(4900);
+	assert_echo(stopped, "has its time");
+	assert_echo(removed, "has it, too");
+	assert_false(rig_is_shut_down);
+	rig_advance(2000);
+	assert_true(rig_is_shut_down);
+	assert_string_equal(rig_client_got(stopped), "reset");
+	assert_string_equal(rig_client_got(removed), "reset");
+	close(stopped);
+	close(removed);
+}
+
 static void test_a_second_shutdown_is_at_once(void **state)
 {
 	(void)state;
@@ -476,6 +502,7 @@ int main(void)
 	    TEST(test_a_shutdown_without_streams_says_goodbye_and_is_quick),
 	    TEST(test_a_shutdown_lets_streams_finish_and_accepts_no_more),
 	    TEST(test_a_shutdown_ends_when_the_time_is_over),
+	    TEST(test_a_shutdown_ends_in_time_for_those_who_drain_already),
 	    TEST(test_a_second_shutdown_is_at_once),
 	    TEST(test_a_shutdown_of_links_that_are_not_up_is_quick),
 	};
