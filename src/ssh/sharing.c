@@ -28,7 +28,7 @@ enum {
 	PATHS = 2,                /* how many times what the path holds */
 	PACKET_USUAL = 32 * 1024, /* as a maximum packet; some announce gigabytes */
 	UNCREDITED_PACKETS = 3,   /* so many OpenSSH and Go may take without a credit */
-	SHARED_PASS = 64 * 1024,
+	SHARED_PASS = 32 * 1024,
 	LUMPS_WINDOW_MIN = 1024 * 1024, /* several lumps: the peer goes on while one fills */
 	ROUND_MIN_US = 1000 /* shorter ones say more about scheduling than about the path */
 };

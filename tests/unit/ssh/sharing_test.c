@@ -326,7 +326,7 @@ static void test_a_pass_takes_less_while_the_link_is_shared(void **state)
 	(void)state;
 	bulk_comes(pair, 300 * KB, 1);
 	receive(pair, &pair->small, 10);
-	assert_int_equal(fake_transport_pass(t), 64 * KB);
+	assert_int_equal(fake_transport_pass(t), 32 * KB);
 	loop_fake_advance(pair->rig->loop, 1000);
 	assert_int_equal(fake_transport_pass(t), 256 * KB);
 	pair_free(pair);
@@ -483,7 +483,7 @@ static void test_a_pass_sends_less_while_the_link_is_shared(void **state)
 	assert_in_range(sent_in_a_pass(pair), 256 * KB, 300 * KB);
 	forget_sent(pair);
 	receive(pair, &pair->small, 10);
-	assert_in_range(sent_in_a_pass(pair), 64 * KB, 100 * KB);
+	assert_in_range(sent_in_a_pass(pair), 32 * KB, 68 * KB);
 	pair_free(pair);
 }
 
