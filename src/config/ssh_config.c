@@ -154,6 +154,7 @@ static const char *add_jump(struct importer *importer, const char *hop, const ch
 	if (text) {
 		ssh_import_init(
 		    &import, importer->source->algorithms, importer->errors, importer->notes);
+		import.is_jump = true;
 		name = add_destination(importer, &import, destination.host, text, via);
 		ssh_import_clear(&import);
 	}

@@ -30,17 +30,24 @@ struct option {
 	unsigned flags;
 };
 
+static void say(const struct ssh_import *import, struct config_errors *list, const char *keyword,
+    const char *value, const char *why)
+{
+	config_errors_add(list, NULL, 0, "%s%s%s%s %s%s%s", import->is_jump ? "jump host " : "",
+	    import->is_jump ? import->alias : "", import->is_jump ? ": " : "", keyword, value,
+	    why ? ": " : "", why ? why : "");
+}
+
 void ssh_option_note(
     struct ssh_import *import, const char *keyword, const char *value, const char *why)
 {
-	config_errors_add(
-	    import->notes, NULL, 0, "%s %s%s%s", keyword, value, why ? ": " : "", why ? why : "");
+	say(import, import->notes, keyword, value, why);
 }
 
 void ssh_option_fail(
     struct ssh_import *import, const char *keyword, const char *value, const char *why)
 {
-	config_errors_add(import->errors, NULL, 0, "%s %s: %s", keyword, value, why);
+	say(import, import->errors, keyword, value, why);
 }
 
 #define TEXT(import, option) (*(char **)(void *)((char *)&(import)->host + (option)->offset))
@@ -320,6 +327,8 @@ static void read_forward(struct ssh_import *import, const struct option *option,
 	bool socks = strcmp(rest, "[socks]:0") == 0;
 	const char *more = rest + strcspn(rest, " \t");
 
+	if (import->is_jump)
+		return;
 	if (more[strspn(more, " \t")]) {
 		ssh_option_note(import, option->keyword, value,
 		    "a path with a space: which words belong together cannot be seen");
@@ -406,7 +415,7 @@ static void read_bind_mask(
 static void read_exit_on_failure(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	if (ssh_value_is_true(value))
+	if (ssh_value_is_true(value) && !import->is_jump)
 		ssh_option_note(import, option->keyword, value,
 		    "adit says which forward failed, and asks for it again until it works");
 }

@@ -17,6 +17,7 @@ struct ssh_import {
 	struct config_tunnel tunnel; /* without a name and via */
 	char *proxy_jump;            /* NULL: none */
 	char *alias;                 /* the name that was asked for; NULL until it is known */
+	bool is_jump; /* notes and errors name it; ssh goes through it with -W, which opens no forwards of its own */
 	enum log_level log_level;
 
 	/* What depends on options that may come later waits for ssh_import_finish(). */
@@ -56,7 +57,7 @@ void ssh_import_option(struct ssh_import *import, const char *keyword, const cha
 void ssh_import_line(struct ssh_import *import, const char *line);
 /* Whether there was one; a keyword of the table. */
 bool ssh_option_seen(const struct ssh_import *import, const char *keyword);
-/* What cannot be carried over, with the reason or NULL; and what is wrong. */
+/* What cannot be carried over, with the reason or NULL; and what is wrong; of a jump host with its alias in front. */
 void ssh_option_note(
     struct ssh_import *import, const char *keyword, const char *value, const char *why);
 void ssh_option_fail(

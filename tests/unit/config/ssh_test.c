@@ -829,6 +829,37 @@ static char *answer_of_tomorrow(void *arg, const char *destination, struct confi
 	return mem_strdup("user u\nhostname j\nport 22\nquantumleap 7\n");
 }
 
+static char *answer_of_a_jump(void *arg, const char *destination, struct config_errors *errors)
+{
+	(void)arg;
+	(void)destination;
+	(void)errors;
+	return mem_strdup(
+	    "user u\nhostname j.example.com\nport 22\ncompression yes\nexitonforwardfailure yes\n"
+	    "localforward no-address:80 [web]:80\nremoteforward /tmp/a b /tmp/c\n"
+	    "remoteforward 1080 [socks]:0\npermitremoteopen none\n");
+}
+
+/* ssh -W, with which ssh goes through a jump host, opens none of its forwards. */
+static void test_what_a_jump_host_loses_is_said_of_it(void **state)
+{
+	const struct ssh_config_source source = {.ask = answer_of_a_jump};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config(
+	    "user u\nhostname h\nport 22\ncompression yes\nproxyjump bastion\n", "h", &source,
+	    &p.errors, &p.notes);
+	if (p.errors.n > 0)
+		fail_msg("%s", p.errors.v[0].text);
+	assert_int_equal(p.notes.n, 2);
+	assert_string_equal(p.notes.v[0].text, "compression yes: adit does not compress");
+	assert_string_equal(
+	    p.notes.v[1].text, "jump host bastion: compression yes: adit does not compress");
+	assert_int_equal(p.config->tunnel_count, 0);
+	parsed_clear(&p);
+}
+
 /* A newer ssh has newer keywords; what `ssh -o` would refuse of the user's own is another matter. */
 static void test_what_ssh_prints_and_adit_does_not_know_is_a_note(void **state)
 {
@@ -1078,6 +1109,7 @@ int main(void)
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
 	    cmocka_unit_test(test_identities_are_those_of_ssh_or_the_defaults),
 	    cmocka_unit_test(test_an_identity_that_is_not_there_is_left_out_beside_one_that_is),
+	    cmocka_unit_test(test_what_a_jump_host_loses_is_said_of_it),
 	    cmocka_unit_test(test_what_ssh_prints_and_adit_does_not_know_is_a_note),
 	    cmocka_unit_test(test_a_forward_whose_paths_cannot_be_told_apart_is_a_note),
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
