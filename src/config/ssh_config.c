@@ -191,7 +191,7 @@ static const char *add_destination(struct importer *importer, struct ssh_import 
 	size_t errors_before = importer->errors->n;
 
 	import->alias = mem_strdup(alias);
-	import->unknown = SSH_UNKNOWN_IS_NOTED;
+	import->source = SSH_PRINTED;
 	read_lines(importer, import, text);
 	drop_false_dynamics(import);
 	drop_missing_identities(import);

@@ -96,8 +96,7 @@ static void finish_forward(struct ssh_import *import, const struct ssh_import_fo
 
 	if (ssh_forward_parse(
 		wanted->spec, wanted->option, import->bind, import->dir, &forward, &e) < 0) {
-		if (import->unknown ==
-		    SSH_UNKNOWN_IS_NOTED) /* ssh took it: the rest is worth having */
+		if (import->source == SSH_PRINTED) /* ssh took it: the rest is worth having */
 			ssh_option_note(import, keywords[wanted->option], wanted->spec, e.text);
 		else
 			config_errors_add(import->errors, NULL, 0, "%s", e.text);

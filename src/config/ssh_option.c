@@ -248,7 +248,7 @@ static void read_host_key_checking(
 
 	if (strcasecmp(value, "accept-new") == 0)
 		import->host.host_key_check = CONFIG_CHECK_ACCEPT_NEW;
-	else if (is_off && import->unknown == SSH_UNKNOWN_IS_NOTED)
+	else if (is_off && import->source == SSH_PRINTED)
 		/* A person reads what comes of it, before it runs; and until the key is known it does not connect. */
 		ssh_option_note(import, option->keyword, value,
 		    "adit always checks the host's key, which has to stand in known_hosts");
@@ -577,7 +577,7 @@ void ssh_import_option(struct ssh_import *import, const char *keyword, const cha
 	if (!name && may_be_unknown(import, keyword))
 		return;
 	if (!name) {
-		if (import->unknown == SSH_UNKNOWN_IS_NOTED)
+		if (import->source == SSH_PRINTED)
 			ssh_option_note(import, keyword, value, "adit does not know it");
 		else
 			refuse_unknown(import, keyword);

@@ -29,8 +29,8 @@ struct ssh_import {
 	enum ssh_bind bind;
 	enum { SSH_ANY_FAMILY, SSH_INET, SSH_INET6 } family; /* of what listens on this machine */
 	mode_t bind_mode;                                    /* of our Unix sockets */
-	/* Of keywords that we do not know: a slip of the user's, or something that the ssh that we asked knows. */
-	enum { SSH_UNKNOWN_IS_WRONG, SSH_UNKNOWN_IS_NOTED } unknown;
+	/* What was said to us, where an unknown keyword is a slip of the user's; or what an ssh that took it has printed. */
+	enum { SSH_SAID, SSH_PRINTED } source;
 	char *may_be_unknown; /* of IgnoreUnknown: patterns of keywords; NULL: none */
 	bool clear_forwards;
 	bool no_identity; /* "none" was among the files */
