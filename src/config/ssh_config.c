@@ -194,8 +194,8 @@ static const char *add_destination(struct importer *importer, struct ssh_import 
 	import->source = SSH_PRINTED;
 	read_lines(importer, import, text);
 	drop_false_dynamics(import);
-	drop_missing_identities(import);
 	ssh_import_finish(import);
+	drop_missing_identities(import);
 	if (!via && import->proxy_jump)
 		via = add_jumps(importer, import->proxy_jump);
 	if (importer->errors->n > errors_before)

@@ -163,6 +163,7 @@ static void finish_identity(struct ssh_import *import)
 
 void ssh_import_finish(struct ssh_import *import)
 {
+	ssh_import_read_waiting(import);
 	if (import->clear_forwards && import->forward_count > 0)
 		ssh_option_note(import, "clearallforwardings", "yes",
 		    "so it is with all forwards, those of the command line too");
@@ -200,6 +201,9 @@ void ssh_import_clear(struct ssh_import *import)
 	for (size_t i = 0; i < import->forward_count; i++)
 		free(import->forwards[i].spec);
 	free(import->forwards);
+	for (size_t i = 0; i < import->waiting_count; i++)
+		free(import->waiting[i].text);
+	free(import->waiting);
 	config_strings_clear(&import->user_known_hosts);
 	config_strings_clear(&import->system_known_hosts);
 	free(import->remote_open);

@@ -19,7 +19,10 @@ struct option;
 typedef void option_reader(
     struct ssh_import *import, const struct option *option, const char *value);
 
-enum option_flag { OPTION_MANY = 1 }; /* every value counts, not the first alone */
+enum option_flag {
+	OPTION_MANY = 1,  /* every value counts, not the first alone */
+	OPTION_TOKENS = 2 /* which stand for options that may come later */
+};
 
 struct option {
 	const char *keyword; /* lower case */
@@ -74,12 +77,17 @@ static void read_text(struct ssh_import *import, const struct option *option, co
 	TEXT(import, option) = mem_strdup(value);
 }
 
+/* What ssh prints has no tokens any more, but perhaps the zone of an IPv6 address. */
 static void read_address(struct ssh_import *import, const struct option *option, const char *value)
 {
-	if (endpoint_host_is_valid(value))
-		read_text(import, option, value);
+	char *address =
+	    import->source == SSH_PRINTED ? mem_strdup(value) : ssh_option_tokens(import, value);
+
+	if (address && endpoint_host_is_valid(address))
+		read_text(import, option, address);
 	else
 		ssh_option_fail(import, option->keyword, value, "neither a name nor an address");
+	free(address);
 }
 
 static void read_bind_address(
@@ -291,9 +299,11 @@ static void read_rekey_limit(
 static void read_proxy_jump(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	(void)option;
-	free(import->proxy_jump);
-	import->proxy_jump = strcasecmp(value, "none") == 0 ? NULL : mem_strdup(value);
+	if (strcasecmp(value, "none") == 0)
+		return;
+	import->proxy_jump = ssh_option_tokens(import, value);
+	if (!import->proxy_jump)
+		ssh_option_fail(import, option->keyword, value, "a token that is not known here");
 }
 
 static void read_log_level(
@@ -427,9 +437,9 @@ static void read_unsupported(
 }
 
 #define HOST(field) offsetof(struct config_host, field)
-/* In no order that means anything: what depends on other options waits for ssh_import_finish(). */
+/* The address first, of which tokens of the others speak; else in no order that means anything. */
 static const struct option options[] = {
-    {"hostname", read_address, .offset = HOST(address)},
+    {"hostname", read_address, .offset = HOST(address), .flags = OPTION_TOKENS},
     {"user", read_text, .offset = HOST(user)},
     {"port", read_port},
     {"bindaddress", read_bind_address, .offset = HOST(bind_address)},
@@ -439,14 +449,15 @@ static const struct option options[] = {
 	.key = "keepalive_interval"},
     {"serveralivecountmax", read_alive_count},
     {"stricthostkeychecking", read_host_key_checking},
-    {"userknownhostsfile", read_user_known_hosts},
-    {"globalknownhostsfile", read_system_known_hosts},
-    {"revokedhostkeys", read_path, .offset = HOST(revoked_keys)},
+    {"userknownhostsfile", read_user_known_hosts, .flags = OPTION_TOKENS},
+    {"globalknownhostsfile", read_system_known_hosts, .flags = OPTION_TOKENS},
+    {"revokedhostkeys", read_path, .offset = HOST(revoked_keys), .flags = OPTION_TOKENS},
     {"updatehostkeys", read_bool, .offset = HOST(update_host_keys)},
-    {"identityfile", read_identity, .offset = HOST(identity), .flags = OPTION_MANY},
+    {"identityfile", read_identity, .offset = HOST(identity), .flags = OPTION_MANY | OPTION_TOKENS},
     {"identitiesonly", read_identities_only},
-    {"certificatefile", read_path, .offset = HOST(certificate), .flags = OPTION_MANY},
-    {"identityagent", read_agent},
+    {"certificatefile", read_path, .offset = HOST(certificate),
+	.flags = OPTION_MANY | OPTION_TOKENS},
+    {"identityagent", read_agent, .flags = OPTION_TOKENS},
     {"forwardagent", read_forward_agent},
     {"kexalgorithms", read_algorithms, .offset = HOST(kex), .key = "kex"},
     {"ciphers", read_algorithms, .offset = HOST(ciphers), .key = "ciphers"},
@@ -454,7 +465,7 @@ static const struct option options[] = {
     {"hostkeyalgorithms", read_algorithms, .offset = HOST(host_key_algorithms),
 	.key = "host_key_algorithms"},
     {"rekeylimit", read_rekey_limit},
-    {"proxyjump", read_proxy_jump},
+    {"proxyjump", read_proxy_jump, .flags = OPTION_TOKENS},
     {"loglevel", read_log_level},
     {"gatewayports", read_gateway_ports},
     {"addressfamily", read_family},
@@ -569,6 +580,14 @@ static bool may_be_unknown(const struct ssh_import *import, const char *keyword)
 	return found && !denied;
 }
 
+static void put_off(struct ssh_import *import, const struct option *option, const char *value)
+{
+	import->waiting =
+	    mem_grow(import->waiting, import->waiting_count + 1, sizeof(*import->waiting));
+	import->waiting[import->waiting_count++] = (struct ssh_import_value){
+	    .option = (size_t)(option - options), .text = mem_strdup(value)};
+}
+
 void ssh_import_option(struct ssh_import *import, const char *keyword, const char *value)
 {
 	const struct option *option = find_option(keyword);
@@ -591,9 +610,27 @@ void ssh_import_option(struct ssh_import *import, const char *keyword, const cha
 	if (!option)
 		return;
 	bool *seen = &import->seen[option - options];
-	if (!*seen || (option->flags & OPTION_MANY))
-		option->read(import, option, value);
+	if (!*seen || (option->flags & OPTION_MANY)) {
+		if (option->flags & OPTION_TOKENS)
+			put_off(import, option, value);
+		else
+			option->read(import, option, value);
+	}
 	*seen = true;
+}
+
+static void read_waiting(struct ssh_import *import, const struct option *option)
+{
+	for (size_t i = 0; i < import->waiting_count; i++)
+		if (import->waiting[i].option == (size_t)(option - options))
+			option->read(import, option, import->waiting[i].text);
+}
+
+void ssh_import_read_waiting(struct ssh_import *import)
+{
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (options[i].flags & OPTION_TOKENS)
+			read_waiting(import, &options[i]);
 }
 
 void ssh_import_line(struct ssh_import *import, const char *line)

@@ -17,10 +17,16 @@ struct ssh_import {
 	struct config_tunnel tunnel; /* without a name and via */
 	char *proxy_jump;            /* NULL: none */
 	char *alias;                 /* the name that was asked for; NULL until it is known */
-	bool is_jump; /* notes and errors name it; ssh goes through it with -W, which opens no forwards of its own */
+	/* Notes and errors name it. ssh goes through it with -W, which opens none of its own forwards. */
+	bool is_jump;
 	enum log_level log_level;
 
-	/* What depends on options that may come later waits for ssh_import_finish(). */
+	/* What depends on options that may come later waits for ssh_import_finish(): values with tokens, and forwards. */
+	struct ssh_import_value {
+		size_t option; /* its place in the table */
+		char *text;
+	} * waiting;
+	size_t waiting_count;
 	struct ssh_import_forward {
 		enum ssh_forward_option option;
 		char *spec; /* NULL: dropped again */
@@ -55,6 +61,8 @@ void ssh_import_clear(struct ssh_import *import);
 void ssh_import_option(struct ssh_import *import, const char *keyword, const char *value);
 /* "Keyword=value" or "Keyword value" */
 void ssh_import_line(struct ssh_import *import, const char *line);
+/* After the last option: those that may have tokens. */
+void ssh_import_read_waiting(struct ssh_import *import);
 /* Whether there was one; a keyword of the table. */
 bool ssh_option_seen(const struct ssh_import *import, const char *keyword);
 /* What cannot be carried over, with the reason or NULL; and what is wrong; of a jump host with its alias in front. */
@@ -63,8 +71,9 @@ void ssh_option_note(
 void ssh_option_fail(
     struct ssh_import *import, const char *keyword, const char *value, const char *why);
 
-/* In ssh_path.c: paths with "~/", "${VAR}" and tokens ("%h") expanded; keyword is for the message. Gives it, or NULL and a note or an
- * error. */
+/* In ssh_path.c: the tokens ("%h") of ssh_config(5) expanded. Gives, or NULL: there is one that cannot be known here. */
+char *ssh_option_tokens(const struct ssh_import *import, const char *text);
+/* Paths with "~/", "${VAR}" and tokens expanded; keyword is for the message. Gives it, or NULL and a note or an error. */
 char *ssh_option_path(struct ssh_import *import, const char *keyword, const char *value);
 /* Adds one, "none" aside. */
 void ssh_option_add_path(struct ssh_import *import, const char *keyword,

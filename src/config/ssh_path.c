@@ -3,6 +3,8 @@
  */
 #include "config/ssh_option.h"
 
+#include <ctype.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,60 +23,81 @@ static void add_user_name(struct strbuf *out)
 	strbuf_add(out, pw ? pw->pw_name : "");
 }
 
-/* ssh_config(5), TOKENS: those that can be known here. Gives, or NULL. */
-static char *expand_tokens(const struct ssh_import *import, const char *text)
+/* As ssh has it: in lower case. */
+static void add_address(struct strbuf *out, const struct ssh_import *import)
+{
+	const char *address = import->host.address ? import->host.address : import->alias;
+
+	for (; *address; address++) {
+		char c = (char)tolower((unsigned char)*address);
+		strbuf_add_n(out, &c, 1);
+	}
+}
+
+/* ssh_config(5), TOKENS. False: it cannot be known here. */
+static bool add_token(struct strbuf *out, const struct ssh_import *import, char token)
+{
+	const struct config_host *host = &import->host;
+	char name[HOST_NAME_MAX + 1] = "";
+	char *home;
+
+	switch (token) {
+	case '%':
+		strbuf_add(out, "%");
+		return true;
+	case 'd':
+		home = expand_home();
+		strbuf_add(out, home ? home : "");
+		free(home);
+		return true;
+	case 'h':
+		add_address(out, import);
+		return true;
+	case 'i':
+		strbuf_addf(out, "%lu", (unsigned long)getuid());
+		return true;
+	case 'k':
+		strbuf_add(out, host->host_key_alias ? host->host_key_alias : import->alias);
+		return true;
+	case 'L':
+	case 'l':
+		if (gethostname(name, sizeof(name) - 1) < 0)
+			return false;
+		strbuf_add_n(out, name, token == 'L' ? strcspn(name, ".") : strlen(name));
+		return true;
+	case 'n':
+		strbuf_add(out, import->alias);
+		return true;
+	case 'p':
+		strbuf_addf(out, "%u", host->port);
+		return true;
+	case 'r':
+		if (host->user)
+			strbuf_add(out, host->user);
+		else
+			add_user_name(out);
+		return true;
+	case 'u':
+		add_user_name(out);
+		return true;
+	default:
+		return false;
+	}
+}
+
+char *ssh_option_tokens(const struct ssh_import *import, const char *text)
 {
 	struct strbuf out = {0};
-	char *home;
 
 	for (; *text; text++) {
 		if (*text != '%') {
 			strbuf_add_n(&out, text, 1);
-			continue;
-		}
-		switch (*++text) {
-		case '%':
-			strbuf_add(&out, "%");
-			break;
-		case 'd':
-			home = expand_home();
-			strbuf_add(&out, home ? home : "");
-			free(home);
-			break;
-		case 'h':
-			if (!import->host.address && !import->alias)
-				goto unknown;
-			strbuf_add(
-			    &out, import->host.address ? import->host.address : import->alias);
-			break;
-		case 'n':
-			if (!import->alias)
-				goto unknown;
-			strbuf_add(&out, import->alias);
-			break;
-		case 'p':
-			strbuf_addf(&out, "%u", import->host.port);
-			break;
-		case 'r':
-			if (import->host.user)
-				strbuf_add(&out, import->host.user);
-			else
-				add_user_name(&out);
-			break;
-		case 'u':
-			add_user_name(&out);
-			break;
-		case 'i':
-			strbuf_addf(&out, "%lu", (unsigned long)getuid());
-			break;
-		default:
-			goto unknown;
+		} else if (!import->alias || !add_token(&out, import, *++text)) {
+			strbuf_clear(&out);
+			return NULL;
 		}
 	}
 	return strbuf_take(&out);
-unknown:
-	strbuf_clear(&out);
-	return NULL;
 }
 
 /* "~user/": ssh goes to that user's home directory, our files name it. Gives what expand_path() takes, or NULL. */
@@ -98,7 +121,7 @@ static char *expand_other_home(const char *text)
 char *ssh_option_path(struct ssh_import *import, const char *keyword, const char *value)
 {
 	struct err e = ERR_INIT;
-	char *text = expand_tokens(import, value);
+	char *text = ssh_option_tokens(import, value);
 
 	if (!text) {
 		ssh_option_note(import, keyword, value, "a token that is not known here");

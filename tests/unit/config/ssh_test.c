@@ -385,6 +385,34 @@ static void test_options_become_keys(void **state)
 	parsed_clear(&p);
 }
 
+/* The options that they stand for may come later. */
+static void test_tokens_stand_for_what_the_whole_command_line_says(void **state)
+{
+	struct parsed p = parse_good(
+	    "-i /k/%h/%n/%r -o CertificateFile=/c/%p/%k/%% -o UserKnownHostsFile=/h/%h -o "
+	    "IdentityAgent=/a/%r -o RevokedHostKeys=/r/%n -J %r@jump,j-%h:%p -o "
+	    "HostName=%h.Example.com -l jo -p 2222 -o HostKeyAlias=key -o IdentitiesOnly=yes Web");
+	const struct config_host *host = &p.config->hosts[2];
+
+	(void)state;
+	assert_int_equal(p.notes.n, 0);
+	assert_string_equal(host->address, "web.Example.com");
+	assert_string_equal(host->identity.v[0], "/k/web.example.com/Web/jo");
+	assert_string_equal(host->certificate.v[0], "/c/2222/key/%");
+	assert_string_equal(host->known_hosts.v[0], "/h/web.example.com");
+	assert_string_equal(host->agent_path, "/a/jo");
+	assert_string_equal(host->revoked_keys.v[0], "/r/Web");
+	assert_string_equal(p.config->hosts[0].address, "jump");
+	assert_string_equal(p.config->hosts[0].user, "jo");
+	assert_string_equal(p.config->hosts[1].address, "j-web.example.com");
+	assert_int_equal(p.config->hosts[1].port, 2222);
+	parsed_clear(&p);
+
+	p = parse("-J %C h");
+	assert_non_null(strstr(p.errors.v[0].text, "proxyjump %C: a token"));
+	parsed_clear(&p);
+}
+
 static void test_the_home_of_another_user_is_named_in_full(void **state)
 {
 	const struct passwd *pw = getpwuid(0);
@@ -1095,6 +1123,7 @@ int main(void)
 	    cmocka_unit_test(test_the_letters_that_take_a_value_are_those_of_ssh),
 	    cmocka_unit_test(test_a_host_named_like_a_value_reads_back),
 	    cmocka_unit_test(test_options_become_keys),
+	    cmocka_unit_test(test_tokens_stand_for_what_the_whole_command_line_says),
 	    cmocka_unit_test(test_the_home_of_another_user_is_named_in_full),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
 	    cmocka_unit_test(test_what_a_remote_proxy_may_open_is_carried_over_or_refused),
