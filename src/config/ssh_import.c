@@ -85,17 +85,26 @@ static void fit_family(const struct ssh_import *import, struct config_endpoint *
 	*listen = endpoint_tcp(host, port);
 }
 
+/* For endpoint_parse(): what ssh prints has no tokens and variables any more. */
+static char *expand_socket_path(void *arg, const char *path)
+{
+	const struct ssh_import *import = arg;
+
+	return import->source == SSH_PRINTED ? expand_quote(path) : ssh_option_tokens(import, path);
+}
+
 static void finish_forward(struct ssh_import *import, const struct ssh_import_forward *wanted)
 {
 	static const char *const keywords[] = {[SSH_LOCAL_FORWARD] = "localforward",
 	    [SSH_REMOTE_FORWARD] = "remoteforward",
 	    [SSH_DYNAMIC_FORWARD] = "dynamicforward"};
+	const struct ssh_spec_scope scope = {
+	    .bind = import->bind, .dir = import->dir, .expand = expand_socket_path, .arg = import};
 	struct config_tunnel *tunnel = &import->tunnel;
 	struct config_forward forward;
 	struct err e = ERR_INIT;
 
-	if (ssh_forward_parse(
-		wanted->spec, wanted->option, import->bind, import->dir, &forward, &e) < 0) {
+	if (ssh_forward_parse(wanted->spec, wanted->option, &scope, &forward, &e) < 0) {
 		if (import->source == SSH_PRINTED) /* ssh took it: the rest is worth having */
 			ssh_option_note(import, keywords[wanted->option], wanted->spec, e.text);
 		else

@@ -167,48 +167,61 @@ static int make_tcp(const char *host, const struct field *port, enum endpoint_ro
 	return rc;
 }
 
-static int make_unix(const char *path, enum endpoint_role role, const char *dir,
+static int make_unix(const char *path, enum endpoint_role role, const struct ssh_spec_scope *scope,
     struct config_endpoint *ret_endpoint, struct err *e)
 {
-	char *text = str_format("unix:%s", path);
-	int rc = endpoint_parse(text, role, dir, ret_endpoint, e);
+	char *expanded = scope->expand ? scope->expand(scope->arg, path) : mem_strdup(path);
 
+	if (!expanded)
+		return err_set(e, ERR_CONFIG, "`%s`: a token that is not known here", path);
+	char *text = str_format("unix:%s", expanded);
+	int rc = endpoint_parse(text, role, scope->dir, ret_endpoint, e);
+	free(expanded);
 	free(text);
 	return rc;
 }
 
-static int make_endpoint(const char *host, const struct field *port, const struct field *path,
-    enum endpoint_role role, const char *dir, struct config_endpoint *ret_endpoint, struct err *e)
+static int make_listener(const struct meaning *m, enum endpoint_role role,
+    const struct ssh_spec_scope *scope, struct config_endpoint *ret_endpoint, struct err *e)
 {
-	if (path)
-		return make_unix(path->text, role, dir, ret_endpoint, e);
-	return make_tcp(host, port, role, ret_endpoint, e);
+	bool near = role == ENDPOINT_LISTEN_NEAR;
+	const char *host = near && scope->bind == SSH_BIND_ALL ? "*" : "localhost";
+
+	if (m->listen_path)
+		return make_unix(m->listen_path->text, role, scope, ret_endpoint, e);
+	if (m->bind)
+		host = *m->bind->text ? m->bind->text : "*";
+	return make_tcp(host, m->port, role, ret_endpoint, e);
 }
 
-static int make_forward(const struct meaning *m, enum ssh_forward_option option, enum ssh_bind bind,
-    const char *dir, struct config_forward *forward, struct err *e)
+static int make_target(const struct meaning *m, enum endpoint_role role,
+    const struct ssh_spec_scope *scope, struct config_endpoint *ret_endpoint, struct err *e)
+{
+	if (m->to_path)
+		return make_unix(m->to_path->text, role, scope, ret_endpoint, e);
+	return make_tcp(m->host->text, m->host_port, role, ret_endpoint, e);
+}
+
+static int make_forward(const struct meaning *m, enum ssh_forward_option option,
+    const struct ssh_spec_scope *scope, struct config_forward *forward, struct err *e)
 {
 	bool near = option != SSH_REMOTE_FORWARD;
 	bool has_target = m->host || m->to_path;
-	const char *address = bind == SSH_BIND_ALL && near ? "*" : "localhost";
 
-	if (m->bind)
-		address = *m->bind->text ? m->bind->text : "*";
 	if (near)
 		forward->kind = has_target ? CONFIG_FORWARD_LOCAL : CONFIG_FORWARD_SOCKS;
 	else
 		forward->kind = has_target ? CONFIG_FORWARD_REMOTE : CONFIG_FORWARD_REMOTE_SOCKS;
-	if (make_endpoint(address, m->port, m->listen_path,
-		near ? ENDPOINT_LISTEN_NEAR : ENDPOINT_LISTEN_FAR, dir, &forward->listen, e) < 0)
+	if (make_listener(m, near ? ENDPOINT_LISTEN_NEAR : ENDPOINT_LISTEN_FAR, scope,
+		&forward->listen, e) < 0)
 		return ERR_CONFIG;
 	if (!has_target)
 		return ERR_OK;
-	return make_endpoint(m->host ? m->host->text : NULL, m->host_port, m->to_path,
-	    near ? ENDPOINT_TO_FAR : ENDPOINT_TO_NEAR, dir, &forward->to, e);
+	return make_target(m, near ? ENDPOINT_TO_FAR : ENDPOINT_TO_NEAR, scope, &forward->to, e);
 }
 
-int ssh_forward_parse(const char *text, enum ssh_forward_option option, enum ssh_bind bind,
-    const char *dir, struct config_forward *ret_forward, struct err *e)
+int ssh_forward_parse(const char *text, enum ssh_forward_option option,
+    const struct ssh_spec_scope *scope, struct config_forward *ret_forward, struct err *e)
 {
 	static const char *const forms[] = {[SSH_LOCAL_FORWARD] = "[bind:]port:host:hostport",
 	    [SSH_REMOTE_FORWARD] = "[bind:]port:host:hostport or [bind:]port",
@@ -227,7 +240,7 @@ int ssh_forward_parse(const char *text, enum ssh_forward_option option, enum ssh
 		err_set(e, ERR_CONFIG, "`%s` is not `%s`", text, forms[option]);
 	defaults_of_forward(&forward);
 	if (rc == ERR_OK)
-		rc = make_forward(&meaning, option, bind, dir, &forward, e);
+		rc = make_forward(&meaning, option, scope, &forward, e);
 	fields_clear(&fields);
 	if (rc == ERR_OK)
 		*ret_forward = forward;

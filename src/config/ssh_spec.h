@@ -9,11 +9,21 @@
 enum ssh_forward_option { SSH_LOCAL_FORWARD, SSH_REMOTE_FORWARD, SSH_DYNAMIC_FORWARD };
 enum ssh_bind { SSH_BIND_LOOPBACK, SSH_BIND_ALL }; /* where no address is given: GatewayPorts */
 
+/* What a spec means hangs on these. */
+struct ssh_spec_scope {
+	enum ssh_bind bind;
+	const char *dir; /* of relative paths of this machine */
+	/* Replaces the tokens of a Unix path; gives, or NULL when there is one that is not known. NULL: paths have none. */
+	char *(*expand)(void *arg, const char *path);
+	void *arg;
+};
+
 /* "[bind:]port:host:hostport", a Unix path in place of either side, "[bind:]port" for -D and -R; addresses in brackets; "*" and
- * an empty bind for all; a backslash before a colon that separates nothing; the older form with "/" for ":". A relative path of
- * this machine is one in dir. Fills a forward with the defaults, which the caller clears, or returns ERR_CONFIG with e. */
-int ssh_forward_parse(const char *text, enum ssh_forward_option option, enum ssh_bind bind,
-    const char *dir, struct config_forward *ret_forward, struct err *e) MUST_CHECK;
+ * an empty bind for all; a backslash before a colon that separates nothing; the older form with "/" for ":". Fills a forward
+ * with the defaults, which the caller clears, or returns ERR_CONFIG with e. */
+int ssh_forward_parse(const char *text, enum ssh_forward_option option,
+    const struct ssh_spec_scope *scope, struct config_forward *ret_forward,
+    struct err *e) MUST_CHECK;
 
 struct ssh_destination {
 	char *user; /* or NULL */

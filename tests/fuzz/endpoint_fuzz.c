@@ -48,10 +48,11 @@ static void check_endpoint(const char *text, enum endpoint_role role)
 
 static void check_forward(const char *text, enum ssh_forward_option option)
 {
+	const struct ssh_spec_scope scope = {.bind = SSH_BIND_LOOPBACK, .dir = "/fuzz"};
 	struct config_forward forward;
 	struct err e = ERR_INIT;
 
-	if (ssh_forward_parse(text, option, SSH_BIND_LOOPBACK, "/fuzz", &forward, &e) < 0) {
+	if (ssh_forward_parse(text, option, &scope, &forward, &e) < 0) {
 		must(err_is_set(&e));
 		return;
 	}

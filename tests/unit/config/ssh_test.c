@@ -88,13 +88,14 @@ static const struct spec {
 
 static void test_forwards_are_what_ssh_takes(void **state)
 {
+	const struct ssh_spec_scope scope = {.bind = SSH_BIND_LOOPBACK, .dir = "/cwd"};
+
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
 		const struct spec *spec = &specs[i];
 		struct config_forward forward = {0};
 		struct err e = ERR_INIT;
-		int rc = ssh_forward_parse(
-		    spec->text, spec->option, SSH_BIND_LOOPBACK, "/cwd", &forward, &e);
+		int rc = ssh_forward_parse(spec->text, spec->option, &scope, &forward, &e);
 		if (!spec->kind) {
 			if (rc != ERR_CONFIG)
 				fail_msg("`%s` was taken", spec->text);
@@ -115,17 +116,16 @@ static void test_forwards_are_what_ssh_takes(void **state)
 
 static void test_gateway_ports_bind_all_addresses_here_but_not_there(void **state)
 {
+	const struct ssh_spec_scope scope = {.bind = SSH_BIND_ALL, .dir = "/"};
 	struct config_forward forward;
 
 	(void)state;
 	assert_int_equal(
-	    ssh_forward_parse("80:h:1", SSH_LOCAL_FORWARD, SSH_BIND_ALL, "/", &forward, NULL),
-	    ERR_OK);
+	    ssh_forward_parse("80:h:1", SSH_LOCAL_FORWARD, &scope, &forward, NULL), ERR_OK);
 	assert_string_equal(forward.listen.text, "*:80");
 	keys_clear(&keys_forward, &forward);
 	assert_int_equal(
-	    ssh_forward_parse("80:h:1", SSH_REMOTE_FORWARD, SSH_BIND_ALL, "/", &forward, NULL),
-	    ERR_OK);
+	    ssh_forward_parse("80:h:1", SSH_REMOTE_FORWARD, &scope, &forward, NULL), ERR_OK);
 	assert_string_equal(forward.listen.text, "localhost:80");
 	keys_clear(&keys_forward, &forward);
 }
@@ -388,6 +388,7 @@ static void test_options_become_keys(void **state)
 /* The options that they stand for may come later. */
 static void test_tokens_stand_for_what_the_whole_command_line_says(void **state)
 {
+	setenv("HOME", "/home/me", 1);
 	struct parsed p = parse_good(
 	    "-i /k/%h/%n/%r -o CertificateFile=/c/%p/%k/%% -o UserKnownHostsFile=/h/%h -o "
 	    "IdentityAgent=/a/%r -o RevokedHostKeys=/r/%n -J %r@jump,j-%h:%p -o "
@@ -406,6 +407,19 @@ static void test_tokens_stand_for_what_the_whole_command_line_says(void **state)
 	assert_string_equal(p.config->hosts[0].user, "jo");
 	assert_string_equal(p.config->hosts[1].address, "j-web.example.com");
 	assert_int_equal(p.config->hosts[1].port, 2222);
+	parsed_clear(&p);
+
+	setenv("SOCKETS", "/far/%d", 1);
+	p = parse_good("-L /near/%r:/far/%h -L %d/a:${SOCKETS}/s -R /x%%p:/y -p 2222 -l jo h");
+	const struct config_forward *forwards = p.config->tunnels[0].forwards;
+	assert_string_equal(forwards[0].listen.path, "/near/jo");
+	assert_string_equal(forwards[0].to.path, "/far/h");
+	assert_string_equal(forwards[1].listen.path, "/home/me/a");
+	assert_string_equal(forwards[1].to.path, "/far/%d/s");
+	assert_string_equal(forwards[2].listen.path, "/x%p");
+	parsed_clear(&p);
+	p = parse("-L /near/%C:a:1 h");
+	assert_string_equal(p.errors.v[0].text, "`/near/%C`: a token that is not known here");
 	parsed_clear(&p);
 
 	p = parse("-J %C h");
@@ -911,6 +925,26 @@ static void test_what_ssh_prints_and_adit_does_not_know_is_a_note(void **state)
 	parsed_clear(&p);
 }
 
+/* ssh has expanded the tokens. */
+static void test_a_path_that_ssh_prints_is_taken_as_it_is(void **state)
+{
+	const struct ssh_config_source source = {.baseline = baseline};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config("user u\nhostname fe80::1%eth0\nport 22\n"
+					  "localforward /tmp/%h/${x} /far/100%\n",
+	    "h", &source, &p.errors, &p.notes);
+	if (!p.config)
+		fail_msg("%s", p.errors.v[0].text);
+	assert_int_equal(p.notes.n, 0);
+	assert_string_equal(p.config->hosts[0].address, "fe80::1%eth0");
+	const struct config_forward *forward = &p.config->tunnels[0].forwards[0];
+	assert_string_equal(forward->listen.path, "/tmp/%h/${x}");
+	assert_string_equal(forward->to.path, "/far/100%");
+	parsed_clear(&p);
+}
+
 /* `ssh -G` prints no quotes. */
 static void test_a_forward_whose_paths_cannot_be_told_apart_is_a_note(void **state)
 {
@@ -1140,6 +1174,7 @@ int main(void)
 	    cmocka_unit_test(test_an_identity_that_is_not_there_is_left_out_beside_one_that_is),
 	    cmocka_unit_test(test_what_a_jump_host_loses_is_said_of_it),
 	    cmocka_unit_test(test_what_ssh_prints_and_adit_does_not_know_is_a_note),
+	    cmocka_unit_test(test_a_path_that_ssh_prints_is_taken_as_it_is),
 	    cmocka_unit_test(test_a_forward_whose_paths_cannot_be_told_apart_is_a_note),
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
