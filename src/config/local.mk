@@ -13,6 +13,7 @@ libconf_a_SOURCES = \
 	src/config/scan.c src/config/scan.h \
 	src/config/ssh_command.c src/config/ssh_command.h \
 	src/config/ssh_config.c src/config/ssh_config.h \
+	src/config/ssh_forward.c \
 	src/config/ssh_import.c \
 	src/config/ssh_option.c src/config/ssh_option.h \
 	src/config/ssh_path.c \

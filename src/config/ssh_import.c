@@ -8,120 +8,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "config/endpoint.h"
 #include "config/expand.h"
 #include "config/keys.h"
-#include "config/pattern.h"
 #include "config/ssh_option.h"
-
-void ssh_import_forward(struct ssh_import *import, enum ssh_forward_option option, const char *spec)
-{
-	import->forwards =
-	    mem_grow(import->forwards, import->forward_count + 1, sizeof(*import->forwards));
-	import->forwards[import->forward_count++] =
-	    (struct ssh_import_forward){.option = option, .spec = mem_strdup(spec)};
-}
-
-/* "host:port" with "*" for all of either; ssh compares the rest letter by letter, where `allow_to` has patterns and blocks. */
-static int check_open_target(const char *word, struct err *e)
-{
-	struct pattern_target target;
-
-	if (pattern_parse_target(word, &target, e) < 0)
-		return ERR_CONFIG;
-	bool is_plain = strcmp(target.host, "*") == 0 || endpoint_host_is_valid(target.host);
-	pattern_target_clear(&target);
-	if (!is_plain || strchr(strrchr(word, ':'), '-'))
-		return err_set(e, ERR_CONFIG, "`%s` is no `host:port`", word);
-	return ERR_OK;
-}
-
-static int add_open_target(struct config_strings *targets, const char *word, struct err *e)
-{
-	if (strcasecmp(word, "none") == 0)
-		return err_set(e, ERR_CONFIG,
-		    "the clients of a remote SOCKS proxy may go nowhere: leave out that "
-		    "RemoteForward");
-	if (check_open_target(word, e) < 0)
-		return ERR_CONFIG;
-	if (!config_strings_has(targets, word))
-		config_strings_add(targets, word);
-	return ERR_OK;
-}
-
-/* What it forbids must never be allowed by an import: what cannot be said as `allow_to` ends it. */
-static void restrict_proxy(struct ssh_import *import, struct config_forward *forward)
-{
-	char *words = mem_strdup(import->remote_open), *rest = words, *word;
-	struct err e = ERR_INIT;
-
-	while (!e.class && (word = strtok_r(rest, " \t", &rest)))
-		(void)add_open_target(&forward->allow_to, word, &e);
-	free(words);
-	if (!e.class)
-		return;
-	ssh_option_fail(import, "permitremoteopen", import->remote_open, e.text);
-	free(import->remote_open);
-	import->remote_open = NULL; /* said once */
-}
-
-/* "localhost" and "*" are addresses of both families to us. */
-static void fit_family(const struct ssh_import *import, struct config_endpoint *listen)
-{
-	static const char *const loopback[] = {[SSH_INET] = "127.0.0.1", [SSH_INET6] = "::1"};
-	static const char *const all[] = {[SSH_INET] = "0.0.0.0", [SSH_INET6] = "::"};
-	const char *host = NULL;
-
-	if (import->family == SSH_ANY_FAMILY || listen->kind != CONFIG_TCP)
-		return;
-	if (strcasecmp(listen->host, "localhost") == 0)
-		host = loopback[import->family];
-	else if (strcmp(listen->host, "*") == 0)
-		host = all[import->family];
-	if (!host)
-		return;
-	uint16_t port = listen->port;
-	endpoint_clear(listen);
-	*listen = endpoint_tcp(host, port);
-}
-
-/* For endpoint_parse(): what ssh prints has no tokens and variables any more. */
-static char *expand_socket_path(void *arg, const char *path)
-{
-	const struct ssh_import *import = arg;
-
-	return import->source == SSH_PRINTED ? expand_quote(path) : ssh_option_tokens(import, path);
-}
-
-static void finish_forward(struct ssh_import *import, const struct ssh_import_forward *wanted)
-{
-	static const char *const keywords[] = {[SSH_LOCAL_FORWARD] = "localforward",
-	    [SSH_REMOTE_FORWARD] = "remoteforward",
-	    [SSH_DYNAMIC_FORWARD] = "dynamicforward"};
-	const struct ssh_spec_scope scope = {
-	    .bind = import->bind, .dir = import->dir, .expand = expand_socket_path, .arg = import};
-	struct config_tunnel *tunnel = &import->tunnel;
-	struct config_forward forward;
-	struct err e = ERR_INIT;
-
-	if (ssh_forward_parse(wanted->spec, wanted->option, &scope, &forward, &e) < 0) {
-		if (import->source == SSH_PRINTED) /* ssh took it: the rest is worth having */
-			ssh_option_note(import, keywords[wanted->option], wanted->spec, e.text);
-		else
-			config_errors_add(import->errors, NULL, 0, "%s", e.text);
-		return;
-	}
-	forward.place = import->host.place;
-	if (forward_is_near(&forward))
-		fit_family(import, &forward.listen);
-	if (forward_listener(&forward) == ON_UNIX_NEAR)
-		forward.mode = import->bind_mode;
-	if (forward.kind == CONFIG_FORWARD_REMOTE_SOCKS && import->remote_open)
-		restrict_proxy(import, &forward);
-	tunnel->forwards =
-	    mem_grow(tunnel->forwards, tunnel->forward_count + 1, sizeof(*tunnel->forwards));
-	tunnel->forwards[tunnel->forward_count++] = forward;
-}
 
 /* ssh has two lists of known hosts and replaces each by itself; ours is one, the user's files first. */
 static void finish_known_hosts(struct ssh_import *import)
@@ -173,12 +62,7 @@ static void finish_identity(struct ssh_import *import)
 void ssh_import_finish(struct ssh_import *import)
 {
 	ssh_import_read_waiting(import);
-	if (import->clear_forwards && import->forward_count > 0)
-		ssh_option_note(import, "clearallforwardings", "yes",
-		    "so it is with all forwards, those of the command line too");
-	for (size_t i = 0; i < import->forward_count && !import->clear_forwards; i++)
-		if (import->forwards[i].spec)
-			finish_forward(import, &import->forwards[i]);
+	ssh_import_finish_forwards(import);
 	finish_known_hosts(import);
 	finish_identity(import);
 }

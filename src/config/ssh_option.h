@@ -82,8 +82,10 @@ void ssh_option_add_path(struct ssh_import *import, const char *keyword,
 void ssh_option_add_paths(struct ssh_import *import, const char *keyword,
     struct config_strings *paths, const char *value);
 
+/* In ssh_forward.c: one more; and after the last option, what they mean. */
 void ssh_import_forward(
     struct ssh_import *import, enum ssh_forward_option option, const char *spec);
+void ssh_import_finish_forwards(struct ssh_import *import);
 /* After the last option. */
 void ssh_import_finish(struct ssh_import *import);
 
