@@ -178,13 +178,13 @@ static int split(const char *text, char **ret_host, const char **ret_port, struc
 	return ERR_OK;
 }
 
-/* What net/listener.h takes: names are not looked up, and short forms such as "127.1" are none of inet_pton(3)'s. */
-static bool can_listen_near(const char *host)
+/* As net/listener.h has it: short forms such as "127.1" are none of inet_pton(3)'s. */
+bool endpoint_can_listen_near(const char *host)
 {
 	struct in_addr v4;
 
-	return strcasecmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &v4) == 1 ||
-	       is_ipv6(host);
+	return strcmp(host, "*") == 0 || strcasecmp(host, "localhost") == 0 ||
+	       inet_pton(AF_INET, host, &v4) == 1 || is_ipv6(host);
 }
 
 /* "::ffff:127.0.0.1": our sockets of IPv6 are of IPv6 alone. Fills ret with "127.0.0.1". */
@@ -213,7 +213,7 @@ static int check_host(const char *text, const char *host, enum endpoint_role rol
 		    e, ERR_CONFIG, "`%s`: `%s` is neither a name nor an address", text, host);
 	if (role == ENDPOINT_LISTEN_NEAR && is_mapped(host, v4))
 		return err_set(e, ERR_CONFIG, "`%s`: `%s` is IPv4: write `%s`", text, host, v4);
-	if (role == ENDPOINT_LISTEN_NEAR && !can_listen_near(host))
+	if (role == ENDPOINT_LISTEN_NEAR && !endpoint_can_listen_near(host))
 		return err_set(e, ERR_CONFIG,
 		    "`%s`: this machine listens on an IP address, `localhost` or `*`, not on `%s`",
 		    text, host);

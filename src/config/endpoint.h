@@ -36,6 +36,8 @@ bool endpoint_equal(const struct config_endpoint *a, const struct config_endpoin
 
 /* A name or an address without brackets, as it may stand before a port. */
 bool endpoint_host_is_valid(const char *host);
+/* What this machine listens on: an address, "localhost", "*". Names are not looked up. */
+bool endpoint_can_listen_near(const char *host);
 /* 127.0.0.0/8, ::1, "localhost" */
 bool endpoint_is_loopback(const struct config_endpoint *endpoint);
 /* A copy in the one spelling of all that mean the same: addresses as inet_ntop() has them, names in lower

@@ -1,9 +1,11 @@
 /*
  * The forwards of an import: from specs to a tunnel's, once all options are known.
  */
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "config/endpoint.h"
@@ -91,34 +93,124 @@ static char *expand_socket_path(void *arg, const char *path)
 	return import->source == SSH_PRINTED ? expand_quote(path) : ssh_option_tokens(import, path);
 }
 
-static void finish_forward(struct ssh_import *import, const struct ssh_import_forward *wanted)
+static int parse(struct ssh_import *import, const struct ssh_import_forward *wanted,
+    struct config_forward *ret_forward, struct err *e)
+{
+	const struct ssh_spec_scope scope = {
+	    .bind = import->bind, .dir = import->dir, .expand = expand_socket_path, .arg = import};
+
+	return ssh_forward_parse(wanted->spec, wanted->option, &scope, ret_forward, e);
+}
+
+static void note(
+    struct ssh_import *import, const struct ssh_import_forward *wanted, const char *why)
 {
 	static const char *const keywords[] = {[SSH_LOCAL_FORWARD] = "localforward",
 	    [SSH_REMOTE_FORWARD] = "remoteforward",
 	    [SSH_DYNAMIC_FORWARD] = "dynamicforward"};
-	const struct ssh_spec_scope scope = {
-	    .bind = import->bind, .dir = import->dir, .expand = expand_socket_path, .arg = import};
+
+	ssh_option_note(import, keywords[wanted->option], wanted->spec, why);
+}
+
+static void refuse(
+    struct ssh_import *import, const struct ssh_import_forward *wanted, const struct err *e)
+{
+	if (import->source == SSH_PRINTED) /* ssh took it: the rest is worth having */
+		note(import, wanted, e->text);
+	else
+		config_errors_add(import->errors, NULL, 0, "%s", e->text);
+}
+
+/* Takes what it holds. */
+static void add_forward(struct ssh_import *import, struct config_forward *forward)
+{
 	struct config_tunnel *tunnel = &import->tunnel;
+
+	forward->place = import->host.place;
+	if (forward_is_near(forward))
+		fit_family(import, &forward->listen);
+	if (forward_listener(forward) == ON_UNIX_NEAR)
+		forward->mode = import->bind_mode;
+	if (forward->kind == CONFIG_FORWARD_REMOTE_SOCKS && import->remote_open)
+		restrict_proxy(import, forward);
+	tunnel->forwards =
+	    mem_grow(tunnel->forwards, tunnel->forward_count + 1, sizeof(*tunnel->forwards));
+	tunnel->forwards[tunnel->forward_count++] = *forward;
+}
+
+static void add_at_address(struct ssh_import *import, const struct ssh_import_forward *wanted,
+    const char *address, uint16_t port)
+{
+	struct config_forward forward;
+
+	if (parse(import, wanted, &forward, NULL) < 0)
+		return;
+	endpoint_clear(&forward.listen);
+	forward.listen = endpoint_tcp(address, port);
+	add_forward(import, &forward);
+}
+
+/* The addresses of a name of this machine, as text. A file holds them for longer than the name does, perhaps. */
+static int find_addresses(const struct ssh_import *import, const struct config_endpoint *listen,
+    struct config_strings *addresses, struct err *e)
+{
+	static const int families[] = {
+	    [SSH_ANY_FAMILY] = AF_UNSPEC, [SSH_INET] = AF_INET, [SSH_INET6] = AF_INET6};
+	const struct addrinfo hints = {
+	    .ai_family = families[import->family], .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	char text[NI_MAXHOST];
+	int rc = getaddrinfo(listen->host, NULL, &hints, &found);
+
+	if (rc)
+		return err_set(e, ERR_CONFIG, "`%s`: `%s` is no address of this machine: %s",
+		    listen->text, listen->host, gai_strerror(rc));
+	for (const struct addrinfo *at = found; at; at = at->ai_next)
+		if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0,
+			NI_NUMERICHOST) == 0 &&
+		    !config_strings_has(addresses, text))
+			config_strings_add(addresses, text);
+	freeaddrinfo(found);
+	return ERR_OK;
+}
+
+/* ssh listens on each address of the name. */
+static void finish_at_name(struct ssh_import *import, const struct ssh_import_forward *wanted,
+    const struct config_endpoint *listen)
+{
+	struct config_strings addresses = {0};
+	struct err e = ERR_INIT;
+
+	if (find_addresses(import, listen, &addresses, &e) < 0)
+		refuse(import, wanted, &e);
+	for (size_t i = 0; i < addresses.n; i++)
+		add_at_address(import, wanted, addresses.v[i], listen->port);
+	if (addresses.n > 0 && import->source == SSH_PRINTED)
+		note(import, wanted,
+		    "adit listens on addresses: those that the name has now, whatever it has "
+		    "later");
+	config_strings_clear(&addresses);
+}
+
+static bool is_at_name(const struct config_forward *forward)
+{
+	return forward_is_near(forward) && forward->listen.kind == CONFIG_TCP &&
+	       !endpoint_can_listen_near(forward->listen.host);
+}
+
+static void finish_forward(struct ssh_import *import, const struct ssh_import_forward *wanted)
+{
 	struct config_forward forward;
 	struct err e = ERR_INIT;
 
-	if (ssh_forward_parse(wanted->spec, wanted->option, &scope, &forward, &e) < 0) {
-		if (import->source == SSH_PRINTED) /* ssh took it: the rest is worth having */
-			ssh_option_note(import, keywords[wanted->option], wanted->spec, e.text);
-		else
-			config_errors_add(import->errors, NULL, 0, "%s", e.text);
-		return;
+	if (parse(import, wanted, &forward, &e) < 0) {
+		refuse(import, wanted, &e);
+	} else if (is_at_name(&forward)) {
+		finish_at_name(import, wanted, &forward.listen);
+		keys_clear(&keys_forward, &forward);
+	} else {
+		add_forward(import, &forward);
 	}
-	forward.place = import->host.place;
-	if (forward_is_near(&forward))
-		fit_family(import, &forward.listen);
-	if (forward_listener(&forward) == ON_UNIX_NEAR)
-		forward.mode = import->bind_mode;
-	if (forward.kind == CONFIG_FORWARD_REMOTE_SOCKS && import->remote_open)
-		restrict_proxy(import, &forward);
-	tunnel->forwards =
-	    mem_grow(tunnel->forwards, tunnel->forward_count + 1, sizeof(*tunnel->forwards));
-	tunnel->forwards[tunnel->forward_count++] = forward;
 }
 
 void ssh_import_finish_forwards(struct ssh_import *import)

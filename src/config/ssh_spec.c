@@ -191,6 +191,8 @@ static int make_listener(const struct meaning *m, enum endpoint_role role,
 		return make_unix(m->listen_path->text, role, scope, ret_endpoint, e);
 	if (m->bind)
 		host = *m->bind->text ? m->bind->text : "*";
+	if (!endpoint_can_listen_near(host)) /* a name of this machine, perhaps */
+		role = ENDPOINT_LISTEN_FAR;
 	return make_tcp(host, m->port, role, ret_endpoint, e);
 }
 

@@ -20,7 +20,8 @@ struct ssh_spec_scope {
 
 /* "[bind:]port:host:hostport", a Unix path in place of either side, "[bind:]port" for -D and -R; addresses in brackets; "*" and
  * an empty bind for all; a backslash before a colon that separates nothing; the older form with "/" for ":". Fills a forward
- * with the defaults, which the caller clears, or returns ERR_CONFIG with e. */
+ * with the defaults, which the caller clears, or returns ERR_CONFIG with e. Where to listen on this machine may be a name
+ * of it, too: endpoint_can_listen_near() says. */
 int ssh_forward_parse(const char *text, enum ssh_forward_option option,
     const struct ssh_spec_scope *scope, struct config_forward *ret_forward,
     struct err *e) MUST_CHECK;

@@ -57,8 +57,10 @@ static void check_forward(const char *text, enum ssh_forward_option option)
 		return;
 	}
 	must(forward_is_socks(&forward) == !forward.to.text);
-	check_canonical(&forward.listen,
-	    forward_is_near(&forward) ? ENDPOINT_LISTEN_NEAR : ENDPOINT_LISTEN_FAR);
+	bool takes_names =
+	    !forward_is_near(&forward) ||
+	    (forward.listen.kind == CONFIG_TCP && !endpoint_can_listen_near(forward.listen.host));
+	check_canonical(&forward.listen, takes_names ? ENDPOINT_LISTEN_FAR : ENDPOINT_LISTEN_NEAR);
 	keys_clear(&keys_forward, &forward);
 }
 

@@ -1,6 +1,8 @@
 /*
  * ssh's command lines and configuration as ours; and the writer, whose text reads back the same.
  */
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,6 +39,8 @@ static const struct spec {
     {SSH_LOCAL_FORWARD, ":8080:web:80", "local", "*:8080", "web:80"},
     {SSH_LOCAL_FORWARD, "[::1]:8080:[2001:db8::1]:80", "local", "[::1]:8080", "[2001:db8::1]:80"},
     {SSH_LOCAL_FORWARD, "8080:[::1]:80", "local", "localhost:8080", "[::1]:80"},
+    {SSH_LOCAL_FORWARD, "myhost:8080:web:80", "local", "myhost:8080", "web:80"},
+    {SSH_LOCAL_FORWARD, "unix:8080:web:80", "local", "[unix]:8080", "web:80"},
     {SSH_LOCAL_FORWARD, "0:web:80", "local", "localhost:0", "web:80"},
     {SSH_LOCAL_FORWARD, "8080/web/80", "local", "localhost:8080", "web:80"},
     {SSH_LOCAL_FORWARD, "127.0.0.1/8080/web/80", "local", "127.0.0.1:8080", "web:80"},
@@ -535,6 +539,70 @@ static void test_what_a_remote_proxy_may_open_is_carried_over_or_refused(void **
 	/* where no proxy is, it says nothing */
 	struct parsed p = parse_good("-R 4:h:5 -o PermitRemoteOpen=none h");
 	assert_int_equal(p.notes.n, 0);
+	parsed_clear(&p);
+}
+
+/* Instead of libc's: "myhost" has two addresses, 127.1 is one, nothing else is known. */
+int getaddrinfo(
+    const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+	static struct sockaddr_in v4 = {.sin_family = AF_INET};
+	static struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	static struct addrinfo second = {.ai_addr = (void *)&v6, .ai_addrlen = sizeof(v6)};
+	static struct addrinfo first = {.ai_addr = (void *)&v4, .ai_addrlen = sizeof(v4)};
+
+	assert_null(service);
+	inet_pton(AF_INET, strcmp(host, "127.1") == 0 ? "127.0.0.1" : "192.0.2.1", &v4.sin_addr);
+	inet_pton(AF_INET6, "2001:db8::1", &v6.sin6_addr);
+	if (strcmp(host, "127.1") != 0 && strcmp(host, "myhost") != 0)
+		return EAI_NONAME;
+	first.ai_next =
+	    strcmp(host, "myhost") == 0 && hints->ai_family == AF_UNSPEC ? &second : NULL;
+	*ret = hints->ai_family == AF_INET6 ? &second : &first;
+	return 0;
+}
+
+void freeaddrinfo(struct addrinfo *list)
+{
+	(void)list;
+}
+
+static void test_a_name_of_this_machine_is_each_of_its_addresses(void **state)
+{
+	static const struct {
+		const char *line, *listen[2];
+	} cases[] = {
+	    {"-L myhost:1:h:2 h", {"192.0.2.1:1", "[2001:db8::1]:1"}},
+	    {"-D myhost:1 -4 h", {"192.0.2.1:1", NULL}},
+	    {"-L [myhost]:1:/s -6 h", {"[2001:db8::1]:1", NULL}},
+	    {"-L 127.1:1:h:2 h", {"127.0.0.1:1", NULL}},
+	    {"-R myhost:1:h:2 h", {"myhost:1", NULL}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct parsed p = parse_good(cases[i].line);
+		const struct config_tunnel *tunnel = &p.config->tunnels[0];
+		assert_int_equal(tunnel->forward_count, cases[i].listen[1] ? 2 : 1);
+		for (size_t f = 0; f < tunnel->forward_count; f++)
+			assert_string_equal(tunnel->forwards[f].listen.text, cases[i].listen[f]);
+		assert_round_trip(p.config, "/elsewhere/z");
+		parsed_clear(&p);
+	}
+	/* in a file they stay, whatever becomes of the name */
+	const struct ssh_config_source source = {0};
+	struct parsed p = {0};
+	p.config = config_from_ssh_config(
+	    "user u\nhostname h\nport 22\nlocalforward [myhost]:80 [web]:80\n", "h", &source,
+	    &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.config->tunnels[0].forward_count, 2);
+	assert_int_equal(p.notes.n, 1);
+	assert_non_null(strstr(p.notes.v[0].text, "those that the name has now"));
+	parsed_clear(&p);
+	p = parse("-L nobody:1:h:2 h");
+	assert_string_equal(p.errors.v[0].text,
+	    "`nobody:1`: `nobody` is no address of this machine: Name or service not known");
 	parsed_clear(&p);
 }
 
@@ -1066,14 +1134,14 @@ static void test_a_forward_that_adit_cannot_do_is_named_and_left_out(void **stat
 
 	(void)state;
 	p.config =
-	    config_from_ssh_config("user u\nhostname h\nport 22\nlocalforward myhost:80 web:80\n"
+	    config_from_ssh_config("user u\nhostname h\nport 22\nlocalforward nobody:80 web:80\n"
 				   "localforward 81 web:80\n",
 		"h", &source, &p.errors, &p.notes);
 	assert_non_null(p.config);
 	assert_int_equal(p.config->tunnels[0].forward_count, 1);
 	assert_int_equal(p.notes.n, 1);
 	assert_non_null(strstr(p.notes.v[0].text, "localforward"));
-	assert_non_null(strstr(p.notes.v[0].text, "not on `myhost`"));
+	assert_non_null(strstr(p.notes.v[0].text, "`nobody` is no address of this machine"));
 	parsed_clear(&p);
 }
 
@@ -1161,6 +1229,7 @@ int main(void)
 	    cmocka_unit_test(test_the_home_of_another_user_is_named_in_full),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
 	    cmocka_unit_test(test_what_a_remote_proxy_may_open_is_carried_over_or_refused),
+	    cmocka_unit_test(test_a_name_of_this_machine_is_each_of_its_addresses),
 	    cmocka_unit_test(test_a_family_of_addresses_is_that_of_the_listeners_here),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
