@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "config/endpoint.h"
 #include "config/expand.h"
 #include "config/keys.h"
@@ -121,14 +122,60 @@ static void refuse(
 		config_errors_add(import->errors, NULL, 0, "%s", e->text);
 }
 
+static bool overlap(const struct config_forward *a, const struct config_forward *b)
+{
+	bool near = forward_is_near(a);
+
+	if (near != forward_is_near(b))
+		return false;
+	struct config_endpoint x =
+	    near ? endpoint_normal_here(&a->listen) : endpoint_normal(&a->listen);
+	struct config_endpoint y =
+	    near ? endpoint_normal_here(&b->listen) : endpoint_normal(&b->listen);
+	bool is = endpoint_overlap(&x, &y);
+	endpoint_clear(&x);
+	endpoint_clear(&y);
+	return is;
+}
+
+static bool is_same(const struct config_forward *a, const struct config_forward *b)
+{
+	return a->kind == b->kind && endpoint_equal(&a->listen, &b->listen) &&
+	       endpoint_equal(&a->to, &b->to);
+}
+
+/* ssh makes what is asked for twice once, and goes on when a listener is taken, unless it shall not. */
+static bool is_one_too_many(struct ssh_import *import, const struct ssh_import_forward *wanted,
+    const struct config_forward *forward)
+{
+	for (size_t i = 0; i < import->tunnel.forward_count; i++) {
+		const struct config_forward *earlier = &import->tunnel.forwards[i];
+		if (is_same(forward, earlier))
+			return true;
+		if (import->exit_on_failure || !overlap(forward, earlier))
+			continue;
+		char *why = str_format("`%s` of %s listens there",
+		    config_forward_kind_name(earlier->kind), earlier->listen.text);
+		note(import, wanted, why);
+		free(why);
+		return true;
+	}
+	return false;
+}
+
 /* Takes what it holds. */
-static void add_forward(struct ssh_import *import, struct config_forward *forward)
+static void add_forward(struct ssh_import *import, const struct ssh_import_forward *wanted,
+    struct config_forward *forward)
 {
 	struct config_tunnel *tunnel = &import->tunnel;
 
 	forward->place = import->host.place;
 	if (forward_is_near(forward))
 		fit_family(import, &forward->listen);
+	if (is_one_too_many(import, wanted, forward)) {
+		keys_clear(&keys_forward, forward);
+		return;
+	}
 	if (forward_listener(forward) == ON_UNIX_NEAR)
 		forward->mode = import->bind_mode;
 	if (forward->kind == CONFIG_FORWARD_REMOTE_SOCKS && import->remote_open)
@@ -147,7 +194,7 @@ static void add_at_address(struct ssh_import *import, const struct ssh_import_fo
 		return;
 	endpoint_clear(&forward.listen);
 	forward.listen = endpoint_tcp(address, port);
-	add_forward(import, &forward);
+	add_forward(import, wanted, &forward);
 }
 
 /* The addresses of a name of this machine, as text. A file holds them for longer than the name does, perhaps. */
@@ -209,7 +256,7 @@ static void finish_forward(struct ssh_import *import, const struct ssh_import_fo
 		finish_at_name(import, wanted, &forward.listen);
 		keys_clear(&keys_forward, &forward);
 	} else {
-		add_forward(import, &forward);
+		add_forward(import, wanted, &forward);
 	}
 }
 

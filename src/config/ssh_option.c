@@ -425,7 +425,8 @@ static void read_bind_mask(
 static void read_exit_on_failure(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	if (ssh_value_is_true(value) && !import->is_jump)
+	import->exit_on_failure = ssh_value_is_true(value);
+	if (import->exit_on_failure && !import->is_jump)
 		ssh_option_note(import, option->keyword, value,
 		    "adit says which forward failed, and asks for it again until it works");
 }

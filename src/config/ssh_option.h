@@ -39,7 +39,8 @@ struct ssh_import {
 	enum { SSH_SAID, SSH_PRINTED } source;
 	char *may_be_unknown; /* of IgnoreUnknown: patterns of keywords; NULL: none */
 	bool clear_forwards;
-	bool no_identity; /* "none" was among the files */
+	bool exit_on_failure; /* of a forward: where two listen on one place, none is left out */
+	bool no_identity;     /* "none" was among the files */
 	bool identities_only;
 	char *
 	    remote_open; /* of PermitRemoteOpen: where clients of a remote SOCKS proxy may go; NULL: anywhere */

@@ -686,7 +686,7 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 	    {"-D 1 -o RekeyLimit=1X h", "not a number of bytes"},
 	    {"-D 1 -J a,,b h", "jump host"},
 	    {"-D 1 a:b", "is no `[user@]host`"},
-	    {"-D 1 -D 1 h", "taken by `socks`"},
+	    {"-D 1 -L 1:h:2 -o ExitOnForwardFailure=yes h", "taken by `socks`"},
 	    {"-D 1 -1 h", "-1: ssh has no such option"},
 	    {"-D 1 -o IgnoreUnknown=Use*,!UseTime -o UseTime=1 h", "UseTime: ssh has no"},
 	    {"-D 1 -o UseKeychain=yes -o IgnoreUnknown=UseKeychain h", "UseKeychain: ssh has no"},
@@ -697,6 +697,33 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 		struct parsed p = parse(faulty[i].line);
 		if (p.config || !strstr(p.errors.v[0].text, faulty[i].says))
 			fail_msg("%s: %s", faulty[i].line, p.config ? "taken" : p.errors.v[0].text);
+		parsed_clear(&p);
+	}
+}
+
+/* ssh says that it cannot listen there, and goes on. */
+static void test_of_two_forwards_on_one_place_the_first_is_made(void **state)
+{
+	static const struct {
+		const char *line;
+		size_t count;
+		const char *note; /* NULL: none */
+	} cases[] = {
+	    {"-L 1:h:2 -L 1:h:2 -D 3 -D 3 -R 4 -R 4 h", 3, NULL},
+	    {"-L 1:h:2 -L 1:h:3 h", 1, "localforward 1:h:3: `local` of localhost:1 listens there"},
+	    {"-L *:1:h:2 -D 127.0.0.2:1 h", 1, "dynamicforward 127.0.0.2:1: `local` of *:1"},
+	    {"-R 1:h:2 -R 1 h", 1, "remoteforward 1: `remote` of localhost:1"},
+	    {"-L /tmp/s:h:2 -D /tmp/./s h", 1, "dynamicforward /tmp/./s: `local` of unix:/tmp/s"},
+	    {"-L 1:h:2 -R 1:h:2 -R 0:h:1 -R 0:h:2 h", 4, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct parsed p = parse_good(cases[i].line);
+		assert_int_equal(p.config->tunnels[0].forward_count, cases[i].count);
+		assert_int_equal(p.notes.n, cases[i].note != NULL);
+		if (cases[i].note)
+			assert_non_null(strstr(p.notes.v[0].text, cases[i].note));
 		parsed_clear(&p);
 	}
 }
@@ -1102,11 +1129,14 @@ static void test_a_dynamic_forward_beside_one_to_a_path_stays(void **state)
 	struct parsed p = {0};
 
 	(void)state;
-	assert_null(config_from_ssh_config("hostname h\nport 22\ndynamicforward 5\n"
-					   "dynamicforward 5\nlocalforward 5 /y\n",
-	    "h", &source, &p.errors, &p.notes));
-	assert_int_equal(p.errors.n, 1);
-	assert_non_null(strstr(p.errors.v[0].text, "taken by `socks`"));
+	p.config = config_from_ssh_config("user u\nhostname h\nport 22\ndynamicforward 5\n"
+					  "dynamicforward 5\nlocalforward 5 /y\n",
+	    "h", &source, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.config->tunnels[0].forwards[0].kind, CONFIG_FORWARD_SOCKS);
+	assert_int_equal(p.notes.n, 1);
+	assert_string_equal(
+	    p.notes.v[0].text, "localforward 5:/y: `socks` of localhost:5 listens there");
 	parsed_clear(&p);
 }
 
@@ -1233,6 +1263,7 @@ int main(void)
 	    cmocka_unit_test(test_a_family_of_addresses_is_that_of_the_listeners_here),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
+	    cmocka_unit_test(test_of_two_forwards_on_one_place_the_first_is_made),
 	    cmocka_unit_test(test_what_ssh_takes_without_a_word_is_taken_so),
 	    cmocka_unit_test(test_all_forwards_can_be_cleared),
 	    cmocka_unit_test(test_who_has_no_name_must_say_as_whom_to_log_in),
