@@ -29,6 +29,11 @@ static bool algorithm_known(const char *key, const char *name)
 	return name_list_has(span_of(algorithms_known(kind_of_key(key))), name);
 }
 
+static const char *algorithm_defaults(const char *key)
+{
+	return algorithms_default(kind_of_key(key));
+}
+
 enum { NAMES_MAX = 64 };
 
 static const char *algorithm_nearest(const char *key, const char *name)
@@ -58,8 +63,10 @@ static int check_pin(const char *pin, struct err *e)
 	return policy ? 0 : ERR_CONFIG;
 }
 
-const struct config_algorithms load_algorithms = {
-    .known = algorithm_known, .nearest = algorithm_nearest, .check_pin = check_pin};
+const struct config_algorithms load_algorithms = {.known = algorithm_known,
+    .nearest = algorithm_nearest,
+    .check_pin = check_pin,
+    .defaults = algorithm_defaults};
 
 /* ---- files ---- */
 

@@ -11,6 +11,7 @@ libconf_a_SOURCES = \
 	src/config/keys.c src/config/keys.h \
 	src/config/read.c src/config/read.h \
 	src/config/scan.c src/config/scan.h \
+	src/config/ssh_algorithms.c \
 	src/config/ssh_command.c src/config/ssh_command.h \
 	src/config/ssh_config.c src/config/ssh_config.h \
 	src/config/ssh_forward.c \

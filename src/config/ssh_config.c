@@ -65,6 +65,32 @@ static bool is_always_carried(const char *line)
 	return line_is(line, "hostname") || line_is(line, "port") || line_is(line, "user");
 }
 
+static bool is_algorithms(const char *line)
+{
+	static const char *const keywords[] = {"ciphers", "macs", "kexalgorithms",
+	    "hostkeyalgorithms", "pubkeyacceptedalgorithms", "casignaturealgorithms"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
+		if (line_is(line, keywords[i]))
+			return true;
+	return false;
+}
+
+/* "ciphers a,b,c" where ssh has "ciphers a,b" by default is "ciphers +c": a change of our list, too, and of what was not asked
+ * for nothing is said. (Fewer than the default are what is allowed, and nothing else.) Takes the line; gives. */
+static char *as_change(char *line, const char *baseline)
+{
+	struct span usual = next_of_keyword(&baseline, line);
+	size_t keyword = strcspn(line, " ");
+
+	if (usual.n == 0 || strncmp(line, (const char *)usual.p, usual.n) != 0 ||
+	    line[usual.n] != ',')
+		return line;
+	char *change = str_format("%.*s +%s", (int)keyword, line, line + usual.n + 1);
+	free(line);
+	return change;
+}
+
 static void read_lines(struct importer *importer, struct ssh_import *import, const char *text)
 {
 	const char *baseline = importer->source->baseline;
@@ -72,6 +98,8 @@ static void read_lines(struct importer *importer, struct ssh_import *import, con
 	for (const char *p = text; *p;) {
 		size_t n = strcspn(p, "\n");
 		char *line = mem_strndup(p, n > 0 && p[n - 1] == '\r' ? n - 1 : n);
+		if (baseline && is_algorithms(line))
+			line = as_change(line, baseline);
 		if (strchr(line, ' ') &&
 		    (!baseline || is_always_carried(line) || !is_default(text, baseline, p)))
 			ssh_import_line(import, line);

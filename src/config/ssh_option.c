@@ -155,32 +155,10 @@ static void read_bool(struct ssh_import *import, const struct option *option, co
 		ssh_option_note(import, option->keyword, value, NULL);
 }
 
-/* A name of host_key_algorithms may be a pattern in OpenSSH; we have none. */
 static void read_algorithms(
     struct ssh_import *import, const struct option *option, const char *value)
 {
-	struct span list = span_of(value), name;
-
-	if (strchr("+-^", *value)) {
-		ssh_option_note(import, option->keyword, value,
-		    "a change of OpenSSH's own list; name the whole list");
-		return;
-	}
-	config_strings_clear(WORDS(import, option));
-	while (name_list_next(&list, &name)) {
-		char *text = span_strdup(name);
-		if (!value_is_algorithm_name(text) || strpbrk(text, "*?"))
-			ssh_option_note(
-			    import, option->keyword, text, "not the name of an algorithm");
-		else if (import->algorithms && !import->algorithms->known(option->key, text))
-			ssh_option_note(import, option->keyword, text, "adit does not have it");
-		else if (!config_strings_has(WORDS(import, option), text))
-			config_strings_add(WORDS(import, option), text);
-		free(text);
-	}
-	/* Our own list would allow what this one does not. */
-	if (WORDS(import, option)->n == 0)
-		ssh_option_fail(import, option->keyword, value, "adit has none of them");
+	ssh_option_algorithms(import, option->keyword, option->key, WORDS(import, option), value);
 }
 
 static void read_path(struct ssh_import *import, const struct option *option, const char *value)
@@ -465,6 +443,12 @@ static const struct option options[] = {
     {"macs", read_algorithms, .offset = HOST(macs), .key = "macs"},
     {"hostkeyalgorithms", read_algorithms, .offset = HOST(host_key_algorithms),
 	.key = "host_key_algorithms"},
+    {"pubkeyacceptedalgorithms", read_unsupported,
+	.key = "adit offers every key that it has; RSA signs with SHA-2 alone"},
+    {"pubkeyacceptedkeytypes", read_unsupported,
+	.key = "adit offers every key that it has; RSA signs with SHA-2 alone"},
+    {"casignaturealgorithms", read_unsupported,
+	.key = "adit takes a CA's signature of any kind but SHA-1's"},
     {"rekeylimit", read_rekey_limit},
     {"proxyjump", read_proxy_jump, .flags = OPTION_TOKENS},
     {"loglevel", read_log_level},
@@ -524,15 +508,14 @@ static const char *const ignored[] = {"afstokenpassing", "cipher", "compressionl
     "kerberostgtpassing", "protocol", "rhostsauthentication", "rhostsrsaauthentication",
     "rsaauthentication", "smartcarddevice", "useprivilegedport", "userknownhostsfile2",
     "useroaming", "usersh", "batchmode", "canonicaldomains", "canonicalizefallbacklocal",
-    "canonicalizemaxdots", "canonicalizepermittedcnames", "casignaturealgorithms",
-    "challengeresponseauthentication", "checkhostip", "connectionattempts", "controlpath",
-    "controlpersist", "enableescapecommandline", "enablesshkeysign", "escapechar",
-    "fingerprinthash", "forkafterauthentication", "forwardx11timeout", "forwardx11trusted",
-    "gssapiclientidentity", "gssapidelegatecredentials", "gssapikexalgorithms", "gssapikeyexchange",
-    "gssapirenewalforcesrekey", "gssapiserveridentity", "gssapitrustdns", "hashknownhosts", "host",
-    "hostbasedacceptedalgorithms", "hostbasedkeytypes", "ipqos", "kbdinteractiveauthentication",
-    "logverbose", "numberofpasswordprompts", "obscurekeystroketiming", "passwordauthentication",
-    "permitlocalcommand", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes", "requesttty",
+    "canonicalizemaxdots", "canonicalizepermittedcnames", "challengeresponseauthentication",
+    "checkhostip", "connectionattempts", "controlpath", "controlpersist", "enableescapecommandline",
+    "enablesshkeysign", "escapechar", "fingerprinthash", "forkafterauthentication",
+    "forwardx11timeout", "forwardx11trusted", "gssapiclientidentity", "gssapidelegatecredentials",
+    "gssapikexalgorithms", "gssapikeyexchange", "gssapirenewalforcesrekey", "gssapiserveridentity",
+    "gssapitrustdns", "hashknownhosts", "host", "hostbasedacceptedalgorithms", "hostbasedkeytypes",
+    "ipqos", "kbdinteractiveauthentication", "logverbose", "numberofpasswordprompts",
+    "obscurekeystroketiming", "passwordauthentication", "permitlocalcommand", "requesttty",
     "sendenv", "sessiontype", "stdinnull", "streamlocalbindunlink", "syslogfacility", "tag",
     "tcpkeepalive", "tunneldevice", "visualhostkey", "warnweakcrypto", "xauthlocation"};
 

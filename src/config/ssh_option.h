@@ -83,6 +83,11 @@ void ssh_option_add_path(struct ssh_import *import, const char *keyword,
 void ssh_option_add_paths(struct ssh_import *import, const char *keyword,
     struct config_strings *paths, const char *value);
 
+/* In ssh_algorithms.c: a list of names, or "+", "-" or "^" and what changes in our own list. names stays empty where that is as it
+ * was. key is that of ours. */
+void ssh_option_algorithms(struct ssh_import *import, const char *keyword, const char *key,
+    struct config_strings *names, const char *value);
+
 /* In ssh_forward.c: one more; and after the last option, what they mean. */
 void ssh_import_forward(
     struct ssh_import *import, enum ssh_forward_option option, const char *spec);

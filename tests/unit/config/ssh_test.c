@@ -827,6 +827,91 @@ static void test_unknown_algorithms_are_dropped_and_named(void **state)
 	parsed_clear(&p);
 }
 
+static bool knows_up_to_d(const char *key, const char *name)
+{
+	(void)key;
+	return strlen(name) == 1 && *name >= 'a' && *name <= 'd';
+}
+
+static const char *defaults_are_abc(const char *key)
+{
+	(void)key;
+	return "a,b,c";
+}
+
+/* As ssh changes its own list, this changes ours; where nothing is left of it, ours stays. */
+static void test_a_change_of_algorithms_is_one_of_our_own(void **state)
+{
+	static const struct config_algorithms algorithms = {
+	    .known = knows_up_to_d, .defaults = defaults_are_abc};
+	static const struct {
+		const char *option, *list; /* "": the default */
+		const char *note;          /* NULL: none */
+	} cases[] = {
+	    {"-oCiphers=+d", "a,b,c,d", NULL},
+	    {"-oCiphers=+d,b,d", "a,b,c,d", NULL},
+	    {"-oCiphers=^d,b", "d,b,a,c", NULL},
+	    {"-oCiphers=-b", "a,c", NULL},
+	    {"-oCiphers=-?,!b", NULL, "adit has none of them"},
+	    {"-oCiphers=-x*", "", NULL},
+	    {"-oCiphers=+x", "", "ciphers x: adit does not have it"},
+	    {"-oCiphers=+*", "", "ciphers *: not the name of an algorithm"},
+	    {"-oCiphers=^a", "", NULL},
+	    {"-oCiphers=a,b,c", "a,b,c", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *arguments[] = {mem_strdup(cases[i].option), (char[]){"h"}};
+		struct parsed p = {0};
+		p.config =
+		    config_from_ssh_arguments(2, arguments, &algorithms, &p.errors, &p.notes);
+		free(arguments[0]);
+		if (!cases[i].list) {
+			assert_non_null(strstr(p.errors.v[0].text, cases[i].note));
+			parsed_clear(&p);
+			continue;
+		}
+		struct strbuf list = {0};
+		for (size_t j = 0; j < p.config->hosts[0].ciphers.n; j++)
+			strbuf_addf(&list, "%s%s", j ? "," : "", p.config->hosts[0].ciphers.v[j]);
+		assert_string_equal(strbuf_text(&list), cases[i].list);
+		assert_int_equal(p.notes.n, cases[i].note != NULL);
+		if (cases[i].note)
+			assert_string_equal(p.notes.v[0].text, cases[i].note);
+		strbuf_clear(&list);
+		parsed_clear(&p);
+	}
+}
+
+/* ssh prints the whole list. What it has by default, and more, was a change; fewer are all that is allowed. */
+static void test_more_than_ssh_has_by_default_is_a_change(void **state)
+{
+	static const struct config_algorithms algorithms = {
+	    .known = knows_up_to_d, .defaults = defaults_are_abc};
+	const struct ssh_config_source source = {
+	    .baseline =
+		"ciphers y,c,z\nhostkeyalgorithms y,a\nmacs a,y,b\npubkeyacceptedalgorithms y\n",
+	    .algorithms = &algorithms};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config(
+	    "user u\nhostname h\nport 22\nciphers y,c,z,d\nhostkeyalgorithms y,a,x\nmacs a,b\n"
+	    "pubkeyacceptedalgorithms y,x\n",
+	    "h", &source, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	const struct config_host *host = &p.config->hosts[0];
+	assert_int_equal(host->ciphers.n, 4);
+	assert_string_equal(host->ciphers.v[3], "d");
+	assert_int_equal(host->host_key_algorithms.n, 0);
+	assert_int_equal(host->macs.n, 2);
+	assert_int_equal(p.notes.n, 2);
+	assert_string_equal(p.notes.v[0].text, "hostkeyalgorithms x: adit does not have it");
+	assert_non_null(strstr(p.notes.v[1].text, "pubkeyacceptedalgorithms +x: "));
+	parsed_clear(&p);
+}
+
 /* ---- ssh -G ---- */
 
 static const char baseline[] =
@@ -1269,6 +1354,8 @@ int main(void)
 	    cmocka_unit_test(test_who_has_no_name_must_say_as_whom_to_log_in),
 	    cmocka_unit_test(test_without_forwards_there_is_no_tunnel),
 	    cmocka_unit_test(test_unknown_algorithms_are_dropped_and_named),
+	    cmocka_unit_test(test_a_change_of_algorithms_is_one_of_our_own),
+	    cmocka_unit_test(test_more_than_ssh_has_by_default_is_a_change),
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
 	    cmocka_unit_test(test_identities_are_those_of_ssh_or_the_defaults),
 	    cmocka_unit_test(test_an_identity_that_is_not_there_is_left_out_beside_one_that_is),
