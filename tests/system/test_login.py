@@ -196,7 +196,7 @@ def test_nothing_secret_is_logged(sshd, serve, one_tunnel, adit, keys):
 
 # ---- keys with a passphrase ----
 
-PASSPHRASE = "correct horse"
+PASSPHRASE = "correct horse, and what free() does not write over of it: " + 6 * "battery staple "
 
 
 @pytest.fixture
@@ -300,10 +300,11 @@ def test_a_decrypted_key_is_wiped_when_no_host_names_it_any_more(sshd, serve, tu
                    tunnels={"one": tunnels.local(port, target)})
     adit.start().wait_listening(port)
     there_and_back(adit, port)
-    assert has_in_memory(adit.process, seed)
+    assert has_in_memory(adit.process, seed) and has_in_memory(adit.process, PASSPHRASE[-50:].encode())
     adit.configure(hosts={"other": other}, tunnels={"one": tunnels.local(port, target, via="other")})
     adit.process.signal(signal.SIGHUP)
     wait_until(lambda: not has_in_memory(adit.process, seed), "the end of the key")
+    assert not has_in_memory(adit.process, PASSPHRASE[-50:].encode())
     there_and_back(adit, port)
 
 
@@ -320,7 +321,7 @@ def test_a_wrong_passphrase_is_named_and_not_told(form, sshd, serve, one_tunnel,
 
 # ---- passwords ----
 
-PASSWORD = "Tr0ub4dor & 3"
+PASSWORD = "Tr0ub4dor & 3, and what free() does not write over of it: " + 100 * "*"
 
 
 @pytest.fixture
@@ -377,7 +378,7 @@ def test_a_first_step_alone_is_no_login(sshd, serve, one_tunnel, adit):
 def test_a_link_that_is_up_has_neither_the_key_nor_the_password(sshd, serve, one_tunnel, adit, keys, password):
     server = sshd("UsePAM yes", "PasswordAuthentication yes", "AuthenticationMethods publickey,password", password=PASSWORD)
     there_and_back(adit, one_tunnel(server, serve(echo).port, identity="id_ed25519", password=password()))
-    assert not has_in_memory(adit.process, PASSWORD.encode())
+    assert not has_in_memory(adit.process, PASSWORD[-50:].encode())
     assert not has_in_memory(adit.process, seed_of(keys.path("id_ed25519")))
 
 
