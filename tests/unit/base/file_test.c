@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <dirent.h>
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -153,15 +156,65 @@ static void test_a_file_that_cannot_be_written_says_so(void **state)
 	assert_non_null(strstr(e.text, "/nonexistent/folder/x"));
 }
 
+static void test_a_replaced_file_keeps_its_owner(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put("old", 0600);
+	assert_int_equal(chown(path, 4711, 4712), 0);
+	assert_int_equal(file_replace(path, SPAN_LITERAL("new"), 0600, NULL), 0);
+	expect_text("new");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 4711);
+	assert_int_equal(st.st_gid, 4712);
+}
+
+static size_t files_in_folder(void)
+{
+	DIR *d = opendir(folder);
+	size_t count = 0;
+
+	assert_non_null(d);
+	for (const struct dirent *entry; (entry = readdir(d));)
+		count += entry->d_name[0] != '.';
+	closedir(d);
+	return count;
+}
+
+/* As on a disk that is full. */
+static void test_a_file_that_has_no_room_stays_as_it_was(void **state)
+{
+	struct err e = ERR_INIT;
+	struct rlimit before, small;
+
+	(void)state;
+	put("old", 0600);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){.rlim_cur = 4, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int rc = file_replace(path, SPAN_LITERAL("too long"), 0600, &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(rc, ERR_LOCAL);
+	assert_non_null(strstr(e.text, "cannot be written: File too large"));
+	expect_text("old");
+	assert_int_equal(files_in_folder(), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_file_is_read_up_to_its_bound),
 	    cmocka_unit_test(test_what_is_no_file_says_what_it_is),
 	    cmocka_unit_test(test_a_replaced_file_keeps_its_mode),
+	    cmocka_unit_test(test_a_replaced_file_keeps_its_owner),
 	    cmocka_unit_test(test_a_symbolic_link_stays_one),
 	    cmocka_unit_test(test_what_is_no_file_is_not_replaced),
 	    cmocka_unit_test(test_a_file_that_cannot_be_written_says_so),
+	    cmocka_unit_test(test_a_file_that_has_no_room_stays_as_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
