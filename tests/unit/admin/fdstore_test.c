@@ -139,6 +139,37 @@ static void test_a_listener_that_went_is_let_go_at_once(void **state)
 	assert_string_equal(heard(), "");
 }
 
+/* The copy of the old one must not stand beside that of the new one: clients would come to both. */
+static void test_a_listener_that_was_replaced_in_a_moment_is_stored_alone(void **state)
+{
+	struct tunnel *one = manager_find_tunnel(scene.manager, "one");
+
+	(void)state;
+	fdstore_changed(fdstore);
+	loop_fake_advance(scene.loop, 200);
+	assert_heard("FDSTORE=1\n", "one");
+	assert_heard("FDSTORE=1\n", "two");
+	tunnel_stop(one, 0);
+	tunnel_start(one);
+	loop_fake_advance(scene.loop, 1000);
+	assert_heard("FDSTOREREMOVE=1\n", "one");
+	assert_heard("FDSTORE=1\n", "one");
+	assert_string_equal(heard(), "");
+}
+
+/* Nobody comes back to a port that was any. */
+static void test_a_port_that_was_not_chosen_is_not_stored(void **state)
+{
+	(void)state;
+	scene_reload(&scene,
+	    "hosts: { h: { address = \"127.0.0.1\"; }; };\n"
+	    "tunnels: { any: { via = \"h\"; local = \"127.0.0.1:0\"; to = \"db:1\"; "
+	    "connect = \"on-demand\"; }; };\n");
+	fdstore_changed(fdstore);
+	loop_fake_advance(scene.loop, 200);
+	assert_string_equal(heard(), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +177,10 @@ int main(void)
 		test_listeners_that_came_are_stored_in_one_look, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_a_listener_that_went_is_let_go_at_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_listener_that_was_replaced_in_a_moment_is_stored_alone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_port_that_was_not_chosen_is_not_stored, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
