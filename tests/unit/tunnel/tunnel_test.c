@@ -131,6 +131,23 @@ static void test_while_somebody_is_held_every_try_is_within_a_second(void **stat
 	close(client);
 }
 
+static void test_so_is_every_try_of_the_jump_host_below(void **state)
+{
+	(void)state;
+	A->manners = PLACE_HANGS_UP;
+	rig_apply("hosts: { a: { port = ${A}; reconnect_min = 20; }; b: { port = ${B}; via = "
+		  "\"a\"; }; }; "
+		  "tunnels: { x: { " LOCAL("\"b\"") " hold_timeout = 30; }; };");
+	assert_int_equal(A->accepted, 1);
+	int client = rig_client(rig_ports[0]);
+	rig_advance(1000);
+	assert_in_range(A->accepted, 2, 50);
+	A->manners = PLACE_SERVES;
+	rig_advance(1000);
+	assert_echo(client, "served");
+	close(client);
+}
+
 static void test_who_waits_longer_than_hold_timeout_is_reset(void **state)
 {
 	(void)state;
@@ -319,6 +336,23 @@ static void test_a_probed_tunnel_is_up_once_the_target_accepts(void **state)
 	rig_advance(0);
 	assert_tunnel("x", TUNNEL_UP);
 	assert_int_equal(session_channel_count(link_session(host_link(rig_host("a")))), 0);
+}
+
+/* Another's link says nothing of the target. */
+static void test_on_demand_a_probed_tunnel_is_not_up_by_another_s_link(void **state)
+{
+	(void)state;
+	rig_apply(
+	    "hosts: { a: { port = ${A}; }; }; tunnels: { "
+	    "x: { " LOCAL("\"a\"") " connect = \"on-demand\"; " PROBED " }; "
+				   "y: { via = \"a\"; local = \"${Q}\"; to = \"db:1\"; }; };");
+	assert_tunnel("y", TUNNEL_UP);
+	assert_tunnel("x", TUNNEL_DOWN);
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "wanted");
+	rig_advance(0);
+	assert_tunnel("x", TUNNEL_UP);
+	close(client);
 }
 
 static void test_a_dead_target_is_the_reason_and_the_listener_stays(void **state)
@@ -701,6 +735,7 @@ int main(void)
 	    TEST(test_what_only_a_person_can_mend_is_failed),
 	    TEST(test_who_comes_while_the_link_is_down_is_held_and_then_connected_in_order),
 	    TEST(test_while_somebody_is_held_every_try_is_within_a_second),
+	    TEST(test_so_is_every_try_of_the_jump_host_below),
 	    TEST(test_who_waits_longer_than_hold_timeout_is_reset),
 	    TEST(test_a_lost_link_resets_its_streams_and_keeps_the_listener),
 	    TEST(test_on_demand_the_first_client_makes_the_link_and_idleness_ends_it),
@@ -710,6 +745,7 @@ int main(void)
 	    TEST(test_a_remote_forward_keeps_its_link_even_on_demand),
 	    TEST(test_socks_on_the_server_keeps_its_link_even_on_demand),
 	    TEST(test_a_probed_tunnel_is_up_once_the_target_accepts),
+	    TEST(test_on_demand_a_probed_tunnel_is_not_up_by_another_s_link),
 	    TEST(test_a_dead_target_is_the_reason_and_the_listener_stays),
 	    TEST(test_a_target_that_never_answers_is_dead_after_an_interval),
 	    TEST(test_a_tunnel_with_one_dead_target_of_two_is_degraded),
