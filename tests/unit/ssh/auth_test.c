@@ -757,6 +757,26 @@ static void test_a_banner_is_logged_once_and_escaped(void **state)
 	stop(&l);
 }
 
+static void test_a_banner_without_end_is_cut(void **state)
+{
+	(void)state;
+	struct login l = {0};
+	char text[20001];
+
+	memset(text, '-', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	add_identity(&l, "id_ed25519", server_make_key(1), NULL);
+	VERDICTS(&l, SERVER_SILENT);
+	start(&l);
+	send_banner(&l, text);
+	server_send_message(l.rig.server, SSH_MSG_USERAUTH_SUCCESS);
+	run(&l);
+	assert_in(&l, "publickey!");
+	text[2048] = '\0';
+	assert_int_equal(count_words(strbuf_text(&l.rig.log), text), 1);
+	stop(&l);
+}
+
 static void test_a_flood_of_banners_fills_no_log(void **state)
 {
 	(void)state;
@@ -1323,6 +1343,7 @@ int main(void)
 	    cmocka_unit_test(test_a_key_whose_turn_comes_later_has_all_its_algorithms_left),
 	    cmocka_unit_test(test_a_server_that_always_wants_something_else_first_is_left),
 	    cmocka_unit_test(test_a_banner_is_logged_once_and_escaped),
+	    cmocka_unit_test(test_a_banner_without_end_is_cut),
 	    cmocka_unit_test(test_a_flood_of_banners_fills_no_log),
 	    cmocka_unit_test(test_a_key_that_was_not_offered_cannot_be_accepted),
 	    cmocka_unit_test(test_answers_to_what_was_not_asked_end_it),

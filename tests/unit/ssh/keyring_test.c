@@ -22,6 +22,7 @@
 
 static int times_read;
 static const char *failure;
+static enum error_class failure_class;
 
 struct key *keyfile_read(
     const char *path, const struct secret *passphrase, char **ret_comment, struct err *e)
@@ -30,7 +31,7 @@ struct key *keyfile_read(
 	assert_null(ret_comment);
 	times_read++;
 	if (failure) {
-		err_set(e, ERR_CONFIG, "%s: %s", path, failure);
+		err_set(e, failure_class, "%s: %s", path, failure);
 		return NULL;
 	}
 	return make_ed25519(1);
@@ -97,6 +98,7 @@ static int begin(void **state)
 	may_read = false;
 	times_read = 0;
 	failure = NULL;
+	failure_class = ERR_CONFIG;
 	return 0;
 }
 
@@ -233,6 +235,16 @@ static void test_a_passphrase_that_is_wrong_is_found_out_once(void **state)
 	failure = NULL;
 	put(path, "new");
 	expect_read(path, &secret, 4);
+}
+
+static void test_a_want_of_descriptors_is_not_remembered(void **state)
+{
+	(void)state;
+	failure = "Too many open files";
+	failure_class = ERR_LOCAL;
+	assert_null(keyring_read(ring, path, &secret, NULL));
+	failure = NULL;
+	expect_read(path, &secret, 2);
 }
 
 static void test_a_file_that_went_is_not_hidden_by_what_is_kept(void **state)
@@ -396,6 +408,7 @@ int main(void)
 	    TEST(test_another_passphrase_is_tried),
 	    TEST(test_without_a_passphrase_nothing_is_kept),
 	    TEST(test_a_passphrase_that_is_wrong_is_found_out_once),
+	    TEST(test_a_want_of_descriptors_is_not_remembered),
 	    TEST(test_a_file_that_went_is_not_hidden_by_what_is_kept),
 	    TEST(test_the_loop_turns_while_a_key_is_opened),
 	    TEST(test_a_wrong_passphrase_is_an_answer_too),

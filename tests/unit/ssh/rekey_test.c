@@ -204,6 +204,7 @@ static void test_disarmed_it_says_nothing(void **state)
 	struct fixture f;
 
 	start(&f, 10000, 10000);
+	use(&f, 9000); /* it is due, and has not been said yet */
 	rekey_watch_disarm(&f.watch);
 	use(&f, 9000);
 	loop_fake_advance(f.loop, 100000);

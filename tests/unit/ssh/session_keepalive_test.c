@@ -159,6 +159,25 @@ static void test_any_packet_resets_the_count(void **state)
 	rig_free(rig);
 }
 
+/* It lives, and owes us every answer. */
+static void test_a_server_that_never_replies_owes_few_answers(void **state)
+{
+	struct rig *rig = rig_with_keepalive(NULL);
+	struct span message;
+	int probes = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		loop_fake_advance(rig->loop, INTERVAL_MS);
+		fake_transport_heard(rig->transport);
+	}
+	while (fake_transport_next(rig->transport, &message))
+		probes += message.p[0] == SSH_MSG_GLOBAL_REQUEST;
+	assert_in_range(probes, 2, 16);
+	assert_int_equal(rig->closed, 0);
+	rig_free(rig);
+}
+
 static void test_replies_to_probes_and_to_others_keep_their_order(void **state)
 {
 	struct rig *rig = rig_with_requests();
@@ -562,6 +581,7 @@ int main(void)
 	    cmocka_unit_test(test_it_gives_up_after_the_count),
 	    cmocka_unit_test(test_any_reply_counts),
 	    cmocka_unit_test(test_any_packet_resets_the_count),
+	    cmocka_unit_test(test_a_server_that_never_replies_owes_few_answers),
 	    cmocka_unit_test(test_replies_to_probes_and_to_others_keep_their_order),
 	    cmocka_unit_test(test_while_nothing_can_be_sent_no_second_probe_is_made),
 	    cmocka_unit_test(test_ping_is_used_where_the_server_offers_it),
