@@ -211,6 +211,26 @@ def test_the_control_socket_and_http_listen_move_with_a_reload(adit, two, serve,
     assert not (folder / "moved.sock").exists()
 
 
+def test_a_reload_changes_what_is_logged(adit, two):
+    def tries(level):
+        two.change(lambda top: top.update(log_level=level))
+        before = len(adit.log())
+        assert ask(adit, "restart", "t0").returncode == 0
+        wait_up(adit)
+        return adit.log()[before:]
+    assert " debug " in tries("debug")
+    assert tries("error") == ""
+    assert " info " in tries("info")
+    adit.stop()
+
+
+def test_a_file_without_a_tunnel_is_taken_over_where_that_is_asked_for(adit, two):
+    done = two.change(lambda top: (top.pop("hosts"), top.pop("tunnels")))
+    assert done.stdout.splitlines() == ["- tunnel t0", "- tunnel t1", "- host h0", "- host h1", "= 0 unchanged"]
+    assert status(adit)["tunnels"] == [] and not listens(two.ports[0])
+    adit.stop()
+
+
 @pytest.mark.parametrize("break_it, line", [
     (lambda text: text.replace("via = \"h1\"", "via = \"h9\""), "h9"),
     (lambda text: text + "tunels = { };\n", "tunels"),
