@@ -17,6 +17,7 @@
 enum {
 	/* What a client may send ahead before anybody reads it: enough for a SOCKS or HTTP request. */
 	WAITING_INPUT = SOCKS_INPUT_MAX,
+	UNREAD_INPUT = 1, /* what one reads of a client that is left unread: there is no less */
 	/* What a stream may hold for a side that does not take it, beside the window that the peer was granted: there may be a
 	 * thousand of them. (What was moved while it still took all may be more: net/relay.) */
 	CARRIED_HIGH = 64 * 1024,
@@ -149,8 +150,15 @@ void stream_set_phase(struct stream *s, enum stream_phase phase)
 
 /* ---- ending ---- */
 
+static void ignore_hang_up(struct stream *s)
+{
+	if (event_initialized(&s->hang_up))
+		event_del(&s->hang_up);
+}
+
 static void release_client(struct stream *s)
 {
+	ignore_hang_up(s);
 	if (s->pending) {
 		channel_set_callbacks(s->pending, &(struct channel_callbacks){0}, NULL);
 		channel_refuse(s->pending, OPEN_CONNECT_FAILED, "the forward has ended");
@@ -231,32 +239,71 @@ static bool is_hung_up(struct bufferevent *client)
 	return fd.fd >= 0 && poll(&fd, 1, 0) == 1 && (fd.revents & (POLLHUP | POLLERR));
 }
 
-bool stream_client_has_left(const struct stream *s)
+/* A Unix socket that is closed resets its peer only if something was left to be read. So that a refusal is a reset, what the client
+ * says stays there, and its end with it, until the target is connected. (A client that said nothing, or a single byte, gets an EOF
+ * all the same.) What a SOCKS client says is needed, and it is refused in words. */
+static bool is_left_unread(const struct stream *s)
 {
-	if (!s->client || !bev_at_eof(s->client))
-		return false;
-	return evbuffer_get_length(bufferevent_get_input(s->client)) == 0 || is_hung_up(s->client);
+	return s->client_addr.sa.sa_family == AF_UNIX && !forward_asks_target(s->forward);
 }
 
-static void on_client_event(struct bufferevent *client, short what, void *arg)
+bool stream_client_has_left(const struct stream *s)
 {
-	struct stream *s = arg;
-	bool asking = s->phase == STREAM_ASKING;
-	bool left = s->phase == STREAM_HELD && stream_client_has_left(s);
+	if (!s->client || !(bev_at_eof(s->client) || is_left_unread(s)))
+		return false;
+	if (bev_at_eof(s->client) && evbuffer_get_length(bufferevent_get_input(s->client)) == 0)
+		return true;
+	return is_hung_up(s->client);
+}
 
-	(void)client;
-	if (!(what & BEV_EVENT_ERROR) && !asking && !left)
-		return;
+static void client_left(struct stream *s)
+{
 	log_debug(&s->forward->log, "client-left", "id=%llu client=%s", (unsigned long long)s->id,
 	    s->client_text);
 	stream_free(s);
 }
 
+static bool has_left_the_queue(const struct stream *s)
+{
+	return s->phase == STREAM_HELD && stream_client_has_left(s);
+}
+
+static void on_client_event(struct bufferevent *client, short what, void *arg)
+{
+	struct stream *s = arg;
+
+	(void)client;
+	if ((what & BEV_EVENT_ERROR) || s->phase == STREAM_ASKING || has_left_the_queue(s))
+		client_left(s);
+}
+
+static void on_hang_up(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (has_left_the_queue(s))
+		client_left(s);
+}
+
+/* Edge-triggered as the bufferevent's own event for that descriptor is. */
+static void watch_hang_up(struct stream *s)
+{
+	event_assign(&s->hang_up, loop_base(s->forward->env.loop), bev_socket_fd(s->client),
+	    EV_CLOSED | EV_ET | EV_PERSIST, on_hang_up, s);
+	event_add(&s->hang_up, NULL);
+}
+
 void stream_set_client(struct stream *s, struct bufferevent *client)
 {
+	bool unread = is_left_unread(s);
+
 	s->client = client;
-	bufferevent_setwatermark(client, EV_READ, 0, WAITING_INPUT);
+	bufferevent_setwatermark(client, EV_READ, 0, unread ? UNREAD_INPUT : WAITING_INPUT);
 	bufferevent_setcb(client, NULL, NULL, on_client_event, s);
+	if (unread)
+		watch_hang_up(s);
 }
 
 /* ---- refusing ---- */
@@ -449,7 +496,10 @@ void stream_carry(struct stream *s, struct bufferevent *target)
 	send_proxy_header(s, target);
 	if (s->answer_owed)
 		grant_in_socks(s);
+	ignore_hang_up(s);
 	bufferevent_setwatermark(s->client, EV_READ, 0, BEV_HIGH_MARK);
+	if (is_left_unread(s))
+		bev_socket_read_now(s->client);
 	bufferevent_setwatermark(s->client, EV_WRITE, CARRIED_LOW, CARRIED_HIGH);
 	bufferevent_setwatermark(target, EV_WRITE, CARRIED_LOW, CARRIED_HIGH);
 	s->relay = relay_new(f->env.loop, s->client, target, &options);

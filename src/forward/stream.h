@@ -49,6 +49,7 @@ struct stream {
 	char *target_text;
 
 	struct bufferevent *client; /* until the relay takes it */
+	struct event hang_up;       /* of a client that is not read meanwhile */
 	struct channel *pending;    /* the client of a remote forward, not answered yet */
 	struct channel *opening;    /* to the target, not confirmed yet */
 	unsigned lost_openings;     /* sessions that ended before they answered */

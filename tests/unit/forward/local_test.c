@@ -886,6 +886,114 @@ static void test_a_held_unix_client_that_leaves_is_noticed(void **state)
 	free(listen_text);
 }
 
+/* All of it comes at once: more than a forward lets other clients send ahead. */
+static void test_what_a_unix_client_said_before_the_confirmation_goes_with_it(void **state)
+{
+	struct world *w = *state;
+	char *path = path_of("e", ""), *listen_text = path_of("e", "unix:");
+	char *much = mem_alloc(20001);
+
+	memset(much, 'x', 20000);
+	world_start(w, world_config(CONFIG_FORWARD_LOCAL, listen_text, "db.internal:5432"));
+	world_link_up(w);
+	int fd = unix_connect(path);
+
+	put(fd, much);
+	shutdown(fd, SHUT_WR);
+	settle(w->loop);
+	uint32_t id = peer_expect_open_to(w->peer, "db.internal", 5432);
+
+	peer_confirm(w->peer, id);
+	peer_expect_data(w->peer, peer_number(id), much);
+	peer_expect_eof(w->peer, peer_number(id));
+	close(fd);
+	free(much);
+	free(path);
+	free(listen_text);
+}
+
+static void test_a_unix_client_that_has_spoken_is_reset_when_its_target_refuses(void **state)
+{
+	struct world *w = *state;
+	char *path = path_of("f", ""), *listen_text = path_of("f", "unix:");
+
+	world_start(w, world_config(CONFIG_FORWARD_LOCAL, listen_text, "db.internal:5432"));
+	world_link_up(w);
+	int fd = unix_connect(path);
+
+	put(fd, "hello");
+	settle(w->loop);
+	peer_refuse(w->peer, peer_expect_open_to(w->peer, "db.internal", 5432), OPEN_CONNECT_FAILED,
+	    "Connection refused");
+	assert_got_reset(fd);
+	close(fd);
+	free(path);
+	free(listen_text);
+}
+
+static void test_a_unix_client_that_has_spoken_is_reset_when_it_was_held_for_hold_timeout(
+    void **state)
+{
+	struct world *w = *state;
+	char *path = path_of("g", ""), *listen_text = path_of("g", "unix:");
+
+	world_start(w, world_config(CONFIG_FORWARD_LOCAL, listen_text, "db.internal:5432"));
+	int fd = unix_connect(path);
+
+	put(fd, "hello");
+	shutdown(fd, SHUT_WR);
+	settle(w->loop);
+	assert_int_equal(world_status(w).counts.held, 1);
+	loop_fake_advance(w->loop, 10000);
+	assert_int_equal(world_status(w).counts.refused, 1);
+	assert_got_reset(fd);
+	close(fd);
+	free(path);
+	free(listen_text);
+}
+
+static void test_a_unix_client_that_leaves_while_the_channel_opens_is_not_held_again(void **state)
+{
+	struct world *w = *state;
+	char *path = path_of("h", ""), *listen_text = path_of("h", "unix:");
+
+	world_start(w, world_config(CONFIG_FORWARD_LOCAL, listen_text, "db.internal:5432"));
+	world_link_up(w);
+	int fd = unix_connect(path);
+
+	put(fd, "hello");
+	settle(w->loop);
+	peer_expect_open_to(w->peer, "db.internal", 5432);
+	close(fd);
+	settle(w->loop);
+	world_link_lost(w);
+	assert_int_equal(world_status(w).counts.held, 0);
+	free(path);
+	free(listen_text);
+}
+
+static void test_a_socks_client_of_a_unix_socket_is_refused_in_words(void **state)
+{
+	static const uint8_t said[] = "\5\1\0\5\1\0\3\2db\0\x50 and more";
+	static const uint8_t answer[] = "\5\0\5\5\0\1\0\0\0\0\0\0";
+	struct world *w = *state;
+	char *path = path_of("i", ""), *listen_text = path_of("i", "unix:");
+
+	world_start(w, world_config(CONFIG_FORWARD_SOCKS, listen_text, NULL));
+	world_link_up(w);
+	int fd = unix_connect(path);
+
+	assert_int_equal(send(fd, said, sizeof(said) - 1, 0), sizeof(said) - 1);
+	settle(w->loop);
+	peer_refuse(w->peer, peer_expect_open_to(w->peer, "db", 80), OPEN_CONNECT_FAILED,
+	    "Connection refused");
+	assert_got_bytes(fd, SPAN(answer, sizeof(answer) - 1));
+	assert_got_eof(fd);
+	close(fd);
+	free(path);
+	free(listen_text);
+}
+
 static void test_a_unix_client_of_another_user_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -1008,6 +1116,11 @@ int main(void)
 	    TEST(test_unix_to_unix),
 	    TEST(test_tcp_to_unix),
 	    TEST(test_a_held_unix_client_that_leaves_is_noticed),
+	    TEST(test_what_a_unix_client_said_before_the_confirmation_goes_with_it),
+	    TEST(test_a_unix_client_that_has_spoken_is_reset_when_its_target_refuses),
+	    TEST(test_a_unix_client_that_has_spoken_is_reset_when_it_was_held_for_hold_timeout),
+	    TEST(test_a_unix_client_that_leaves_while_the_channel_opens_is_not_held_again),
+	    TEST(test_a_socks_client_of_a_unix_socket_is_refused_in_words),
 	    TEST(test_a_unix_client_of_another_user_is_refused),
 	    TEST(test_a_socket_of_systemd),
 	};
