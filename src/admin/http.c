@@ -21,20 +21,19 @@ void http_add_header(struct evhttp_request *request, const char *name, const cha
 void http_answer(struct evhttp_request *request, int code, const char *type, const char *text)
 {
 	struct evbuffer *body = evbuffer_new();
+	char length[24];
 
 	if (type)
 		http_add_header(request, "Content-Type", type);
 	http_add_header(request, "Cache-Control", "no-store");
 	http_add_header(request, "X-Content-Type-Options", "nosniff");
-	/* evhttp would send the body with the answer to a HEAD. */
-	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
-		char length[24];
-
-		snprintf(length, sizeof(length), "%zu", strlen(text));
+	/* evhttp says it neither to HTTP/1.0 nor to HEAD and CONNECT. */
+	snprintf(length, sizeof(length), "%zu", strlen(text));
+	if (code != HTTP_NOCONTENT)
 		http_add_header(request, "Content-Length", length);
-	} else {
+	/* And it would send the body with the answer to a HEAD. */
+	if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
 		evbuffer_add(body, text, strlen(text));
-	}
 	/* evhttp has no words for that one */
 	evhttp_send_reply(
 	    request, code, code == HTTP_MISDIRECTED ? "Misdirected Request" : NULL, body);

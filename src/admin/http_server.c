@@ -27,7 +27,8 @@ enum {
 	BODY_MAX = 4 * 1024, /* no request has one that we read */
 	FULL_RETRY_MS = 500,
 	ALL_METHODS = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
-		      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH
+		      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+		      EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH
 };
 
 /* A connection, by what only it has. */

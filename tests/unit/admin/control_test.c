@@ -254,6 +254,47 @@ static void test_a_head_has_the_length_and_no_body(void **state)
 	assert_code("HEAD", "/v1/wait?name=lazy", 200);
 }
 
+/* So that a client of HTTP/1.0, where the end of the connection is the answer's, sees one that was cut off. */
+static void test_every_body_has_its_length(void **state)
+{
+	static const char *const paths[] = {
+	    "/", "/v1/status", "/v1/status?format=table", "/metrics", "/livez", "/nothing"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		const char *answer = ask_for("GET", paths[i]);
+		const char *length = strstr(answer, "\r\nContent-Length: ");
+
+		assert_non_null(length);
+		assert_int_equal(atoi(length + 18), strlen(body_of(answer)));
+	}
+	assert_null(strstr(ask_for("POST", "/v1/tunnels/asleep/stop"), "Content-Length"));
+}
+
+/* Who takes it for a proxy, with CONNECT, must not wait for more. */
+static void test_methods_that_nothing_here_takes_are_answered_whole(void **state)
+{
+	static const struct {
+		const char *request;
+		int code;
+	} cases[] = {
+	    {"CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n", 404},
+	    {"TRACE /livez HTTP/1.1\r\nHost: x\r\n\r\n", 405},
+	    {"DELETE /livez HTTP/1.1\r\nHost: x\r\n\r\n", 405},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *answer = exchange(cases[i].request);
+		const char *length = strstr(answer, "\r\nContent-Length: ");
+
+		assert_int_equal(code_of(answer), cases[i].code);
+		assert_memory_equal(body_of(answer), "{\"error\":", 9);
+		assert_non_null(length);
+		assert_int_equal(atoi(length + 18), strlen(body_of(answer)));
+	}
+}
+
 static void test_what_is_not_there_is_404(void **state)
 {
 	static const char *const paths[] = {"/x", "/v1", "/v1/status/", "//", "/v1/tunnels/start",
@@ -1012,6 +1053,8 @@ int main(void)
 	    TEST(test_each_document_has_its_type),
 	    TEST(test_readiness_has_its_reasons),
 	    TEST(test_a_head_has_the_length_and_no_body),
+	    TEST(test_every_body_has_its_length),
+	    TEST(test_methods_that_nothing_here_takes_are_answered_whole),
 	    TEST(test_what_is_not_there_is_404),
 	    TEST(test_an_empty_name_is_no_tunnel_s),
 	    TEST(test_what_a_query_has_besides_is_nothing_to_us),
