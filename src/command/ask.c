@@ -123,9 +123,25 @@ static int send_request(int fd, const char *method, const char *path, struct err
 
 /* ---- the answer ---- */
 
+struct head {
+	int code;
+	uint64_t body_bytes; /* 0: it does not say; the answer ends with the connection */
+};
+
+static uint64_t length_in(const char *text, size_t n)
+{
+	static const char field[] = "\r\nContent-Length: ";
+	char *lines = mem_strndup(text, n);
+	const char *found = strstr(lines, field);
+	uint64_t length = found ? strtoull(found + sizeof(field) - 1, NULL, 10) : 0;
+
+	free(lines);
+	return length;
+}
+
 /* Reads up to the empty line; what follows it stays in buffer. */
 static int read_head(
-    int fd, struct strbuf *buffer, uint64_t deadline_ms, int *ret_code, struct err *e)
+    int fd, struct strbuf *buffer, uint64_t deadline_ms, struct head *ret_head, struct err *e)
 {
 	const char *end;
 
@@ -140,8 +156,9 @@ static int read_head(
 			return err_set(
 			    e, ERR_PEER, "what answers on the control socket is not adit");
 	}
-	if (sscanf(strbuf_text(buffer), "HTTP/1.%*d %d", ret_code) != 1)
+	if (sscanf(strbuf_text(buffer), "HTTP/1.%*d %d", &ret_head->code) != 1)
 		return err_set(e, ERR_PEER, "what answers on the control socket is not adit");
+	ret_head->body_bytes = length_in(buffer->text, (size_t)(end - buffer->text));
 	char *rest = mem_strdup(end + 4);
 	strbuf_clear(buffer);
 	strbuf_add(buffer, rest);
@@ -182,23 +199,27 @@ static int put(const struct question *q, struct ask_answer *ret_answer, struct e
 	char *socket_path = socket_path_for_client(q->options->socket, q->options->config, e);
 	uint64_t deadline_ms = q->timeout_ms ? clock_now_ms() + q->timeout_ms : 0;
 	struct strbuf buffer = {0};
-	int code = 0;
+	struct head head = {0};
 	int fd = socket_path ? connect_to(socket_path, e) : e->class;
 	int result = fd < 0 ? fd : send_request(fd, q->method, q->path, e);
 
 	free(socket_path);
 	if (result == 0)
-		result = read_head(fd, &buffer, deadline_ms, &code, e);
+		result = read_head(fd, &buffer, deadline_ms, &head, e);
 	if (result == 0) {
 		do {
-			if (q->on_line && code == 200 && !give_lines(&buffer, q->on_line, q->arg))
+			if (q->on_line && head.code == 200 &&
+			    !give_lines(&buffer, q->on_line, q->arg))
 				break;
 			result = read_more(fd, &buffer, deadline_ms, e);
 		} while (result > 0);
+		if (result == 0 && buffer.n < head.body_bytes)
+			result =
+			    err_set(e, ERR_NETWORK, "adit ended before all of its answer had come");
 	}
 	if (fd >= 0)
 		close(fd);
-	ret_answer->code = code;
+	ret_answer->code = head.code;
 	ret_answer->body = buffer;
 	return result < 0 ? result : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * What the daemon says, as a person reads it.
+ * Asking a daemon that is there, that hangs, or that dies; and what it says, as a person reads it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,166 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "command/ask.h"
+
+enum { START_MS = 1000 };
+
+/* ---- a daemon, as far as its client sees it ---- */
+
+static struct {
+	char folder[32], path[64];
+	int listener;
+	const char *answer; /* it says this and ends; NULL: it hangs */
+	struct timeval connect_limit;
+} adit;
+
+static int setup(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+	(void)state;
+	clock_fake_start(START_MS, 1700000000);
+	strcpy(adit.folder, "/tmp/adit-ask-XXXXXX");
+	assert_non_null(mkdtemp(adit.folder));
+	snprintf(adit.path, sizeof(adit.path), "%s/control.sock", adit.folder);
+	strcpy(at.sun_path, adit.path);
+	adit.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(adit.listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(adit.listener, 0), 0);
+	adit.answer = NULL;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close(adit.listener);
+	unlink(adit.path);
+	rmdir(adit.folder);
+	clock_fake_stop();
+	return 0;
+}
+
+static void say_and_end(const char *answer)
+{
+	char request[512];
+	int fd = accept(adit.listener, NULL, NULL);
+
+	assert_true(read(fd, request, sizeof(request)) > 0);
+	assert_int_equal(send(fd, answer, strlen(answer), 0), strlen(answer));
+	close(fd);
+}
+
+/* In the place of libc's: whoever waits for one that hangs finds the time gone by. */
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	if (adit.answer) {
+		if (*adit.answer)
+			say_and_end(adit.answer);
+		adit.answer = "";
+		return ppoll(fds, count, NULL, NULL);
+	}
+	assert_true(timeout_ms > 0);
+	clock_fake_advance((uint64_t)timeout_ms);
+	return 0;
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	static const struct timeval moment = {.tv_usec = 1000};
+
+	if (level == SOL_SOCKET && name == SO_SNDTIMEO) {
+		memcpy(&adit.connect_limit, value, sizeof(adit.connect_limit));
+		value = &moment;
+	}
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, length);
+}
+
+static int ask_it(struct ask_answer *ret_answer, struct err *e)
+{
+	const struct ask_options options = {.socket = adit.path};
+
+	return ask(&options, "GET", "/v1/status", ret_answer, e);
+}
+
+static void test_one_that_hangs_gets_thirty_seconds(void **state)
+{
+	struct ask_answer answer = {0};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(ask_it(&answer, &e), ERR_NETWORK);
+	assert_string_equal(e.text, "adit is there, but has not answered for 30 s");
+	assert_int_equal(clock_now_ms(), START_MS + 30000);
+	strbuf_clear(&answer.body);
+}
+
+static void test_one_that_accepts_nobody_gets_thirty_seconds_too(void **state)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct ask_answer answer = {0};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	strcpy(at.sun_path, adit.path);
+	assert_int_equal(
+	    connect(fd, (struct sockaddr *)&at, sizeof(at)), 0); /* its queue is full */
+	assert_int_equal(ask_it(&answer, &e), ERR_NETWORK);
+	assert_string_equal(e.text, "adit is there, but has not answered for 30 s");
+	assert_int_equal(adit.connect_limit.tv_sec, 30);
+	assert_int_equal(adit.connect_limit.tv_usec, 0);
+	close(fd);
+}
+
+static void test_patience_has_the_limit_that_was_asked_for(void **state)
+{
+	const struct ask_options options = {.socket = adit.path};
+	struct ask_answer answer = {0};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(
+	    ask_patiently(&options, "/v1/wait", 7000, NULL, NULL, &answer, &e), ERR_TIMEOUT);
+	assert_int_equal(clock_now_ms(), START_MS + 7000);
+	strbuf_clear(&answer.body);
+}
+
+static void test_a_whole_answer_is_taken(void **state)
+{
+	struct ask_answer answer = {0};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	adit.answer = "HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\n{}\n\n";
+	assert_int_equal(ask_it(&answer, &e), 0);
+	assert_int_equal(answer.code, 200);
+	assert_string_equal(strbuf_text(&answer.body), "{}\n\n");
+	strbuf_clear(&answer.body);
+}
+
+static void test_half_an_answer_is_none(void **state)
+{
+	struct ask_answer answer = {0};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	adit.answer = "HTTP/1.0 200 OK\r\nContent-Length: 40\r\n\r\n{\"version\":\"0.1.0\"";
+	assert_int_equal(ask_it(&answer, &e), ERR_NETWORK);
+	assert_string_equal(e.text, "adit ended before all of its answer had come");
+	strbuf_clear(&answer.body);
+}
+
+/* ---- its words ---- */
 
 static void assert_says(const char *body, const char *expected)
 {
@@ -73,9 +232,16 @@ static void test_names_beyond_what_a_request_holds_are_refused_before(void **sta
 	strbuf_clear(&path);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    TEST(test_one_that_hangs_gets_thirty_seconds),
+	    TEST(test_one_that_accepts_nobody_gets_thirty_seconds_too),
+	    TEST(test_patience_has_the_limit_that_was_asked_for),
+	    TEST(test_a_whole_answer_is_taken),
+	    TEST(test_half_an_answer_is_none),
 	    cmocka_unit_test(test_words_are_those_that_were_meant),
 	    cmocka_unit_test(test_words_move_no_terminal),
 	    cmocka_unit_test(test_a_body_cut_anywhere_is_read_to_its_end),
