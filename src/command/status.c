@@ -13,6 +13,14 @@
 
 enum { WATCH_INTERVAL_S = 1 };
 
+/* https://no-color.org: set, and not empty */
+static bool wants_colour(void)
+{
+	const char *without = getenv("NO_COLOR");
+
+	return terminal_takes_escapes(STDOUT_FILENO) && !(without && *without);
+}
+
 static char *make_path(bool json, int count, char *const *names)
 {
 	struct strbuf path = {0};
@@ -20,7 +28,7 @@ static char *make_path(bool json, int count, char *const *names)
 	strbuf_add(&path, "/v1/status");
 	if (!json) {
 		strbuf_addf(&path, "?format=table&width=%u", terminal_width(STDOUT_FILENO));
-		if (isatty(STDOUT_FILENO) && !getenv("NO_COLOR"))
+		if (wants_colour())
 			strbuf_add(&path, "&colour=1");
 	}
 	ask_add_names(&path, count, names);
@@ -69,12 +77,18 @@ static int status(const struct command *command, int argc, char **argv)
 			return command_usage_error(command, NULL);
 		}
 	}
-	char *path = make_path(json, argc - optind, argv + optind);
+	bool clear = watch && terminal_takes_escapes(STDOUT_FILENO), again;
 	int code;
-	while ((code = print_once(&options, path, watch && isatty(STDOUT_FILENO))) == EXIT_DONE &&
-	       watch && fflush(stdout) == 0)
-		sleep(WATCH_INTERVAL_S);
-	free(path);
+	do {
+		/* anew: the terminal may have another width by now */
+		char *path = make_path(json, argc - optind, argv + optind);
+
+		code = print_once(&options, path, clear);
+		free(path);
+		again = watch && code == EXIT_DONE && fflush(stdout) == 0;
+		if (again)
+			sleep(WATCH_INTERVAL_S);
+	} while (again);
 	return code;
 }
 

@@ -1,6 +1,7 @@
 #include "command/terminal.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -17,4 +18,11 @@ unsigned terminal_width(int fd)
 	if (ioctl(fd, TIOCGWINSZ, &size) == 0)
 		return size.ws_col >= WIDTH_MIN ? size.ws_col : WIDTH_UNKNOWN;
 	return columns && str_to_u64(columns, WIDTH_MIN, WIDTH_MAX, &width) ? (unsigned)width : 0;
+}
+
+bool terminal_takes_escapes(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
 }

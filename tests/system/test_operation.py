@@ -557,15 +557,15 @@ def test_a_tunnel_that_waits_for_demand_keeps_nobody_waiting(adit, sshd, serve, 
 
 # ---- the commands that look at a daemon
 
-def on_a_terminal(command, env, until):
-    """What the command prints on a terminal of 80 columns, until a condition holds or it ends."""
+def on_a_terminal(command, env, until, columns=80):
+    """What the command prints on a terminal, until a condition holds or it ends; the condition may change the terminal."""
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
+    termios.tcsetwinsize(theirs, (24, columns))
     process = subprocess.Popen(command, stdout=theirs, env=env)
     os.close(theirs)
     output = b""
     try:
-        while select.select([ours], [], [], 20)[0] and not until(output.decode()):
+        while select.select([ours], [], [], 20)[0] and not until(output.decode(), ours):
             try:
                 output += os.read(ours, 65536)
             except OSError:
@@ -579,16 +579,42 @@ def on_a_terminal(command, env, until):
 
 def test_a_terminal_gets_colours_and_watch_shows_what_changes(adit, two):
     command = adit.command("status", "-s", adit.folder / "control.sock")
-    assert "\x1b[" in on_a_terminal(command, adit.env, lambda text: False)
-    assert "\x1b[" not in on_a_terminal(command, {**adit.env, "NO_COLOR": "1"}, lambda text: False)
-    assert "\x1b" not in ask(adit, "status").stdout
+    adit.env["TERM"] = "xterm"
 
-    def until(text):
+    def shown(**env):
+        return on_a_terminal(command, {name: value for name, value in {**adit.env, **env}.items() if value is not None},
+                             lambda *_: False)
+    assert "\x1b[" in shown() and "\x1b[" in shown(NO_COLOR="")
+    assert "\x1b" not in shown(NO_COLOR="1") + shown(TERM="dumb") + shown(TERM=None) + ask(adit, "status").stdout
+
+    def until(text, _):
         if "up" in text and tunnel(adit, "t0")["state"] == "up":
             ask(adit, "stop", "t0")
         return "stopped" in text
     text = on_a_terminal([*command, "--watch"], adit.env, until)
     assert "stopped" in text and text.count("\x1b[H\x1b[2J") >= 2
+
+    def twice(text, _):
+        return text.count("TUNNEL") >= 2
+    assert "\x1b" not in on_a_terminal([*command, "--watch"], {**adit.env, "TERM": "dumb"}, twice)
+    adit.stop()
+
+
+def test_watch_follows_the_width_of_its_terminal(adit, folder):
+    """A target of 60 letters is on the line of its forward, and then, on a terminal that got narrower, on one of its own."""
+    target = "a" * 57 + ":80"
+    adit.configure(hosts={"h": {"address": "127.0.0.1", "user": "u", "agent": str(folder / "none")}},
+                   tunnels={"t": {"via": "h", "local": "127.0.0.1:0", "to": target, "enabled": False}})
+    adit.start().wait_log("started")
+    adit.env["TERM"] = "xterm"
+
+    def until(text, terminal):
+        wide, narrow = f"-> {target}  " in text, re.search(r"^ +-> a+", text, re.M)
+        if wide:
+            termios.tcsetwinsize(terminal, (24, 70))
+        return narrow or text.count("TUNNEL") > 20
+    text = on_a_terminal(adit.command("status", "--watch", "-c", adit.config_path), adit.env, until, 200)
+    assert re.search(r"^ +-> a+", text, re.M) and f"-> {target}  " in text
     adit.stop()
 
 
