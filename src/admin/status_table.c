@@ -137,6 +137,14 @@ static struct columns measure(
 	return c;
 }
 
+/* The last place before n, or n itself, where a character begins (RFC 3629 §3). */
+static size_t character_at(const char *text, size_t n)
+{
+	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
 /* Words broken at spaces so that no line is longer than width. */
 static void add_wrapped(struct strbuf *out, const char *text, size_t indent, size_t width)
 {
@@ -153,7 +161,7 @@ static void add_wrapped(struct strbuf *out, const char *text, size_t indent, siz
 			while (n > 0 && text[n] != ' ')
 				n--;
 			if (n == 0)
-				n = room; /* a word as long as a line: a path */
+				n = character_at(text, room); /* a word as long as a line: a path */
 		}
 		strbuf_addf(out, "%*s%.*s\n", (int)indent, "", (int)n, text);
 		text += n;
@@ -172,11 +180,13 @@ static void add_shortened(struct strbuf *out, const char *text, size_t room)
 	if (whole.n <= room || room < SHORTENED_MIN) {
 		strbuf_add(out, strbuf_text(&whole));
 	} else {
-		size_t head = (room - 2) / 2, tail = room - 2 - head;
+		size_t head = (room - 2) / 2, tail = whole.n - (room - 2 - head);
 
-		strbuf_add_n(out, whole.text, head);
+		strbuf_add_n(out, whole.text, character_at(whole.text, head));
 		strbuf_add(out, gap);
-		strbuf_add(out, whole.text + whole.n - tail);
+		while (character_at(whole.text, tail) != tail)
+			tail++;
+		strbuf_add(out, whole.text + tail);
 	}
 	strbuf_clear(&whole);
 }

@@ -13,7 +13,8 @@
 #include "base/log.h"
 #include "scene.h"
 
-/* Four tunnels: one stopped, one on demand, one whose listener cannot be opened, one with long places. */
+/* Tunnels: one stopped, one on demand, one whose listener cannot be opened, one with long places, one with letters of two to four
+ * bytes. */
 static const char config_text[] =
     "hosts: { h: { address = \"127.0.0.1\"; }; bastion-of-eu-west-one: { address = \"127.0.0.1\"; "
     "}; };\n"
@@ -27,6 +28,11 @@ static const char config_text[] =
     "    via = \"bastion-of-eu-west-one\"; socks = "
     "\"unix:@/abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz\";\n"
     "    connect = \"on-demand\"; };\n"
+    "  ports: { via = \"h\"; local = "
+    "\"unix:@/"
+    "verr\xc3\xbc\xc3\xa4\xc3\xb6\xe2\x82\xac\xe6\xb8\xaf\xf0\x9f\x9a\xa2\xc3\xbc\xc3\xa4\xc3\xb6"
+    "\xc3\x9f/x\";\n"
+    "    to = \"db:3\"; connect = \"on-demand\"; };\n"
     "  pair: { via = \"h\"; enabled = false; forwards = (\n"
     "    { local = \"127.0.0.1:5001\"; to = \"db:1\"; }, { socks = \"127.0.0.1:5002\"; }); };\n"
     "};\n";
@@ -169,6 +175,20 @@ static void test_forwards_of_one_tunnel_have_their_own_counts(void **state)
 	free(text);
 }
 
+static void test_no_character_is_cut_in_two(void **state)
+{
+	(void)state;
+	for (size_t width = 40; width < 200; width++) {
+		char *text = status_table(scene.manager, &daemon_facts, &all, width, STATUS_PLAIN);
+		struct strbuf json = {0};
+
+		strbuf_add_json(&json, span_of(text));
+		assert_null(strstr(strbuf_text(&json), "\xef\xbf\xbd"));
+		strbuf_clear(&json);
+		free(text);
+	}
+}
+
 static void test_without_a_width_nothing_is_cut_or_broken(void **state)
 {
 	char *text = status_table(scene.manager, &daemon_facts, &all, 0, STATUS_PLAIN);
@@ -279,6 +299,7 @@ int main(void)
 	    TEST(test_the_table_fits_its_width),
 	    TEST(test_a_narrow_table_is_no_wider_than_it_must_be),
 	    TEST(test_forwards_of_one_tunnel_have_their_own_counts),
+	    TEST(test_no_character_is_cut_in_two),
 	    TEST(test_without_a_width_nothing_is_cut_or_broken),
 	    TEST(test_colours_are_only_given_when_asked_for),
 	    TEST(test_names_are_patterns),
