@@ -184,7 +184,7 @@ static bool stderr_is_journal(void)
 	return known;
 }
 
-static void write_line(enum log_level level, const char *text)
+static bool write_line(enum log_level level, const char *text)
 {
 	struct strbuf line = {0};
 
@@ -209,6 +209,7 @@ static void write_line(enum log_level level, const char *text)
 		written = write(STDERR_FILENO, line.text, line.n);
 	while (written < 0 && errno == EINTR);
 	strbuf_clear(&line);
+	return written >= 0;
 }
 
 /* Who reads it may stand still: a pager, a terminal, journald. poll() says whether a line fits: a pipe has room for PIPE_BUF
@@ -235,11 +236,12 @@ static void print_line(enum log_level level, const char *text)
 	if (lost && current_level >= LOG_LEVEL_WARNING) {
 		char *count = str_format("log-lost lines=%" PRIu64, lost);
 
-		lost = 0;
-		write_line(LOG_LEVEL_WARNING, count);
+		if (write_line(LOG_LEVEL_WARNING, count))
+			lost = 0;
 		free(count);
 	}
-	write_line(level, text);
+	if (!write_line(level, text)) /* a full disk */
+		lost++;
 }
 
 static void give_line(enum log_level level, const char *text)

@@ -329,6 +329,33 @@ static void say_lines_while_nobody_reads(int write_end, int read_end)
 	log_warning(NULL, "low", "n=%d", 3);
 }
 
+static void say_lines_on_a_full_disk(int write_end, int read_end)
+{
+	int full = open("/dev/full", O_WRONLY), before = dup(STDERR_FILENO);
+
+	(void)write_end;
+	(void)read_end;
+	assert_true(full >= 0);
+	dup2(full, STDERR_FILENO);
+	log_warning(NULL, "low", "n=%d", 1);
+	log_warning(NULL, "low", "n=%d", 2);
+	dup2(before, STDERR_FILENO);
+	log_warning(NULL, "low", "n=%d", 3);
+	close(full);
+	close(before);
+}
+
+static void test_lines_that_found_no_room_on_a_disk_are_counted(void **state)
+{
+	char text[200];
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	read_from_stderr(say_lines_on_a_full_disk, text, sizeof(text));
+	assert_string_equal(text, "2026-11-22T19:30:01.123Z warning log-lost lines=2\n"
+				  "2026-11-22T19:30:01.123Z warning low n=3\n");
+}
+
 static void test_who_does_not_read_stderr_stops_nothing_and_is_told(void **state)
 {
 	char text[200];
@@ -377,6 +404,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_stderr_gets_time_and_level, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_who_does_not_read_stderr_stops_nothing_and_is_told, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_lines_that_found_no_room_on_a_disk_are_counted, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
