@@ -105,7 +105,8 @@ static void open_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	open_standard_descriptors();
-	/* A peer that goes is an error of a write, not the end of the process. */
+	/* A peer that goes, or a file that may not grow, is an error of a write, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return end_output(run(argc, argv));
 }

@@ -168,6 +168,16 @@ def test_events_end_with_the_daemon(adit):
             process.kill()
 
 
+def test_a_log_that_may_not_grow_stops_nothing(adit):
+    need("prlimit")
+    adit.configure(hosts={}, tunnels={})
+    adit.start(wrapper=["prlimit", "--fsize=200", "--"]).wait_log("started")
+    for _ in range(5):
+        assert adit.run("reload", "-c", adit.config_path).returncode == 0
+    assert adit.log_path.stat().st_size == 200
+    adit.stop()
+
+
 def test_the_level_of_the_log_holds_from_the_first_line(adit):
     adit.configure(hosts={}, tunnels={}, log_level="error")
     adit.start()
