@@ -120,7 +120,8 @@ static const char *add_conversion(struct strbuf *line, const char *format, va_li
 	memcpy(spec, format, n);
 	spec[n] = '\0';
 	char letter = spec[n - 1];
-	bool is_long = strchr(spec, 'l') || strchr(spec, 'z') || strchr(spec, 'j');
+	bool is_long_long = strstr(spec, "ll") || strchr(spec, 'j');
+	bool is_long = strchr(spec, 'l') || strchr(spec, 'z');
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	switch (letter) {
@@ -145,7 +146,9 @@ static const char *add_conversion(struct strbuf *line, const char *format, va_li
 	}
 	default:
 		/* The format attribute on our prototypes has checked the argument's size. */
-		if (is_long)
+		if (is_long_long)
+			strbuf_addf(line, spec, va_arg(*args, long long));
+		else if (is_long)
 			strbuf_addf(line, spec, va_arg(*args, long));
 		else
 			strbuf_addf(line, spec, va_arg(*args, int));

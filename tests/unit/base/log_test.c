@@ -110,10 +110,12 @@ static void test_a_missing_string_is_empty(void **state)
 static void test_every_conversion_is_printed_as_printf_would(void **state)
 {
 	(void)state;
-	log_info(NULL, "e", "a=%d b=%u c=%08x d=%zu e=%" PRIu64 " f=%ld g=%g h=%c i=%c j=100%%", -1,
-	    4000000000u, 0xabcu, (size_t)5, UINT64_MAX, -6L, 0.5, 'x', '\n');
+	log_info(NULL, "e",
+	    "a=%d b=%u c=%08x d=%zu e=%" PRIu64 " f=%ld g=%g h=%c i=%c j=100%% "
+	    "k=%llu l=%s",
+	    -1, 4000000000u, 0xabcu, (size_t)5, UINT64_MAX, -6L, 0.5, 'x', '\n', 1ULL << 40, "end");
 	assert_only_line("e a=-1 b=4000000000 c=00000abc d=5 e=18446744073709551615 f=-6 g=0.5 h=x "
-			 "i=\\n j=100%");
+			 "i=\\n j=100% k=1099511627776 l=end");
 }
 
 static void test_a_level_below_the_wanted_one_is_not_said(void **state)
