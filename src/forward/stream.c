@@ -122,6 +122,7 @@ static void set_configured_target(struct stream *s)
 {
 	const struct config_endpoint *to = &s->forward->config->to;
 
+	s->send_proxy = s->forward->config->send_proxy;
 	if (to->kind == CONFIG_UNIX)
 		set_target_path(s, to->path);
 	else
@@ -461,7 +462,7 @@ static void send_proxy_header(struct stream *s, struct bufferevent *target)
 {
 	struct wr header = WR_INIT;
 
-	proxy_header_write(&header, s->forward->config->send_proxy, &s->client_addr, &s->at);
+	proxy_header_write(&header, s->send_proxy, &s->client_addr, &s->at);
 	stream_write(target, wr_span(&header));
 	wr_clear(&header);
 }

@@ -47,6 +47,7 @@ struct stream {
 	uint16_t target_port;
 	char *target_path;
 	char *target_text;
+	enum config_send_proxy send_proxy; /* as it was configured with the target */
 
 	struct bufferevent *client; /* until the relay takes it */
 	struct event hang_up;       /* of a client that is not read meanwhile */

@@ -662,6 +662,14 @@ static void test_a_stream_that_loses_its_session_is_not_held_by_a_forward_that_s
 	close(fd);
 }
 
+static void clear_config(struct config_forward *config)
+{
+	free(config->listen.host);
+	free(config->listen.text);
+	free(config->to.host);
+	free(config->to.text);
+}
+
 static void test_a_new_target_is_for_new_streams(void **state)
 {
 	struct world *w = *state;
@@ -684,10 +692,7 @@ static void test_a_new_target_is_for_new_streams(void **state)
 	forward_free(w->forward);
 	w->forward = NULL;
 	settle(w->loop);
-	free(other.listen.host);
-	free(other.listen.text);
-	free(other.to.host);
-	free(other.to.text);
+	clear_config(&other);
 }
 
 static void test_a_dead_target_is_not_up(void **state)
@@ -780,6 +785,33 @@ static void test_the_target_is_told_who_the_client_is(void **state)
 	    own_port(fd), world_port(w));
 	peer_expect_data(w->peer, peer_number(id), header);
 	close(fd);
+}
+
+/* A reload while it waited: the header belongs to the target, and to that it still goes. */
+static void test_a_target_is_told_as_it_was_configured_with_it(void **state)
+{
+	struct world *w = *state;
+	struct config_forward other =
+	    world_config(CONFIG_FORWARD_LOCAL, "127.0.0.1:0", "db2.internal:5433");
+
+	start(w);
+	int fd = world_connect(w);
+
+	put(fd, "GET /");
+	settle(w->loop);
+	assert_int_equal(world_status(w).counts.held, 1);
+	other.send_proxy = CONFIG_SEND_PROXY_V1;
+	forward_set_config(w->forward, &other, 10000);
+	world_link_up(w);
+	uint32_t id = peer_expect_open_to(w->peer, "db.internal", 5432);
+
+	peer_confirm(w->peer, id);
+	peer_expect_data(w->peer, peer_number(id), "GET /");
+	close(fd);
+	forward_free(w->forward);
+	w->forward = NULL;
+	settle(w->loop);
+	clear_config(&other);
 }
 
 /* ---- Unix sockets ---- */
@@ -1112,6 +1144,7 @@ int main(void)
 	    TEST(test_streams_can_be_seen),
 	    TEST(test_two_forwards_on_one_port),
 	    TEST(test_the_target_is_told_who_the_client_is),
+	    TEST(test_a_target_is_told_as_it_was_configured_with_it),
 	    TEST(test_unix_to_tcp),
 	    TEST(test_unix_to_unix),
 	    TEST(test_tcp_to_unix),
