@@ -1,6 +1,7 @@
 """Processes that a test starts, and conditions that it waits for. Nothing here sleeps for a fixed time."""
 
 import ctypes
+import functools
 import os
 import pathlib
 import random
@@ -56,6 +57,22 @@ def need(*tools):
 def need_root(why):
     if os.geteuid() != 0:
         pytest.skip(f"needs root: {why}")
+
+
+@functools.cache
+def why_no_mounts(unshare):
+    done = subprocess.run([unshare, "--mount", "true"], capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode != 0 else None
+
+
+def with_own_mounts(why):
+    """What runs a command in a mount namespace of its own, in front of its words; skips the test where that may not be, as
+    in most containers."""
+    need_root(why)
+    unshare = need("unshare")
+    if why_no_mounts(unshare):
+        pytest.skip(f"no mount namespaces here, for {why}: {why_no_mounts(unshare)}")
+    return [unshare, "--mount"]
 
 
 _given = set()

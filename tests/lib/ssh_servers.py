@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from lib.process import Process, descendants, free_port, need, need_root, wait_until
+from lib.process import Process, descendants, free_port, need, wait_until, with_own_mounts
 
 HOST_KEY_TYPES = {"ed25519": ["-t", "ed25519"], "rsa": ["-t", "rsa", "-b", "3072"],
                   "ecdsa256": ["-t", "ecdsa", "-b", "256"], "ecdsa384": ["-t", "ecdsa", "-b", "384"],
@@ -164,7 +164,7 @@ class OpenSsh(SshServer):
         """What sshd is started by, in place of the shell; ends by exec, so that the process is sshd's."""
         if self.password is None:
             return []
-        need_root("a password of the user that is the test's")
+        namespace = with_own_mounts("a password of the user that is the test's")
         shadow = self.folder / f"shadow-{self.port}"
         shadow.touch(0o600)
         hashed = subprocess.run([need("openssl"), "passwd", "-6", "-stdin"], input=self.password, text=True, check=True,
@@ -173,7 +173,7 @@ class OpenSsh(SshServer):
         rules = self.folder / f"pam-{self.port}"
         rules.write_text("auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n",
                          encoding="ascii")
-        return [need("unshare"), "--mount", "sh", "-c",
+        return [*namespace, "sh", "-c",
                 'mount --bind "$1" /etc/shadow && mount --bind "$2" /etc/pam.d/sshd && shift 2 && exec "$@"', "sh",
                 shadow, rules]
 
@@ -198,7 +198,7 @@ class OpenSshOfDebian13(OpenSsh):
     """OpenSSH 10, in the root of a Debian 13: there it sees our folders for temporary files, in a mount namespace."""
 
     def __init__(self, folder, keys, options=(), **more):
-        need_root("chroot")
+        self.namespace = with_own_mounts("the root of a Debian 13")
         self.root = debian13_root()
         if not self.root:
             pytest.skip("the root of a Debian 13 is missing (contrib/debian13 root makes it)")
@@ -210,7 +210,7 @@ class OpenSshOfDebian13(OpenSsh):
         script = ('mkdir -p "$1$2" && mount --bind "$2" "$1$2" && mount --rbind /dev "$1/dev" && '
                   'mount -t proc proc "$1/proc" && mount -t tmpfs tmpfs "$1/run" && mkdir "$1/run/sshd" && '
                   'root=$1 && shift 2 && exec chroot "$root" "$@"')
-        return [need("unshare"), "--mount", "sh", "-c", script, "sh", self.root, shared]
+        return [*self.namespace, "sh", "-c", script, "sh", self.root, shared]
 
     def ask_version(self):
         done = subprocess.run(["chroot", self.root, self.program, "-V"], capture_output=True, text=True, check=False)
@@ -222,10 +222,9 @@ class Dropbear(SshServer):
     mount namespace and so root."""
 
     def __init__(self, folder, keys, options=(), host_keys=("host_ed25519",)):
-        need_root("a home folder for dropbear")
+        self.namespace = with_own_mounts("a home folder for dropbear")
         self.program = need("dropbear")
         self.convert = need("dropbearconvert", "/usr/lib/dropbear/dropbearconvert")
-        self.unshare = need("unshare")
         self.folder = pathlib.Path(folder)
         self.keys = keys
         self.host_keys = tuple(host_keys)
@@ -247,7 +246,7 @@ class Dropbear(SshServer):
                   'shift 2; exec "$@"')
         # The pid file and the host keys stand in self.folder, which must not be below the home folder.
         assert not str(self.folder).startswith(home + "/"), "the tests' folder is below the home folder"
-        self.process = Process([self.unshare, "--mount", "sh", "-c", script, "sh", self.keys.path("authorized_keys"),
+        self.process = Process([*self.namespace, "sh", "-c", script, "sh", self.keys.path("authorized_keys"),
                                 home, *argv, *self.options], self.folder / f"dropbear-{self.port}.log")
         self.process.wait_port(self.port)
         return self
