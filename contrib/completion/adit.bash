@@ -4,10 +4,12 @@
 # The options -c and -s that were typed already, so that the right daemon is asked.
 _adit_daemon()
 {
-	local i
+	local i file
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-c | --config | -s | --socket) printf '%s\n%s\n' "${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}" ;;
+		-c | --config | -s | --socket)
+			file=${COMP_WORDS[i + 1]}
+			printf '%s\n%s\n' "${COMP_WORDS[i]}" "${file/#\~\//$HOME/}" ;; # as the shell would have it
 		esac
 	done
 }

@@ -84,6 +84,7 @@ def test_bash_completes_commands_options_and_the_daemons_tunnels(adit, daemon):
     assert complete_in_bash(adit, "adit reload --d", adit.env) == ["--dry-run"]
     assert complete_in_bash(adit, f"adit stop {daemon} o", adit.env) == ["office", "orders-db"]
     assert complete_in_bash(adit, f"adit status {daemon} ", adit.env) == sorted(["office", "orders-db", "web", LONG])
+    assert complete_in_bash(adit, "adit stop -s ~/control.sock o", adit.env) == ["office", "orders-db"]
     assert complete_in_bash(adit, "adit stop -s /nonexistent ", adit.env) == []
 
 
@@ -132,9 +133,9 @@ def type_in_zsh(env, lines):
 def test_zsh_completes_commands_options_and_the_daemons_tunnels(adit, daemon):
     need("zsh")
     assert type_in_zsh(adit.env, ["adit strea\t", f"adit stop {daemon} off\t", f"adit restart {daemon} web ord\t",
-                                  "adit reload --dr\t", f"adit streams {daemon} a-\t"]) == \
+                                  "adit reload --dr\t", f"adit streams {daemon} a-\t", "adit stop -s ~/control.sock off\t"]) == \
         ["streams", f"stop {daemon} office", f"restart {daemon} web orders-db", "reload --dry-run",
-         f"streams {daemon} {LONG}"]
+         f"streams {daemon} {LONG}", f"stop {daemon} office"]
 
 
 # ---- Prometheus
