@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/minmax.h"
 #include "base/str.h"
 
 enum { WIDTH_MIN = 40, WIDTH_MAX = 1000, WIDTH_UNKNOWN = 80 };
@@ -16,7 +17,7 @@ unsigned terminal_width(int fd)
 	uint64_t width;
 
 	if (ioctl(fd, TIOCGWINSZ, &size) == 0)
-		return size.ws_col >= WIDTH_MIN ? size.ws_col : WIDTH_UNKNOWN;
+		return size.ws_col ? (unsigned)max(size.ws_col, WIDTH_MIN) : WIDTH_UNKNOWN;
 	return columns && str_to_u64(columns, WIDTH_MIN, WIDTH_MAX, &width) ? (unsigned)width : 0;
 }
 

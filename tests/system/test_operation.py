@@ -613,8 +613,11 @@ def test_watch_follows_the_width_of_its_terminal(adit, folder):
         if wide:
             termios.tcsetwinsize(terminal, (24, 70))
         return narrow or text.count("TUNNEL") > 20
-    text = on_a_terminal(adit.command("status", "--watch", "-c", adit.config_path), adit.env, until, 200)
+    command = adit.command("status", "-c", adit.config_path)
+    text = on_a_terminal([*command, "--watch"], adit.env, until, 200)
     assert re.search(r"^ +-> a+", text, re.M) and f"-> {target}  " in text
+    # A telephone's: as if it had 40 columns, and not 80.
+    assert re.search(r"^ +-> a+\.\.a+:80", on_a_terminal(command, adit.env, lambda *_: False, 30), re.M)
     adit.stop()
 
 
