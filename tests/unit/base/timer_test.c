@@ -22,6 +22,9 @@ static void test_timers_fire_at_their_moment_and_in_order(void **state)
 	loop_fake_advance(loop, 1000);
 	assert_string_equal(trace, "ba");
 	assert_int_equal(clock_now_ms(), 2200);
+	timer_start(&a, 100);
+	timer_stop(&a);
+	assert_int_equal(timer_left_ms(&a), 0);
 }
 
 static void test_a_restarted_timer_counts_anew(void **state)

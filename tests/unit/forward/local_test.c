@@ -431,6 +431,24 @@ static void test_clients_are_held_and_go_on_in_order(void **state)
 		close(fds[i]);
 }
 
+static void no_stream(void *arg, const struct forward_stream_info *info)
+{
+	(void)arg;
+	(void)info;
+	fail();
+}
+
+static void test_who_is_held_is_no_stream(void **state)
+{
+	struct world *w = *state;
+
+	start(w);
+	int fd = world_connect(w);
+	assert_int_equal(world_status(w).counts.held, 1);
+	forward_each_stream(w->forward, no_stream, NULL);
+	close(fd);
+}
+
 /* The link is up, but who waited is not connected yet when another comes. */
 static void test_a_newcomer_waits_behind_those_who_are_held(void **state)
 {
@@ -1128,6 +1146,7 @@ int main(void)
 	    TEST(test_more_than_max_streams_are_refused),
 	    TEST(test_a_client_that_is_not_allowed_is_reset),
 	    TEST(test_clients_are_held_and_go_on_in_order),
+	    TEST(test_who_is_held_is_no_stream),
 	    TEST(test_a_newcomer_waits_behind_those_who_are_held),
 	    TEST(test_a_client_is_held_for_hold_timeout),
 	    TEST(test_without_hold_timeout_a_client_is_refused_at_once),

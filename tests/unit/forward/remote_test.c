@@ -16,6 +16,7 @@
 
 #include "world.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/minmax.h"
 #include "base/random.h"
@@ -267,16 +268,39 @@ static void test_what_is_cancelled_before_the_answer_is_cancelled_after_it(void 
 	    peer_expect_request(w->peer, "cancel-tcpip-forward", false), "127.0.0.1", 4711);
 }
 
+static void no_refusal(void *arg, enum log_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	assert_null(strstr(line, "remote-refused"));
+}
+
 static void test_a_session_that_ends_before_the_answer(void **state)
 {
 	struct world *w = *state;
 
 	world_start(w, config_for("127.0.0.1:8080"));
 	world_link_up(w);
+	log_set_sink(no_refusal, NULL);
 	world_link_lost(w);
 	assert_string_equal(world_status(w).reason, "the link is down");
 	loop_fake_advance(w->loop, 60000);
 	assert_int_equal(world_status(w).state, FORWARD_WAITING);
+}
+
+static void test_what_was_refused_is_not_asked_for_where_there_is_no_link(void **state)
+{
+	struct world *w = *state;
+
+	world_start(w, config_for("127.0.0.1:8080"));
+	world_link_up(w);
+	peer_expect_request(w->peer, "tcpip-forward", true);
+	peer_deny(w->peer);
+	world_link_lost(w);
+	loop_fake_advance(w->loop, 60000);
+	assert_string_equal(world_status(w).reason, "the link is down");
+	world_link_up(w);
+	peer_expect_request(w->peer, "tcpip-forward", true);
 }
 
 /* ---- connections ---- */
@@ -761,6 +785,7 @@ int main(void)
 	    TEST(test_the_next_session_is_asked_when_the_first_goes),
 	    TEST(test_what_is_cancelled_before_the_answer_is_cancelled_after_it),
 	    TEST(test_a_session_that_ends_before_the_answer),
+	    TEST(test_what_was_refused_is_not_asked_for_where_there_is_no_link),
 	    TEST(test_a_connection_is_accepted_when_its_target_is_connected),
 	    TEST(test_a_refused_target_is_open_failure_2_with_the_reason),
 	    TEST(test_a_silent_target_is_open_failure_2_after_half_a_minute),
