@@ -484,6 +484,17 @@ def test_what_a_replaced_link_still_carries_is_reset_not_ended(adit, two, serve)
     adit.stop()
 
 
+def test_the_table_says_how_much_and_how_far(adit, two):
+    with adit.connect(two.ports[0]) as client:
+        for _ in range(10):
+            client.sendall(b"x" * 10000)
+            recv_exactly(client, 10000)
+        row = next(line for line in ask(adit, "status").stdout.splitlines() if line.startswith("t0 "))
+        # streams, bytes each way, round-trip time, since when
+        assert re.fullmatch(r"t0 +up +h0 +1 +98K +98K +\d+(\.\d)?ms +\d+s", row), row
+    adit.stop()
+
+
 # ---- what systemd is told
 
 @pytest.fixture
