@@ -436,6 +436,16 @@ void host_unwant(struct host_user *user, uint64_t drain_ms)
 	task_schedule(&host->sweep);
 }
 
+void host_limit_drain(struct host *host, uint64_t drain_ms)
+{
+	for (size_t i = 0; i < host->slot_count; i++)
+		link_limit_drain(host->slots[i]->link, drain_ms);
+	LIST_FOREACH(node, &host->old)
+	{
+		link_limit_drain(CONTAINER_OF(node, struct slot, node)->link, drain_ms);
+	}
+}
+
 void host_watch(struct host *host, struct host_user *user)
 {
 	user->host = host;

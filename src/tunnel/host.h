@@ -41,6 +41,9 @@ void host_want(struct host *host, struct host_user *user);
 /* The last one who leaves lets the links drain: streams that are open get drain_ms. */
 void host_unwant(struct host_user *user, uint64_t drain_ms);
 
+/* Links that drain already get no more than that from now on. */
+void host_limit_drain(struct host *host, uint64_t drain_ms);
+
 /* Only to hear on_change, whoever wants the host. */
 void host_watch(struct host *host, struct host_user *user);
 void host_unwatch(struct host_user *user);

@@ -714,11 +714,9 @@ static void start_draining(struct link *link, uint64_t until_ms)
 
 void link_drain(struct link *link, uint64_t drain_ms, enum link_state end)
 {
-	uint64_t until_ms = clock_now_ms() + drain_ms;
-
 	link->drain_end = end;
 	if (link->state == LINK_UP) {
-		start_draining(link, until_ms);
+		start_draining(link, clock_now_ms() + drain_ms);
 		return;
 	}
 	if (link->state != LINK_DRAINING) {
@@ -726,7 +724,14 @@ void link_drain(struct link *link, uint64_t drain_ms, enum link_state end)
 		return;
 	}
 	link->wanted_again = false;
-	if (until_ms < link->drain_until_ms)
+	link_limit_drain(link, drain_ms);
+}
+
+void link_limit_drain(struct link *link, uint64_t drain_ms)
+{
+	uint64_t until_ms = clock_now_ms() + drain_ms;
+
+	if (link->state == LINK_DRAINING && until_ms < link->drain_until_ms)
 		link->drain_until_ms = until_ms;
 }
 

@@ -84,6 +84,8 @@ void link_via_changed(struct link *link); /* its state or reason, which is part 
 void link_hurry(struct link *link);
 /* Unwanted: closed in order when its streams have ended, after drain_ms at the latest; then idle (or stopped). */
 void link_drain(struct link *link, uint64_t drain_ms, enum link_state end);
+/* If it drains already: no longer than that from now on. */
+void link_limit_drain(struct link *link, uint64_t drain_ms);
 /* Something about the network changed: is it still there? Reconnects if no answer comes in time. */
 void link_check(struct link *link, uint64_t deadline_ms);
 /* As link_new() takes them. Back-off and keepalive change now; for the rest, a connection or a try that is on its way goes on with

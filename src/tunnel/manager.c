@@ -410,6 +410,10 @@ void manager_shutdown(struct manager *m, uint64_t drain_ms)
 		tunnel_remove(m->tunnels[i], drain_ms, "adit ends");
 	for (size_t i = 0; i < m->going_count; i++)
 		tunnel_remove(m->going[i], drain_ms, "adit ends");
+	for (size_t i = 0; i < m->host_count; i++)
+		host_limit_drain(m->hosts[i], drain_ms);
+	for (size_t i = 0; i < m->old_host_count; i++)
+		host_limit_drain(m->old_hosts[i], drain_ms);
 	task_schedule(&m->sweep);
 }
 

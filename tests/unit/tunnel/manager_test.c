@@ -451,6 +451,25 @@ static void test_a_shutdown_ends_in_time_for_those_who_drain_already(void **stat
 	close(removed);
 }
 
+/* Its streams are reset, and nobody confirms it. */
+static void test_a_shutdown_ends_in_time_with_a_server_that_is_silent_and_drains_already(
+    void **state)
+{
+	(void)state;
+	rig_apply("drain_timeout = 3600; " HOSTS "tunnels: { " X " };");
+	int client = rig_client(rig_ports[0]);
+	assert_echo(client, "x");
+	tunnel_stop(rig_tunnel("x"), 3600000);
+	place_fall_silent(A);
+	rig_advance(1000);
+	manager_shutdown(rig_manager, 5000);
+	rig_advance(4900);
+	assert_false(rig_is_shut_down);
+	rig_advance(2000);
+	assert_true(rig_is_shut_down);
+	close(client);
+}
+
 static void test_a_second_shutdown_is_at_once(void **state)
 {
 	(void)state;
@@ -503,6 +522,7 @@ int main(void)
 	    TEST(test_a_shutdown_lets_streams_finish_and_accepts_no_more),
 	    TEST(test_a_shutdown_ends_when_the_time_is_over),
 	    TEST(test_a_shutdown_ends_in_time_for_those_who_drain_already),
+	    TEST(test_a_shutdown_ends_in_time_with_a_server_that_is_silent_and_drains_already),
 	    TEST(test_a_second_shutdown_is_at_once),
 	    TEST(test_a_shutdown_of_links_that_are_not_up_is_quick),
 	};
