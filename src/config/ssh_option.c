@@ -20,8 +20,9 @@ typedef void option_reader(
     struct ssh_import *import, const struct option *option, const char *value);
 
 enum option_flag {
-	OPTION_MANY = 1,  /* every value counts, not the first alone */
-	OPTION_TOKENS = 2 /* which stand for options that may come later */
+	OPTION_MANY = 1,   /* every value counts, not the first alone */
+	OPTION_TOKENS = 2, /* which stand for options that may come later */
+	OPTION_WORDS = 4   /* several values, each of which may have quotes */
 };
 
 struct option {
@@ -112,12 +113,22 @@ static void read_port(struct ssh_import *import, const struct option *option, co
 		ssh_option_fail(import, option->keyword, value, "not a port");
 }
 
-/* Within the limits of our key of that name, the nearest value that it can have. */
-static double clamp_to_key(const char *name, double value)
+/* Within the limits of our key of that name, the nearest value that it can have; which is said. */
+static double clamp_to_key(
+    struct ssh_import *import, const struct option *option, const char *name, double value)
 {
 	const struct key *key = key_find(&keys_host, name);
+	double nearest = value < key->min ? key->min : value > key->max ? key->max : value;
 
-	return value < key->min ? key->min : value > key->max ? key->max : value;
+	if (nearest != value) {
+		char *given = str_format("%.0f", value);
+		char *why = str_format("`%s` is %g then, the %s that it can be", name, nearest,
+		    nearest < value ? "most" : "least");
+		ssh_option_note(import, option->keyword, given, why);
+		free(given);
+		free(why);
+	}
+	return nearest;
 }
 
 static void read_seconds(struct ssh_import *import, const struct option *option, const char *value)
@@ -128,9 +139,19 @@ static void read_seconds(struct ssh_import *import, const struct option *option,
 	if (strcasecmp(value, "none") == 0)
 		return;
 	if (ssh_value_time(value, &seconds))
-		*ms = (uint64_t)(clamp_to_key(option->key, (double)seconds) * 1000);
+		*ms = (uint64_t)(clamp_to_key(import, option, option->key, (double)seconds) * 1000);
 	else
 		ssh_option_fail(import, option->keyword, value, "not a time");
+}
+
+/* 0 is no limit to ssh but the kernel's. */
+static void read_connect_timeout(
+    struct ssh_import *import, const struct option *option, const char *value)
+{
+	uint64_t seconds;
+
+	if (!ssh_value_time(value, &seconds) || seconds > 0)
+		read_seconds(import, option, value);
 }
 
 static void read_alive_count(
@@ -140,7 +161,7 @@ static void read_alive_count(
 
 	if (str_to_u64(value, 0, INT32_MAX, &count))
 		import->host.keepalive_count =
-		    (unsigned)clamp_to_key("keepalive_count", (double)count);
+		    (unsigned)clamp_to_key(import, option, "keepalive_count", (double)count);
 	else
 		ssh_option_fail(import, option->keyword, value, "not a number");
 }
@@ -260,14 +281,17 @@ static void read_rekey_limit(
 	bool valid = true;
 
 	if (ssh_value_bytes(size, &bytes))
-		import->host.rekey_bytes = (uint64_t)clamp_to_key("rekey_bytes", (double)bytes);
+		import->host.rekey_bytes =
+		    (uint64_t)clamp_to_key(import, option, "rekey_bytes", (double)bytes);
 	else if (strcasecmp(size, "default") != 0 && strcmp(size, "0") != 0)
 		valid = false;
 	if (*time && strcasecmp(time, "none") != 0 && strcmp(time, "0") != 0) {
 		valid = valid && ssh_value_time(time, &seconds);
 		if (valid)
 			import->host.rekey_interval_ms =
-			    (uint64_t)(clamp_to_key("rekey_interval", (double)seconds) * 1000);
+			    (uint64_t)(clamp_to_key(
+					   import, option, "rekey_interval", (double)seconds) *
+				       1000);
 	}
 	if (!valid)
 		ssh_option_fail(import, option->keyword, value, "not a number of bytes and a time");
@@ -302,6 +326,18 @@ static void read_gateway_ports(
 	import->bind = ssh_value_is_true(value) ? SSH_BIND_ALL : SSH_BIND_LOOPBACK;
 }
 
+/* A path that ssh prints has no backslash before its colons any more. */
+static void add_side(struct strbuf *spec, const struct ssh_import *import, const char *side)
+{
+	bool is_path = import->source == SSH_PRINTED && *side != '[' && strchr(side, '/');
+
+	for (; *side; side++) {
+		if (is_path && (*side == ':' || *side == '\\'))
+			strbuf_add(spec, "\\");
+		strbuf_add_n(spec, side, 1);
+	}
+}
+
 /* As `ssh -G` and files have a forward, the two sides stand apart: "8080 host:80", "[::1]:8080 [host]:80", "1080". */
 static void read_forward(struct ssh_import *import, const struct option *option, const char *value)
 {
@@ -322,11 +358,16 @@ static void read_forward(struct ssh_import *import, const struct option *option,
 		    "a path with a space: which words belong together cannot be seen");
 		return;
 	}
-	char *spec =
-	    *rest && !socks ? str_format("%.*s:%s", (int)n, value, rest) : mem_strndup(value, n);
-
-	ssh_import_forward(import, kind, spec);
-	free(spec);
+	char *listen = mem_strndup(value, n);
+	struct strbuf spec = {0};
+	add_side(&spec, import, listen);
+	if (*rest && !socks) {
+		strbuf_add(&spec, ":");
+		add_side(&spec, import, rest);
+	}
+	ssh_import_forward(import, kind, strbuf_text(&spec));
+	strbuf_clear(&spec);
+	free(listen);
 }
 
 static void read_clear_forwards(
@@ -423,13 +464,14 @@ static const struct option options[] = {
     {"port", read_port},
     {"bindaddress", read_bind_address, .offset = HOST(bind_address)},
     {"hostkeyalias", read_text, .offset = HOST(host_key_alias)},
-    {"connecttimeout", read_seconds, .offset = HOST(connect_timeout_ms), .key = "connect_timeout"},
+    {"connecttimeout", read_connect_timeout, .offset = HOST(connect_timeout_ms),
+	.key = "connect_timeout"},
     {"serveraliveinterval", read_seconds, .offset = HOST(keepalive_interval_ms),
 	.key = "keepalive_interval"},
     {"serveralivecountmax", read_alive_count},
     {"stricthostkeychecking", read_host_key_checking},
-    {"userknownhostsfile", read_user_known_hosts, .flags = OPTION_TOKENS},
-    {"globalknownhostsfile", read_system_known_hosts, .flags = OPTION_TOKENS},
+    {"userknownhostsfile", read_user_known_hosts, .flags = OPTION_TOKENS | OPTION_WORDS},
+    {"globalknownhostsfile", read_system_known_hosts, .flags = OPTION_TOKENS | OPTION_WORDS},
     {"revokedhostkeys", read_path, .offset = HOST(revoked_keys), .flags = OPTION_TOKENS},
     {"updatehostkeys", read_bool, .offset = HOST(update_host_keys)},
     {"identityfile", read_identity, .offset = HOST(identity), .flags = OPTION_MANY | OPTION_TOKENS},
@@ -627,9 +669,10 @@ void ssh_import_line(struct ssh_import *import, const char *line)
 	if (*value == '=')
 		value += 1 + strspn(value + 1, " \t");
 	size_t length = strlen(value);
-	char *bare = length >= 2 && value[0] == '"' && value[length - 1] == '"'
-			 ? mem_strndup(value + 1, length - 2)
-			 : mem_strdup(value);
+	const struct option *option = find_option(keyword);
+	bool is_quoted = !(option && option->flags & OPTION_WORDS) && length >= 2 &&
+			 value[0] == '"' && value[length - 1] == '"';
+	char *bare = is_quoted ? mem_strndup(value + 1, length - 2) : mem_strdup(value);
 	ssh_import_option(import, keyword, bare);
 	free(bare);
 	free(keyword);

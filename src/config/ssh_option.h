@@ -79,7 +79,7 @@ char *ssh_option_path(struct ssh_import *import, const char *keyword, const char
 /* Adds one, "none" aside. */
 void ssh_option_add_path(struct ssh_import *import, const char *keyword,
     struct config_strings *paths, const char *value);
-/* Adds several, between white space. */
+/* Adds several, between white space; those that ssh prints are noted where a space may be in them. */
 void ssh_option_add_paths(struct ssh_import *import, const char *keyword,
     struct config_strings *paths, const char *value);
 

@@ -153,12 +153,50 @@ void ssh_option_add_path(
 	free(path);
 }
 
+/* Whether `ssh -G`, which prints no quotes, may have printed fewer paths than these words. */
+static bool may_have_spaces(const char *words)
+{
+	for (size_t n; *words; words += n + strspn(words + n, " \t")) {
+		n = strcspn(words, " \t");
+		if (!strchr("/~$%", *words))
+			return true;
+	}
+	return false;
+}
+
+/* The next word, with spaces where it has quotes around it; gives, NULL at the end. */
+static char *next_word(const char **text)
+{
+	struct strbuf word = {0};
+	const char *p = *text + strspn(*text, " \t");
+	char quote = '\0';
+
+	if (!*p)
+		return NULL;
+	for (; *p && (quote || !strchr(" \t", *p)); p++) {
+		if (*p == quote)
+			quote = '\0';
+		else if (!quote && (*p == '"' || *p == '\''))
+			quote = *p;
+		else
+			strbuf_add_n(&word, p, 1);
+	}
+	*text = p;
+	return strbuf_take(&word);
+}
+
 void ssh_option_add_paths(
     struct ssh_import *import, const char *keyword, struct config_strings *paths, const char *value)
 {
-	char *words = mem_strdup(value), *rest = words, *word;
+	char *word;
 
-	while ((word = strtok_r(rest, " \t", &rest)))
+	if (import->source == SSH_PRINTED && strpbrk(value, " \t") && may_have_spaces(value)) {
+		ssh_option_note(import, keyword, value,
+		    "a path with a space: which words belong together cannot be seen");
+		return;
+	}
+	while ((word = next_word(&value))) {
 		ssh_option_add_path(import, keyword, paths, word);
-	free(words);
+		free(word);
+	}
 }

@@ -57,11 +57,12 @@ bool ssh_value_bytes(const char *text, uint64_t *ret_bytes)
 	    text[digits] ? strchr(units, toupper((unsigned char)text[digits])) : NULL;
 	char *number = mem_strndup(text, digits);
 	uint64_t bytes = 0;
-	bool valid = str_to_u64(number, 1, UINT32_MAX, &bytes) &&
-		     (unit ? text[digits + 1] == '\0' : text[digits] == '\0');
+	int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+	bool valid = str_to_u64(number, 1, UINT64_MAX >> shift, &bytes) &&
+		     text[digits + (unit != NULL)] == '\0';
 
 	free(number);
 	if (valid)
-		*ret_bytes = unit ? bytes << 10 * (unit - units + 1) : bytes;
+		*ret_bytes = bytes << shift;
 	return valid;
 }

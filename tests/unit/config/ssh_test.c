@@ -431,6 +431,28 @@ static void test_tokens_stand_for_what_the_whole_command_line_says(void **state)
 	parsed_clear(&p);
 }
 
+static void test_values_mean_what_they_mean_to_ssh(void **state)
+{
+	struct parsed p = parse_good("-o ConnectTimeout=0 -o RekeyLimit=4294967296~0 -o "
+				     "UserKnownHostsFile=\"/a~b\"~/c~'/d~e' h");
+	const struct config_host *host = &p.config->hosts[0];
+
+	(void)state;
+	assert_int_equal(p.notes.n, 0);
+	assert_int_equal(host->connect_timeout_ms, 10000);
+	assert_true(host->rekey_bytes == (uint64_t)1 << 32);
+	assert_string_equal(host->known_hosts.v[0], "/a b");
+	assert_string_equal(host->known_hosts.v[1], "/c");
+	assert_string_equal(host->known_hosts.v[2], "/d e");
+	parsed_clear(&p);
+	p = parse_good("-o UserKnownHostsFile=\"/a~b\" h");
+	assert_string_equal(p.config->hosts[0].known_hosts.v[0], "/a b");
+	parsed_clear(&p);
+	p = parse("-o RekeyLimit=18446744073709551615K h");
+	assert_non_null(strstr(p.errors.v[0].text, "not a number of bytes"));
+	parsed_clear(&p);
+}
+
 static void test_the_home_of_another_user_is_named_in_full(void **state)
 {
 	const struct passwd *pw = getpwuid(0);
@@ -1113,7 +1135,9 @@ static void test_a_path_that_ssh_prints_is_taken_as_it_is(void **state)
 
 	(void)state;
 	p.config = config_from_ssh_config("user u\nhostname fe80::1%eth0\nport 22\n"
-					  "localforward /tmp/%h/${x} /far/100%\n",
+					  "localforward /tmp/%h/${x} /far/100%\n"
+					  "remoteforward /tmp/a:b\\ /c:d\n"
+					  "remoteforward /tmp/e:f [socks]:0\n",
 	    "h", &source, &p.errors, &p.notes);
 	if (!p.config)
 		fail_msg("%s", p.errors.v[0].text);
@@ -1122,11 +1146,15 @@ static void test_a_path_that_ssh_prints_is_taken_as_it_is(void **state)
 	const struct config_forward *forward = &p.config->tunnels[0].forwards[0];
 	assert_string_equal(forward->listen.path, "/tmp/%h/${x}");
 	assert_string_equal(forward->to.path, "/far/100%");
+	assert_string_equal(forward[1].listen.path, "/tmp/a:b\\");
+	assert_string_equal(forward[1].to.path, "/c:d");
+	assert_string_equal(forward[2].listen.path, "/tmp/e:f");
+	assert_int_equal(forward[2].kind, CONFIG_FORWARD_REMOTE_SOCKS);
 	parsed_clear(&p);
 }
 
 /* `ssh -G` prints no quotes. */
-static void test_a_forward_whose_paths_cannot_be_told_apart_is_a_note(void **state)
+static void test_paths_that_cannot_be_told_apart_are_a_note(void **state)
 {
 	const struct ssh_config_source source = {.baseline = baseline};
 	struct parsed p = {0};
@@ -1134,11 +1162,13 @@ static void test_a_forward_whose_paths_cannot_be_told_apart_is_a_note(void **sta
 	(void)state;
 	p.config = config_from_ssh_config("user u\nhostname h\nport 22\n"
 					  "remoteforward /tmp/a b.sock /tmp/c\n"
+					  "userknownhostsfile /home/me/a b\n"
 					  "localforward 7001 [localhost]:80\n",
 	    "h", &source, &p.errors, &p.notes);
 	assert_non_null(p.config);
-	assert_int_equal(p.notes.n, 1);
+	assert_int_equal(p.notes.n, 2);
 	assert_non_null(strstr(p.notes.v[0].text, "a path with a space"));
+	assert_non_null(strstr(p.notes.v[1].text, "b: a path with a space"));
 	assert_int_equal(p.config->tunnels[0].forward_count, 1);
 	parsed_clear(&p);
 }
@@ -1341,6 +1371,7 @@ int main(void)
 	    cmocka_unit_test(test_a_host_named_like_a_value_reads_back),
 	    cmocka_unit_test(test_options_become_keys),
 	    cmocka_unit_test(test_tokens_stand_for_what_the_whole_command_line_says),
+	    cmocka_unit_test(test_values_mean_what_they_mean_to_ssh),
 	    cmocka_unit_test(test_the_home_of_another_user_is_named_in_full),
 	    cmocka_unit_test(test_what_cannot_be_carried_over_is_named),
 	    cmocka_unit_test(test_what_a_remote_proxy_may_open_is_carried_over_or_refused),
@@ -1362,7 +1393,7 @@ int main(void)
 	    cmocka_unit_test(test_what_a_jump_host_loses_is_said_of_it),
 	    cmocka_unit_test(test_what_ssh_prints_and_adit_does_not_know_is_a_note),
 	    cmocka_unit_test(test_a_path_that_ssh_prints_is_taken_as_it_is),
-	    cmocka_unit_test(test_a_forward_whose_paths_cannot_be_told_apart_is_a_note),
+	    cmocka_unit_test(test_paths_that_cannot_be_told_apart_are_a_note),
 	    cmocka_unit_test(test_the_user_is_written_even_if_it_is_who_imports),
 	    cmocka_unit_test(test_a_forward_to_a_path_is_no_dynamic_one),
 	    cmocka_unit_test(test_a_dynamic_forward_beside_one_to_a_path_stays),
