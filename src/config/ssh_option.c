@@ -433,8 +433,12 @@ static void read_bind_mask(
 	char *end;
 	unsigned long mask = strtoul(value, &end, 8);
 
+	if (import->is_jump)
+		return;
 	if (*end || mask > 0777)
 		ssh_option_fail(import, option->keyword, value, "not an octal mask");
+	else if ((mask & 0222) == 0222 && import->source == SSH_PRINTED)
+		ssh_option_note(import, option->keyword, value, "nobody could connect");
 	else if ((mask & 0222) == 0222)
 		ssh_option_fail(import, option->keyword, value, "nobody could connect");
 	else
@@ -514,6 +518,11 @@ static const struct option options[] = {
     {"clearallforwardings", read_clear_forwards},
     {"ignoreunknown", read_ignore_unknown},
     {"compression", read_fine, .fine = "|no|false|", .key = "adit does not compress"},
+    {"checkhostip", read_fine, .fine = "|no|false|",
+	.key = "adit looks for the host's name in known_hosts, not for its address"},
+    {"ipqos", read_unsupported, .key = "adit marks no packets"},
+    {"tcpkeepalive", read_fine, .fine = "|yes|true|",
+	.key = "adit has the kernel look after its connections, too"},
     {"controlmaster", read_fine, .fine = "|no|false|auto|",
 	.key = "tunnels share a link by themselves"},
     {"forwardx11", read_fine, .fine = "|no|false|", .key = "adit forwards no X11"},
@@ -551,15 +560,15 @@ static const char *const ignored[] = {"afstokenpassing", "cipher", "compressionl
     "rsaauthentication", "smartcarddevice", "useprivilegedport", "userknownhostsfile2",
     "useroaming", "usersh", "batchmode", "canonicaldomains", "canonicalizefallbacklocal",
     "canonicalizemaxdots", "canonicalizepermittedcnames", "challengeresponseauthentication",
-    "checkhostip", "connectionattempts", "controlpath", "controlpersist", "enableescapecommandline",
+    "connectionattempts", "controlpath", "controlpersist", "enableescapecommandline",
     "enablesshkeysign", "escapechar", "fingerprinthash", "forkafterauthentication",
     "forwardx11timeout", "forwardx11trusted", "gssapiclientidentity", "gssapidelegatecredentials",
     "gssapikexalgorithms", "gssapikeyexchange", "gssapirenewalforcesrekey", "gssapiserveridentity",
     "gssapitrustdns", "hashknownhosts", "host", "hostbasedacceptedalgorithms", "hostbasedkeytypes",
-    "ipqos", "kbdinteractiveauthentication", "logverbose", "numberofpasswordprompts",
+    "kbdinteractiveauthentication", "logverbose", "numberofpasswordprompts",
     "obscurekeystroketiming", "passwordauthentication", "permitlocalcommand", "requesttty",
     "sendenv", "sessiontype", "stdinnull", "streamlocalbindunlink", "syslogfacility", "tag",
-    "tcpkeepalive", "tunneldevice", "visualhostkey", "warnweakcrypto", "xauthlocation"};
+    "tunneldevice", "visualhostkey", "warnweakcrypto", "xauthlocation"};
 
 static const struct option *find_option(const char *keyword)
 {

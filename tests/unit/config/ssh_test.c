@@ -494,6 +494,13 @@ static void test_what_cannot_be_carried_over_is_named(void **state)
 	    {"-o IdentityFile=%C", "identityfile %C: "}, {"-o LocalCommand=x", "localcommand x: "},
 	    {"-o SetEnv=A=b", "setenv A=b: "}, {"-i none", "identityfile none: "},
 	    {"-o VerifyHostKeyDNS=yes", "verifyhostkeydns yes"},
+	    {"-o CheckHostIP=yes", "checkhostip yes: "}, {"-o IPQoS=ef", "ipqos ef: "},
+	    {"-o TCPKeepAlive=no", "tcpkeepalive no: "},
+	    {"-o CASignatureAlgorithms=ssh-ed25519", "casignaturealgorithms ssh-ed25519: "},
+	    {"-o PubkeyAcceptedAlgorithms=+ssh-rsa", "pubkeyacceptedalgorithms +ssh-rsa: "},
+	    {"-o ConnectTimeout=2h",
+		"connecttimeout 7200: `connect_timeout` is 3600 then, the most that it can be"},
+	    {"-o ServerAliveCountMax=0", "serveralivecountmax 0: `keepalive_count` is 1 then"},
 	    {"-o PreferredAuthentications=password", "preferredauthentications password: "},
 	    {"-o PreferredAuthentications=hostbased,keyboard-interactive,publickey",
 		"preferredauthentications hostbased"},
@@ -1081,7 +1088,7 @@ static char *answer_of_a_jump(void *arg, const char *destination, struct config_
 	return mem_strdup(
 	    "user u\nhostname j.example.com\nport 22\ncompression yes\nexitonforwardfailure yes\n"
 	    "localforward no-address:80 [web]:80\nremoteforward /tmp/a b /tmp/c\n"
-	    "remoteforward 1080 [socks]:0\npermitremoteopen none\n");
+	    "remoteforward 1080 [socks]:0\npermitremoteopen none\nstreamlocalbindmask 0777\n");
 }
 
 /* ssh -W, with which ssh goes through a jump host, opens none of its forwards. */
