@@ -34,12 +34,25 @@ struct option {
 	unsigned flags;
 };
 
+static bool is_said(const struct config_errors *list, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->v[i].text, text) == 0)
+			return true;
+	return false;
+}
+
+/* Once: a jump host may be met many times. */
 static void say(const struct ssh_import *import, struct config_errors *list, const char *keyword,
     const char *value, const char *why)
 {
-	config_errors_add(list, NULL, 0, "%s%s%s%s %s%s%s", import->is_jump ? "jump host " : "",
+	char *text = str_format("%s%s%s%s %s%s%s", import->is_jump ? "jump host " : "",
 	    import->is_jump ? import->alias : "", import->is_jump ? ": " : "", keyword, value,
 	    why ? ": " : "", why ? why : "");
+
+	if (!is_said(list, text))
+		config_errors_add(list, NULL, 0, "%s", text);
+	free(text);
 }
 
 void ssh_option_note(

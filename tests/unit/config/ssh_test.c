@@ -1099,8 +1099,8 @@ static void test_what_a_jump_host_loses_is_said_of_it(void **state)
 
 	(void)state;
 	p.config = config_from_ssh_config(
-	    "user u\nhostname h\nport 22\ncompression yes\nproxyjump bastion\n", "h", &source,
-	    &p.errors, &p.notes);
+	    "user u\nhostname h\nport 22\ncompression yes\nproxyjump bastion,bastion\n", "h",
+	    &source, &p.errors, &p.notes);
 	if (p.errors.n > 0)
 		fail_msg("%s", p.errors.v[0].text);
 	assert_int_equal(p.notes.n, 2);
