@@ -321,6 +321,20 @@ static void read_proxy_jump(
 		ssh_option_fail(import, option->keyword, value, "a token that is not known here");
 }
 
+/* As a file from before ProxyJump has it, perhaps. */
+static void read_proxy_command(
+    struct ssh_import *import, const struct option *option, const char *value)
+{
+	char *jump = ssh_value_jump(value);
+
+	if (jump)
+		ssh_import_option(import, "proxyjump", jump);
+	else if (strcasecmp(value, "none") != 0)
+		ssh_option_note(import, option->keyword, value,
+		    "adit runs no other programs; a jump host (ProxyJump) it knows");
+	free(jump);
+}
+
 static void read_log_level(
     struct ssh_import *import, const struct option *option, const char *value)
 {
@@ -510,6 +524,7 @@ static const struct option options[] = {
 	.key = "adit takes a CA's signature of any kind but SHA-1's"},
     {"rekeylimit", read_rekey_limit},
     {"proxyjump", read_proxy_jump, .flags = OPTION_TOKENS},
+    {"proxycommand", read_proxy_command},
     {"loglevel", read_log_level},
     {"gatewayports", read_gateway_ports},
     {"addressfamily", read_family},
@@ -552,8 +567,6 @@ static const struct option options[] = {
     {"proxyusefdpass", read_fine, .fine = "|no|false|"},
     {"refuseconnection", read_unsupported},
     {"versionaddendum", read_fine, .fine = "|none|"},
-    {"proxycommand", read_fine, .fine = "|none|",
-	.key = "adit runs no other programs; a jump host (ProxyJump) it knows"},
     {"localcommand", read_fine, .fine = "|none|", .key = "adit runs no other programs"},
     {"remotecommand", read_fine, .fine = "|none|", .key = "`adit exec` runs commands"},
     {"knownhostscommand", read_fine, .fine = "|none|", .key = "adit runs no other programs"},

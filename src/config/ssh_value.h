@@ -15,4 +15,8 @@ bool ssh_value_time(const char *text, uint64_t *ret_seconds);
 /* "500K", "1G", "4096"; not 0. */
 bool ssh_value_bytes(const char *text, uint64_t *ret_bytes);
 
+/* The jump host of a ProxyCommand that does no more than ProxyJump: "ssh -W %h:%p [user@]host", "ssh host nc %h %p". Gives what
+ * ssh_jump_parse() takes, or NULL: it does something else. */
+char *ssh_value_jump(const char *proxy_command);
+
 #endif

@@ -23,6 +23,7 @@
 #include "config/ssh_command.h"
 #include "config/ssh_config.h"
 #include "config/ssh_spec.h"
+#include "config/ssh_value.h"
 #include "config/writer.h"
 
 /* ---- forwards ---- */
@@ -186,6 +187,45 @@ static void test_destinations_have_users_and_uris_ports(void **state)
 	assert_destination("::1", NULL, "::1", 0, ssh_jump_parse);
 	assert_destination("h:0", NULL, NULL, 0, ssh_jump_parse);
 	assert_destination("h:x", NULL, NULL, 0, ssh_jump_parse);
+}
+
+static void test_a_proxy_command_may_be_no_more_than_a_jump(void **state)
+{
+	static const struct {
+		const char *command, *jump; /* NULL: it is not */
+	} cases[] = {
+	    {"ssh -W %h:%p bastion", "bastion"},
+	    {"exec /usr/bin/ssh -qxa -l jo -p2222 -W [%h]:%p  bastion", "jo@bastion:2222"},
+	    {"ssh jo@bastion -p 22 -W \"[%h]:%p\"", "jo@bastion:22"},
+	    {"ssh -W '%h:%p' ssh://jo@bastion:22", "ssh://jo@bastion:22"},
+	    {"ssh -W %h:%p 2001:db8::1", "[2001:db8::1]"},
+	    {"ssh -q %r@bastion nc %h %p", "%r@bastion"},
+	    {"ssh bastion /bin/netcat %h %p", "bastion"},
+	    {"ssh -W %h:22 bastion", NULL},
+	    {"ssh -F /other -W %h:%p bastion", NULL},
+	    {"ssh -i key -W %h:%p bastion", NULL},
+	    {"ssh -W %h:%p bastion nc %h %p", NULL},
+	    {"ssh -W %h:%p bastion | tee log", NULL},
+	    {"ssh -l jo -W %h:%p me@bastion", NULL},
+	    {"ssh -p 1 -W %h:%p ssh://bastion:2", NULL},
+	    {"ssh bastion nc -w 1 %h %p", NULL},
+	    {"ssh bastion nc %h", NULL},
+	    {"ssh bastion", NULL},
+	    {"ssh -W", NULL},
+	    {"ssh", NULL},
+	    {"exec", NULL},
+	    {" ", NULL},
+	    {"nc -X connect -x proxy:3128 %h %p", NULL},
+	    {"none", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *jump = ssh_value_jump(cases[i].command);
+		if (!jump != !cases[i].jump || (jump && strcmp(jump, cases[i].jump) != 0))
+			fail_msg("%s: %s", cases[i].command, jump ? jump : "no jump");
+		free(jump);
+	}
 }
 
 /* ---- command lines ---- */
@@ -424,6 +464,14 @@ static void test_tokens_stand_for_what_the_whole_command_line_says(void **state)
 	parsed_clear(&p);
 	p = parse("-L /near/%C:a:1 h");
 	assert_string_equal(p.errors.v[0].text, "`/near/%C`: a token that is not known here");
+	parsed_clear(&p);
+
+	p = parse_good("-o ProxyCommand=ssh~-W~%h:%p~-p~7~%r@bastion -l jo h");
+	assert_int_equal(p.notes.n, 0);
+	assert_string_equal(p.config->hosts[0].address, "bastion");
+	assert_string_equal(p.config->hosts[0].user, "jo");
+	assert_int_equal(p.config->hosts[0].port, 7);
+	assert_string_equal(p.config->hosts[1].via, "bastion");
 	parsed_clear(&p);
 
 	p = parse("-J %C h");
@@ -1371,6 +1419,7 @@ int main(void)
 	    cmocka_unit_test(test_forwards_are_what_ssh_takes),
 	    cmocka_unit_test(test_gateway_ports_bind_all_addresses_here_but_not_there),
 	    cmocka_unit_test(test_destinations_have_users_and_uris_ports),
+	    cmocka_unit_test(test_a_proxy_command_may_be_no_more_than_a_jump),
 	    cmocka_unit_test(test_a_command_line_is_a_host_and_a_tunnel),
 	    cmocka_unit_test(test_jumps_become_hosts_in_a_chain),
 	    cmocka_unit_test(test_the_same_host_twice_gets_two_names),
