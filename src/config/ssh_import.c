@@ -22,6 +22,9 @@ static void finish_known_hosts(struct ssh_import *import)
 
 	if (!user && !system)
 		return;
+	/* As ssh_config(5) has it; what ssh prints says so. */
+	if (user && import->source == SSH_SAID && !ssh_option_seen(import, "updatehostkeys"))
+		import->host.update_host_keys = false;
 	if (!user)
 		ssh_option_add_path(import, "userknownhostsfile", user_files, "~/.ssh/known_hosts");
 	if (!system)

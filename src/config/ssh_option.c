@@ -235,7 +235,8 @@ static void read_system_known_hosts(
 static void read_agent(struct ssh_import *import, const struct option *option, const char *value)
 {
 	struct config_host *host = &import->host;
-	const char *path = *value == '$' ? getenv(value + 1) : value;
+	bool is_name = *value == '$' && value[1] != '{';
+	const char *path = is_name ? getenv(value + 1) : value;
 
 	free(host->agent_path);
 	host->agent_path = NULL;

@@ -495,6 +495,17 @@ static void test_values_mean_what_they_mean_to_ssh(void **state)
 	parsed_clear(&p);
 	p = parse_good("-o UserKnownHostsFile=\"/a~b\" h");
 	assert_string_equal(p.config->hosts[0].known_hosts.v[0], "/a b");
+	assert_false(p.config->hosts[0].update_host_keys);
+	parsed_clear(&p);
+	p = parse_good("-o UserKnownHostsFile=/a -o UpdateHostKeys=yes h");
+	assert_true(p.config->hosts[0].update_host_keys);
+	parsed_clear(&p);
+	setenv("AGENTS", "/run/agents", 1);
+	p = parse_good("-o IdentityAgent=${AGENTS}/a h");
+	assert_string_equal(p.config->hosts[0].agent_path, "/run/agents/a");
+	parsed_clear(&p);
+	p = parse_good("-o IdentityAgent=$AGENTS h");
+	assert_string_equal(p.config->hosts[0].agent_path, "/run/agents");
 	parsed_clear(&p);
 	p = parse("-o RekeyLimit=18446744073709551615K h");
 	assert_non_null(strstr(p.errors.v[0].text, "not a number of bytes"));
