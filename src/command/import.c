@@ -72,6 +72,7 @@ struct arguments {
 	const char *command; /* the first word behind the destination */
 	bool no_ssh;         /* there is none that could be asked */
 	bool are_wrong;      /* whatever the configuration says */
+	char unseen[8];      /* letters that ssh -G says nothing of */
 };
 
 /* What `ssh` with these arguments prints; NULL and an error more when it fails. Gives. */
@@ -116,10 +117,19 @@ static void add_argument(struct arguments *a, const char *text)
 	a->ssh[a->count] = NULL;
 }
 
+static void note_letter(struct arguments *a, char letter)
+{
+	size_t n = strlen(a->unseen);
+
+	if (strchr("EOW", letter) && !strchr(a->unseen, letter))
+		a->unseen[n] = letter;
+}
+
 /* One or more letters in one word, and the value that the last of them takes. Returns how many words that were. */
 static int read_letters(struct arguments *a, int count, char *const *words)
 {
 	for (const char *p = words[0] + 1; *p; p++) {
+		note_letter(a, *p);
 		if (!ssh_letter_takes_value(*p))
 			continue;
 		const char *value = p[1] ? p + 1 : (count > 1 ? words[1] : NULL);
@@ -251,6 +261,12 @@ static struct config *convert(
 	char *text = run_ssh(a, WORDS_SHOWN, errors);
 	if (!text && !a->no_ssh)
 		a->are_wrong = arguments_are_wrong(a);
+	if (text && !strstr(text, "\nhostname ")) { /* -V, -Q */
+		config_errors_add(errors, NULL, 0, "with these arguments ssh connects to nothing");
+		a->are_wrong = true;
+		free(text);
+		text = NULL;
+	}
 	char *baseline = text ? ask_defaults(errors) : NULL;
 	if (text && baseline) {
 		struct ssh_config_source source = {
@@ -314,6 +330,8 @@ static int import(const struct command *command, int argc, char **argv)
 		return code;
 	}
 	struct config *config = convert(&a, &errors, &notes);
+	for (const char *p = a.unseen; *p; p++)
+		config_errors_add(&notes, NULL, 0, "-%c: %s", *p, ssh_letter_loss(*p));
 	if (a.command)
 		config_errors_add(
 		    &notes, NULL, 0, "the command \"%s\": `adit exec` runs commands", a.command);

@@ -93,6 +93,13 @@ bool ssh_letter_takes_value(char letter)
 	return known && known->takes != FLAG;
 }
 
+const char *ssh_letter_loss(char letter)
+{
+	const struct letter *known = find_letter(letter);
+
+	return known && !known->keyword ? known->value : NULL;
+}
+
 static enum ssh_forward_option forward_option(char c)
 {
 	return c == 'L' ? SSH_LOCAL_FORWARD : c == 'R' ? SSH_REMOTE_FORWARD : SSH_DYNAMIC_FORWARD;

@@ -21,5 +21,7 @@ struct config *config_from_ssh_arguments(int count, char *const *arguments,
 
 /* Whether what follows this option letter of ssh(1) is its value. */
 bool ssh_letter_takes_value(char letter);
+/* Why one that is nothing here cannot be carried over; NULL of others. */
+const char *ssh_letter_loss(char letter);
 
 #endif

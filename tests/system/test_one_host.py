@@ -430,6 +430,14 @@ def test_import_runs_no_command(adit):
     assert adit.run("import").returncode == 64
 
 
+def test_letters_that_ssh_does_not_print_are_named(adit):
+    need("ssh")
+    done = adit.run("import", "-F", "none", "-NW", "a:1", "-L", "1024:a:2", "host")
+    assert done.returncode == 0 and "not carried over: -W: stdin and stdout are not forwarded" in done.stderr
+    done = adit.run("import", "-F", "none", "-E", "/dev/null", "-L", "1024:a:2", "host")
+    assert done.returncode == 0 and "not carried over: -E: the log goes to stderr" in done.stderr
+
+
 def test_import_without_ssh_is_no_error_of_the_configuration(adit, folder):
     adit.env["PATH"] = str(folder)
     done = adit.run("import", "host")
@@ -439,7 +447,7 @@ def test_import_without_ssh_is_no_error_of_the_configuration(adit, folder):
 
 
 @pytest.mark.parametrize("arguments", [["-L", "bad", "host"], ["-Z", "host"], ["host", "-L"], ["--host", "-x"], ["--bogus", "host"],
-                                       ["--host"], ["--host=a", "b"]])
+                                       ["--host"], ["--host=a", "b"], ["-V"], ["-V", "host"], ["-Q", "cipher", "host"]])
 def test_what_import_is_given_wrongly_is_wrong_usage(adit, arguments):
     need("ssh")
     done = adit.run("import", *arguments)
