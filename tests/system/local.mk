@@ -8,7 +8,7 @@ check-programs: $(check_PROGRAMS)
 
 .PHONY: check-system check-programs
 
-EXTRA_DIST += tests/system tests/bench
+EXTRA_DIST += tests/system
 
 # A folder in EXTRA_DIST goes as it is.
 dist-hook:
