@@ -35,7 +35,36 @@ static char *make_path(bool json, int count, char *const *names)
 	return strbuf_take(&path);
 }
 
-static int print_once(const struct ask_options *options, const char *path, bool clear)
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+/* In the place of what the terminal showed before: as much of it as fits above the cursor, from the top. */
+static void print_picture(const char *text)
+{
+	enum { ROWS_MIN = 4 };
+	size_t rows = terminal_height(STDOUT_FILENO), lines = count_lines(text);
+
+	fputs("\x1b[H\x1b[2J", stdout);
+	if (rows < ROWS_MIN || lines < rows) {
+		fputs(text, stdout);
+		return;
+	}
+	for (size_t shown = 0; shown < rows - 2; text++) {
+		putchar(*text);
+		shown += *text == '\n';
+	}
+	printf("(%zu more lines)\n", lines - (rows - 2));
+}
+
+enum picture { BELOW_THE_LAST, OVER_THE_LAST };
+
+static int print_once(const struct ask_options *options, const char *path, enum picture where)
 {
 	struct ask_answer answer = {0};
 	struct err e = ERR_INIT;
@@ -45,8 +74,10 @@ static int print_once(const struct ask_options *options, const char *path, bool 
 		code = command_fail(&e);
 	else if (answer.code != 200)
 		code = ask_refused(&answer);
+	else if (where == OVER_THE_LAST)
+		print_picture(strbuf_text(&answer.body));
 	else
-		printf("%s%s", clear ? "\x1b[H\x1b[2J" : "", strbuf_text(&answer.body));
+		fputs(strbuf_text(&answer.body), stdout);
 	strbuf_clear(&answer.body);
 	return code;
 }
@@ -77,13 +108,15 @@ static int status(const struct command *command, int argc, char **argv)
 			return command_usage_error(command, NULL);
 		}
 	}
-	bool clear = watch && terminal_takes_escapes(STDOUT_FILENO), again;
+	enum picture where =
+	    watch && terminal_takes_escapes(STDOUT_FILENO) ? OVER_THE_LAST : BELOW_THE_LAST;
+	bool again;
 	int code;
 	do {
 		/* anew: the terminal may have another width by now */
 		char *path = make_path(json, argc - optind, argv + optind);
 
-		code = print_once(&options, path, clear);
+		code = print_once(&options, path, where);
 		free(path);
 		again = watch && code == EXIT_DONE && fflush(stdout) == 0;
 		if (again)

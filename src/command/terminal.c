@@ -21,6 +21,13 @@ unsigned terminal_width(int fd)
 	return columns && str_to_u64(columns, WIDTH_MIN, WIDTH_MAX, &width) ? (unsigned)width : 0;
 }
 
+unsigned terminal_height(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
 bool terminal_takes_escapes(int fd)
 {
 	const char *term = getenv("TERM");

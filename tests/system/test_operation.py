@@ -632,6 +632,23 @@ def test_watch_follows_the_width_of_its_terminal(adit, folder):
     adit.stop()
 
 
+def test_watch_shows_as_many_lines_as_the_terminal_has(adit, folder):
+    adit.configure(hosts={"h": {"address": "127.0.0.1", "user": "u", "agent": str(folder / "none")}},
+                   tunnels={f"t{n}": {"via": "h", "local": "127.0.0.1:0", "to": "x:80", "enabled": False} for n in range(30)})
+    adit.start().wait_log("started")
+    adit.env["TERM"] = "xterm"
+    command = adit.command("status", "-c", adit.config_path)
+    whole = on_a_terminal(command, adit.env, lambda *_: False).splitlines()
+    text = on_a_terminal([*command, "--watch"], adit.env, lambda text, _: text.count("TUNNEL") > 1)
+    picture = text.split("\x1b[H\x1b[2J")[1].splitlines()
+    assert len(picture) == 23 and picture[:22] == whole[:22]
+    assert picture[22] == f"({len(whole) - 22} more lines)"
+    few = on_a_terminal([*command, "--watch", "t1?"], adit.env, lambda text, _: text.count("TUNNEL") > 1)
+    assert "more lines" in few and "more lines" not in on_a_terminal([*command, "--watch", "t1"], adit.env,
+                                                                    lambda text, _: text.count("TUNNEL") > 1)
+    adit.stop()
+
+
 def test_a_control_socket_that_is_not_ones_own_is_not_permitted(adit, two):
     need_root("another user")
     with tempfile.TemporaryDirectory(dir="/tmp") as public:
