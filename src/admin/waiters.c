@@ -92,9 +92,17 @@ static void watch_for_end(struct waiter *waiter)
 	bufferevent_enable(bev, EV_READ);
 }
 
+/* It has the limits of one that waits. To a client of HTTP/1.0 that asked for more evhttp would say "keep-alive" besides, and a
+ * length of 0. */
+static void close_afterwards(struct evhttp_request *request)
+{
+	evhttp_remove_header(evhttp_request_get_input_headers(request), "Connection");
+	http_add_header(request, "Connection", "close");
+}
+
 static void answer_too_late(struct evhttp_request *request)
 {
-	http_add_header(request, "Connection", "close");
+	close_afterwards(request);
 	http_answer_error(request, HTTP_TIMED_OUT, "timed out");
 }
 
@@ -177,7 +185,7 @@ void waiters_listen(struct waiters *w, struct evhttp_request *request)
 	http_add_header(request, "Content-Type", "application/jsonl");
 	http_add_header(request, "Cache-Control", "no-store");
 	http_add_header(request, "X-Content-Type-Options", "nosniff");
-	http_add_header(request, "Connection", "close"); /* it has the limits of one that waits */
+	close_afterwards(request);
 	evhttp_send_reply_start(request, HTTP_OK, NULL);
 	watch_for_end(waiter);
 	waiter->listener.on_event = on_event;
@@ -212,7 +220,7 @@ static bool has_answer(const struct manager *m, const struct status_filter *filt
 static void answer_wait(
     struct evhttp_request *request, const struct manager *m, const char *unknown)
 {
-	http_add_header(request, "Connection", "close"); /* it has the limits of one that waits */
+	close_afterwards(request);
 	if (manager_is_shutting_down(m))
 		http_answer_ending(request);
 	else if (unknown)

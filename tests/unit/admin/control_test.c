@@ -630,6 +630,23 @@ static void test_events_come_as_lines_while_they_happen(void **state)
 	log_info(NULL, "three", "n=%d", 3);
 }
 
+static void test_who_would_keep_the_connection_hears_events_too(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	say(fd, "GET /v1/events HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	turn(10);
+	log_info(NULL, "one", "n=%d", 1);
+	const char *answer = hear(fd);
+	assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
+	assert_null(strstr(answer, "keep-alive"));
+	assert_null(strstr(answer, "Content-Length"));
+	assert_non_null(strstr(body_of(answer), "\"event\":\"one\""));
+	close(fd);
+	turn(4);
+}
+
 static void test_a_slow_reader_of_events_is_told_how_many_it_lost(void **state)
 {
 	char *long_text = mem_alloc(8001);
@@ -1074,6 +1091,7 @@ int main(void)
 	    TEST(test_the_end_of_the_daemon_ends_those_who_wait),
 	    TEST(test_who_listens_hears_the_last_of_it_and_the_end),
 	    TEST(test_events_come_as_lines_while_they_happen),
+	    TEST(test_who_would_keep_the_connection_hears_events_too),
 	    TEST(test_a_slow_reader_of_events_is_told_how_many_it_lost),
 	    TEST(test_headers_beyond_the_limit_are_refused),
 	    TEST(test_a_body_beyond_the_limit_is_refused),
