@@ -14,7 +14,8 @@
 
 struct checker {
 	const struct config *config;
-	struct map *hosts; /* by name */
+	struct map *hosts;            /* by name */
+	const struct map *more_hosts; /* that must not be missed */
 	struct config_errors *errors;
 };
 
@@ -34,7 +35,7 @@ static const char *nearest_host(const struct checker *c, const char *name)
 
 static void check_name(const struct checker *c, const char *name, const struct config_place *at)
 {
-	if (map_get(c->hosts, name))
+	if (map_get(c->hosts, name) || map_get(c->more_hosts, name))
 		return;
 	const char *nearest = config_errors_want_hints(c->errors) ? nearest_host(c, name) : NULL;
 	config_errors_add(c->errors, at->file, at->line,
@@ -293,17 +294,28 @@ static void warn_of_open_listeners(struct config *config)
 	}
 }
 
-void check_config(struct config *config, struct config_errors *errors)
+void check_config_in_part(
+    struct config *config, const struct map *more_hosts, struct config_errors *errors)
 {
-	struct checker c = {.config = config, .hosts = map_new(), .errors = errors};
+	struct checker c = {
+	    .config = config, .hosts = map_new(), .more_hosts = more_hosts, .errors = errors};
 
 	for (size_t i = 0; i < config->host_count; i++)
 		map_put(c.hosts, config->hosts[i].name, &config->hosts[i]);
-	check_names(&c);
+	if (more_hosts)
+		check_names(&c);
 	check_loops(&c);
 	check_listeners(&c);
 	map_free(c.hosts);
 	warn_of_open_listeners(config);
+}
+
+void check_config(struct config *config, struct config_errors *errors)
+{
+	struct map *none = map_new();
+
+	check_config_in_part(config, none, errors);
+	map_free(none);
 }
 
 static const struct config_place *place_of(

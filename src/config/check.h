@@ -4,10 +4,14 @@
 #ifndef ADIT_CONFIG_CHECK_H
 #define ADIT_CONFIG_CHECK_H
 
+#include "base/map.h"
 #include "config/config.h"
 
 /* Adds to errors what is wrong, to the snapshot's warnings what is doubtful. */
 void check_config(struct config *config, struct config_errors *errors);
+/* The same of one that is not whole: more_hosts has the names of those that could not be read, NULL: there may be any. */
+void check_config_in_part(
+    struct config *config, const struct map *more_hosts, struct config_errors *errors);
 
 /*
  * Which algorithms and keys exist is known to the SSH layer, which stands above this one: the caller brings

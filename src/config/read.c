@@ -31,7 +31,8 @@ struct reader {
 	struct config_errors *errors;
 	struct source *sources; /* the main file first */
 	size_t source_count;
-	bool all_parsed;
+	struct map *unread_hosts; /* names of some that are there, with an error; a set */
+	bool may_have_more;       /* hosts of whatever name, in what could not be read */
 
 	/* built in, then host_defaults and tunnel_defaults */
 	struct config_host host;
@@ -89,6 +90,8 @@ static void read_keys(const struct reading *r, const struct setting *group, cons
 		for (size_t i = 0; i < group->child_count; i++) {
 			const struct setting *s = &group->children[i];
 			void *object;
+			if (s->type == SETTING_BROKEN)
+				continue;
 			const struct key *key = find_key(sections, count, s->name, &object);
 			if (!key && !late)
 				report_unknown(r, s, what, sections, count);
@@ -100,10 +103,9 @@ static void read_keys(const struct reading *r, const struct setting *group, cons
 
 static bool is_group(const struct reading *r, const struct setting *s, const char *example)
 {
-	if (s->type == SETTING_GROUP)
-		return true;
-	reading_error(r, s, "`%s` must be a group: %s", s->name, example);
-	return false;
+	if (s->type != SETTING_GROUP && s->type != SETTING_BROKEN)
+		reading_error(r, s, "`%s` must be a group: %s", s->name, example);
+	return s->type == SETTING_GROUP;
 }
 
 static bool name_is_new(const struct reading *r, struct map *places, const struct setting *s,
@@ -168,13 +170,28 @@ static void read_defaults(struct reader *reader)
 
 /* ---- hosts ---- */
 
+/* What is no number has been told of, and left the default as it was. */
+static bool is_number_if_any(const struct setting *group, const char *name)
+{
+	const struct setting *s = group ? tree_find(group, name) : NULL;
+
+	return !s || s->type == SETTING_INT || s->type == SETTING_FLOAT;
+}
+
 /* One of both is at least where it is said: in the host, else in host_defaults. */
 static void report_reconnect(const struct reader *reader, const struct reading *r,
     const struct setting *group, const struct config_host *host)
 {
+	const struct setting *defaults = tree_find(reader->sources[0].tree, "host_defaults");
+
+	if (!is_number_if_any(group, "reconnect_min") ||
+	    !is_number_if_any(group, "reconnect_max") ||
+	    !is_number_if_any(defaults, "reconnect_min") ||
+	    !is_number_if_any(defaults, "reconnect_max"))
+		return;
 	if (!tree_find(group, "reconnect_min") && !tree_find(group, "reconnect_max")) {
 		r = &reader->sources[0].reading;
-		group = tree_find(reader->sources[0].tree, "host_defaults");
+		group = defaults;
 	}
 	const struct setting *min = tree_find(group, "reconnect_min");
 	if (min)
@@ -191,8 +208,11 @@ static void read_host(struct reader *reader, const struct reading *r, const stru
 	struct config *config = reader->config;
 	struct config_host *host;
 
-	if (!is_group(r, s, "name: { address = \"ssh.example.com\"; }") ||
-	    !name_is_new(r, reader->host_places, s, new_place(r, s)))
+	if (!is_group(r, s, "name: { address = \"ssh.example.com\"; }")) {
+		map_put(reader->unread_hosts, s->name, reader);
+		return;
+	}
+	if (!name_is_new(r, reader->host_places, s, new_place(r, s)))
 		return;
 	config->hosts = mem_grow(config->hosts, config->host_count + 1, sizeof(*config->hosts));
 	host = &config->hosts[config->host_count++];
@@ -251,9 +271,19 @@ static void fit_keys(
 	}
 }
 
+/* Whether the group has the key, or tunnel_defaults: what is wrong with it has been told, and then it is not missing. */
+static bool is_said(const struct reader *reader, const struct setting *group, const char *key)
+{
+	const struct setting *defaults = tree_find(reader->sources[0].tree, "tunnel_defaults");
+
+	return tree_find(group, key) ||
+	       (defaults && (defaults->type != SETTING_GROUP || tree_find(defaults, key) ||
+				tree_find(defaults, "")));
+}
+
 /* After its keys were read. */
-static void complete_forward(
-    const struct reading *r, const struct setting *group, struct config_forward *forward)
+static void complete_forward(const struct reader *reader, const struct reading *r,
+    const struct setting *group, struct config_forward *forward)
 {
 	if (!forward->place.file) {
 		reading_error(r, group,
@@ -263,7 +293,7 @@ static void complete_forward(
 	if (!forward->listen.text)
 		return; /* reported */
 	fit_keys(r, group, forward);
-	if (!forward_is_socks(forward) && !forward->to.text && !tree_find(group, "to"))
+	if (!forward_is_socks(forward) && !forward->to.text && !is_said(reader, group, "to"))
 		config_errors_add(r->errors, forward->place.file, forward->place.line,
 		    "`to` is missing: where do the connections of `%s` go?",
 		    config_forward_kind_name(forward->kind));
@@ -290,7 +320,7 @@ static void read_forward_list(struct reader *reader, const struct reading *r,
 		struct config_forward *forward = add_forward(reader, tunnel);
 		struct section sections[] = {{&keys_forward, forward}};
 		read_keys(r, group, "a forward", sections, ARRAY_LEN(sections));
-		complete_forward(r, group, forward);
+		complete_forward(reader, r, group, forward);
 	}
 }
 
@@ -311,12 +341,12 @@ static bool has_target(const struct config_tunnel *tunnel)
 	return false;
 }
 
-static void check_tunnel(
-    const struct reading *r, const struct setting *s, const struct config_tunnel *tunnel)
+static void check_tunnel(const struct reader *reader, const struct reading *r,
+    const struct setting *s, const struct config_tunnel *tunnel)
 {
 	const struct setting *probe = tree_find(s, "probe");
 
-	if (tunnel->via.n == 0 && !tree_find(s, "via"))
+	if (tunnel->via.n == 0 && !is_said(reader, s, "via"))
 		reading_error(
 		    r, s, "tunnel `%s` has no `via`: through which host does it go?", tunnel->name);
 	if (probe && tunnel->probe == CONFIG_PROBE_TCP && !has_target(tunnel))
@@ -353,8 +383,8 @@ static void read_tunnel(struct reader *reader, const struct reading *r, const st
 	if (list)
 		read_forward_list(reader, r, list, tunnel);
 	else
-		complete_forward(r, s, &tunnel->forwards[0]);
-	check_tunnel(r, s, tunnel);
+		complete_forward(reader, r, s, &tunnel->forwards[0]);
+	check_tunnel(reader, r, s, tunnel);
 }
 
 static void read_members(struct reader *reader, const struct source *source, const char *name,
@@ -389,7 +419,7 @@ static struct source *add_source(
 
 	config_strings_add(&config->files, name);
 	if (!tree) {
-		reader->all_parsed = false;
+		reader->may_have_more = true;
 		return NULL;
 	}
 	reader->sources =
@@ -419,7 +449,8 @@ static void refuse_top_keys(const struct source *source)
 
 	for (size_t i = 0; i < source->tree->child_count; i++) {
 		const struct setting *s = &source->tree->children[i];
-		if (strcmp(s->name, "hosts") == 0 || strcmp(s->name, "tunnels") == 0)
+		if (s->type == SETTING_BROKEN || strcmp(s->name, "hosts") == 0 ||
+		    strcmp(s->name, "tunnels") == 0)
 			continue;
 		if (key_find(&keys_top, s->name))
 			reading_error(&source->reading, s,
@@ -444,7 +475,7 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 	char *text = config_file_read(path, CONFIG_FILE_NO_PIPE, &size, &e);
 	if (!text) {
 		reading_error(&reader->sources[0].reading, at, "`include`: %s: %s", path, e.text);
-		reader->all_parsed = false;
+		reader->may_have_more = true;
 		return;
 	}
 	const struct source *source = add_source(reader, path, text, size);
@@ -494,7 +525,7 @@ static void report_glob(
 
 	reading_error(&reader->sources[0].reading, at, "`include`: %s: cannot be read: %s",
 	    known ? unreadable.path : pattern, strerror(known ? unreadable.error : ENOMEM));
-	reader->all_parsed = false;
+	reader->may_have_more = true;
 	free(unreadable.path);
 	unreadable.path = NULL;
 }
@@ -523,15 +554,41 @@ static void read_includes(struct reader *reader)
 	const struct setting *s = tree_find(reader->sources[0].tree, "include");
 	struct config_strings *patterns = &reader->config->includes;
 	const struct key key = {.name = "include", .type = &value_includes};
+	size_t errors_before = reader->errors->n;
 
-	if (!s)
+	if (!s || s->type == SETTING_BROKEN)
 		return;
 	key.type->read(&reader->sources[0].reading, s, &key, patterns);
+	if (reader->errors->n > errors_before)
+		reader->may_have_more = true;
 	for (size_t i = 0; i < patterns->n; i++)
 		include_pattern(reader, s, patterns->v[i]);
 }
 
 /* ---- the whole ---- */
+
+/* Is there a group of hosts that has been reported for something else? */
+static bool may_hide_hosts(const struct setting *s)
+{
+	bool has_hosts = strcmp(s->name, "hosts") == 0, includes = strcmp(s->name, "include") == 0;
+
+	if (s->type == SETTING_BROKEN)
+		return has_hosts || includes || !key_find(&keys_top, s->name);
+	if (s->type == SETTING_GROUP)
+		return !key_find(&keys_top, s->name);
+	return has_hosts;
+}
+
+/* Whoever uses what could not be read would be blamed for it. */
+static void find_hidden_hosts(struct reader *reader)
+{
+	for (size_t i = 0; i < reader->source_count; i++)
+		for (size_t j = 0; j < reader->sources[i].tree->child_count; j++)
+			if (may_hide_hosts(&reader->sources[i].tree->children[j]))
+				reader->may_have_more = true;
+	if (map_get(reader->unread_hosts, "")) /* one without a name */
+		reader->may_have_more = true;
+}
 
 static void read_trees(struct reader *reader)
 {
@@ -551,9 +608,9 @@ static void read_trees(struct reader *reader)
 		config_check_host_algorithms(&reader->host, reader->algorithms, reader->errors);
 		config_check_algorithms(reader->config, reader->algorithms, reader->errors);
 	}
-	/* without the names of a whole file the rest would be blamed for using them */
-	if (reader->all_parsed)
-		check_config(reader->config, reader->errors);
+	find_hidden_hosts(reader);
+	check_config_in_part(
+	    reader->config, reader->may_have_more ? NULL : reader->unread_hosts, reader->errors);
 }
 
 static void free_places(struct map *places)
@@ -576,6 +633,7 @@ static void reader_clear(struct reader *reader)
 	keys_clear(&keys_host, &reader->host);
 	keys_clear(&keys_tunnel, &reader->tunnel);
 	keys_clear(&keys_forward, &reader->forward);
+	map_free(reader->unread_hosts);
 	free_places(reader->host_places);
 	free_places(reader->tunnel_places);
 	map_free(reader->real_paths);
@@ -589,7 +647,7 @@ static struct config *read_all(const char *name, const char *text, size_t size,
 	struct reader reader = {.config = config,
 	    .algorithms = algorithms,
 	    .errors = errors,
-	    .all_parsed = true,
+	    .unread_hosts = map_new(),
 	    .host_places = map_new(),
 	    .tunnel_places = map_new(),
 	    .real_paths = map_new()};
@@ -674,9 +732,10 @@ static bool names_no_socket(const char *path, const char *text, size_t size)
 	bool none = tree != NULL;
 
 	for (size_t i = 0; none && i < tree->child_count; i++) {
-		const char *name = tree->children[i].name;
+		const struct setting *s = &tree->children[i];
 
-		none = key_find(&keys_top, name) && strcmp(name, "control_socket") != 0;
+		none = s->type != SETTING_BROKEN && key_find(&keys_top, s->name) &&
+		       strcmp(s->name, "control_socket") != 0;
 	}
 	tree_free(tree);
 	config_errors_clear(&unsaid);

@@ -6,7 +6,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,10 +33,10 @@ struct scanner {
 		struct map *names; /* in a group: to the line where the name stands first */
 	} levels[1 + DEPTH_MAX];
 	size_t depth;
-	size_t groups; /* of the top level, so far */
+	bool lost; /* what follows is anybody's guess */
 
 	/* comments and white space are none */
-	enum token { TOKEN_OTHER, TOKEN_NAME, TOKEN_ASSIGN, TOKEN_END } last;
+	enum token { TOKEN_OTHER, TOKEN_NAME, TOKEN_ASSIGN, TOKEN_VALUE, TOKEN_END } last;
 	size_t last_name, last_name_length; /* in text */
 	int last_name_line;
 };
@@ -50,9 +52,21 @@ static bool is_inside(const struct scanner *s)
 	return s->depth > 0 && s->levels[1].bracket == '{';
 }
 
+static struct scan_part *part_of(const struct scanner *s)
+{
+	return is_inside(s) ? &s->out->inner : &s->out->outer;
+}
+
+static struct scan_piece *piece_of(const struct scanner *s)
+{
+	struct scan_part *part = part_of(s);
+
+	return &part->pieces[part->count - 1];
+}
+
 static void add(struct scanner *s, const char *text, size_t count)
 {
-	strbuf_add_n(is_inside(s) ? &s->out->inner : &s->out->outer, text, count);
+	strbuf_add_n(&part_of(s)->text, text, count);
 }
 
 static void copy(struct scanner *s, size_t count)
@@ -62,10 +76,33 @@ static void copy(struct scanner *s, size_t count)
 			continue;
 		s->line++;
 		if (is_inside(s))
-			strbuf_add_n(&s->out->outer, "\n", 1);
+			strbuf_add_n(&s->out->outer.text, "\n", 1);
 	}
 	add(s, s->text + s->at, count);
 	s->at += count;
+}
+
+/* ---- errors ---- */
+
+/* In this piece; the others may be good. */
+PRINTF_LIKE(3, 4)
+static void refuse(struct scanner *s, int line, const char *format, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	config_errors_add(s->errors, s->file, line, "%s", text);
+	piece_of(s)->broken = true;
+}
+
+/* All that follows would be told of, and wrongly. */
+static void give_up(struct scanner *s)
+{
+	s->lost = true;
+	s->at = s->n;
 }
 
 /* ---- groups ---- */
@@ -91,8 +128,8 @@ static void define_name(struct scanner *s)
 	char *name = mem_strndup(s->text + s->last_name, s->last_name_length);
 	void *first = map_get(names, name);
 	if (first)
-		config_errors_add(s->errors, s->file, s->last_name_line,
-		    "`%s` is defined twice: first at %s:%d", name, s->file, (int)(intptr_t)first);
+		refuse(s, s->last_name_line, "`%s` is defined twice: first at %s:%d", name, s->file,
+		    (int)(intptr_t)first);
 	else
 		map_put(names, name, (void *)(intptr_t)s->last_name_line);
 	free(name);
@@ -102,21 +139,30 @@ static void define_name(struct scanner *s)
 
 static void begin_piece(struct scanner *s)
 {
-	struct scan *out = s->out;
+	struct scan_part *part = part_of(s);
 
-	out->pieces = mem_grow(out->pieces, out->piece_count + 1, sizeof(*out->pieces));
-	out->pieces[out->piece_count++] =
-	    (struct scan_piece){.group = s->groups - 1, .at = out->inner.n, .line = s->line};
+	part->pieces = mem_grow(part->pieces, part->count + 1, sizeof(*part->pieces));
+	part->pieces[part->count++] = (struct scan_piece){
+	    .at = part->text.n, .outer = s->out->outer.count - 1, .line = s->line};
 }
 
 static void end_piece(struct scanner *s)
 {
-	strbuf_add_n(&s->out->inner, "", 1);
+	add(s, "", 1);
+}
+
+/* A name behind a name is an error, but of the first one. */
+static bool ends_piece(const struct scanner *s)
+{
+	bool is_digit = s->at > 0 && isdigit((unsigned char)s->text[s->at - 1]);
+
+	return s->last == TOKEN_END || s->last == TOKEN_NAME ||
+	       (s->last == TOKEN_VALUE && !is_digit);
 }
 
 static void cut_before_name(struct scanner *s)
 {
-	if (s->depth == 1 && is_inside(s) && s->last == TOKEN_END) {
+	if ((s->depth == 0 || (s->depth == 1 && is_inside(s))) && ends_piece(s)) {
 		end_piece(s);
 		begin_piece(s);
 	}
@@ -140,11 +186,12 @@ static void skip_block_comment(struct scanner *s)
 	copy(s, 2);
 	while (s->at < s->n && !(peek(s, 0) == '*' && peek(s, 1) == '/'))
 		copy(s, 1);
-	if (s->at < s->n)
+	if (s->at < s->n) {
 		copy(s, 2);
-	else
-		config_errors_add(
-		    s->errors, s->file, line, "this comment never ends: */ is missing");
+	} else {
+		refuse(s, line, "this comment never ends: */ is missing");
+		give_up(s);
+	}
 }
 
 static bool is_zero_escape(const struct scanner *s)
@@ -159,15 +206,15 @@ static void skip_string(struct scanner *s)
 	copy(s, 1);
 	while (s->at < s->n && peek(s, 0) != '"') {
 		if (is_zero_escape(s))
-			config_errors_add(
-			    s->errors, s->file, s->line, "a string cannot contain a zero byte");
+			refuse(s, s->line, "a string cannot contain a zero byte");
 		copy(s, peek(s, 0) == '\\' && s->at + 1 < s->n ? 2 : 1);
 	}
-	if (s->at < s->n)
+	if (s->at < s->n) {
 		copy(s, 1);
-	else
-		config_errors_add(
-		    s->errors, s->file, line, "this string never ends: a \" is missing");
+	} else {
+		refuse(s, line, "this string never ends: a \" is missing");
+		give_up(s);
+	}
 }
 
 static void skip_name(struct scanner *s)
@@ -181,6 +228,8 @@ static void skip_name(struct scanner *s)
 	s->last_name = s->at;
 	s->last_name_length = count;
 	s->last_name_line = s->line;
+	if (!piece_of(s)->name)
+		piece_of(s)->name = mem_strndup(s->text + s->at, count);
 	copy(s, count);
 }
 
@@ -208,7 +257,7 @@ static void copy_number(struct scanner *s)
 	errno = 0;
 	long long value = strtoll(number, NULL, hex ? 16 : 10);
 	if (count >= sizeof(number) || errno == ERANGE) {
-		config_errors_add(s->errors, s->file, s->line, "this number is too large");
+		refuse(s, s->line, "this number is too large");
 		copy(s, count);
 		return;
 	}
@@ -230,16 +279,14 @@ static void open_bracket(struct scanner *s)
 	char c = peek(s, 0);
 
 	if (s->depth == DEPTH_MAX) {
-		config_errors_add(s->errors, s->file, s->line, "brackets nested too deeply");
-		s->at = s->n;
+		refuse(s, s->line, "brackets nested too deeply");
+		give_up(s);
 		return;
 	}
 	copy(s, 1);
 	enter(s, c, s->line);
-	if (s->depth == 1 && is_inside(s)) {
-		s->groups++;
+	if (s->depth == 1 && is_inside(s))
 		begin_piece(s);
-	}
 }
 
 static void close_bracket(struct scanner *s)
@@ -248,15 +295,14 @@ static void close_bracket(struct scanner *s)
 	char c = peek(s, 0);
 
 	if (s->depth == 0) {
-		config_errors_add(s->errors, s->file, s->line, "this `%c` closes nothing", c);
-		s->at = s->n;
+		refuse(s, s->line, "this `%c` closes nothing", c);
+		give_up(s);
 		return;
 	}
 	if (closing(last->bracket) != c) {
-		config_errors_add(s->errors, s->file, s->line,
-		    "`%c` stands where the `%c` of line %d needs its `%c`", c, last->bracket,
-		    last->line, closing(last->bracket));
-		s->at = s->n; /* all that follows would be reported, and wrongly */
+		refuse(s, s->line, "`%c` stands where the `%c` of line %d needs its `%c`", c,
+		    last->bracket, last->line, closing(last->bracket));
+		give_up(s);
 		return;
 	}
 	if (s->depth == 1 && is_inside(s))
@@ -267,10 +313,14 @@ static void close_bracket(struct scanner *s)
 
 static void refuse_at(struct scanner *s)
 {
-	config_errors_add(s->errors, s->file, s->line,
-	    strncmp(s->text + s->at, "@include", s->n - s->at < 8 ? s->n - s->at : 8) == 0
-		? "@include is not read here: name the file with the key `include`"
-		: "`@` has no meaning here");
+	bool is_include =
+	    strncmp(s->text + s->at, "@include", s->n - s->at < 8 ? s->n - s->at : 8) == 0;
+
+	if (is_include)
+		refuse(
+		    s, s->line, "@include is not read here: name the file with the key `include`");
+	else
+		refuse(s, s->line, "`@` has no meaning here");
 	s->at++;
 }
 
@@ -296,6 +346,8 @@ static void scan_token(struct scanner *s)
 		copy_number(s);
 	} else {
 		copy(s, 1);
+		if (c == '/') /* and no comment */
+			s->last = TOKEN_OTHER;
 	}
 }
 
@@ -310,6 +362,8 @@ static void remember_token(struct scanner *s, char first)
 		s->last = TOKEN_ASSIGN;
 	} else if (is_name && s->last != TOKEN_ASSIGN) {
 		s->last = TOKEN_NAME;
+	} else if (is_name || isdigit((unsigned char)first) || strchr("\"+-", first)) {
+		s->last = TOKEN_VALUE;
 	} else if (strchr(";,}])", first)) {
 		s->last = TOKEN_END;
 	} else if (!isspace((unsigned char)first) && first != '#' && first != '/') {
@@ -331,38 +385,54 @@ static bool has_zero_byte(const struct scanner *s)
 	return true;
 }
 
-void scan_text(const char *text, size_t n, const char *file, struct scan *ret_scan,
+static void report_open_brackets(struct scanner *s)
+{
+	for (size_t i = 1; i <= s->depth; i++)
+		config_errors_add(s->errors, s->file, s->levels[i].line,
+		    "this `%c` is not closed: a `%c` is missing", s->levels[i].bracket,
+		    closing(s->levels[i].bracket));
+	s->lost = true;
+}
+
+bool scan_text(const char *text, size_t n, const char *file, struct scan *ret_scan,
     struct config_errors *errors)
 {
 	struct scanner s = {
 	    .text = text, .n = n, .line = 1, .file = file, .out = ret_scan, .errors = errors};
-	size_t errors_before = errors->n;
 
 	*ret_scan = (struct scan){0};
 	if (has_zero_byte(&s))
-		return;
+		return false;
 	if (n >= strlen(UTF8_BOM) && memcmp(text, UTF8_BOM, strlen(UTF8_BOM)) == 0)
 		s.at = strlen(UTF8_BOM);
 	s.levels[0].names = map_new();
+	begin_piece(&s);
 	while (s.at < s.n) {
 		char first = peek(&s, 0);
 
 		scan_token(&s);
 		remember_token(&s, first);
 	}
-	for (size_t i = 1; i <= s.depth && errors->n == errors_before; i++)
-		config_errors_add(errors, file, s.levels[i].line,
-		    "this `%c` is not closed: a `%c` is missing", s.levels[i].bracket,
-		    closing(s.levels[i].bracket));
+	if (s.depth > 0 && !s.lost)
+		report_open_brackets(&s);
 	while (s.depth > 0)
 		leave(&s);
+	end_piece(&s);
 	map_free(s.levels[0].names);
+	return !s.lost;
+}
+
+static void part_clear(struct scan_part *part)
+{
+	for (size_t i = 0; i < part->count; i++)
+		free(part->pieces[i].name);
+	free(part->pieces);
+	strbuf_clear(&part->text);
 }
 
 void scan_clear(struct scan *scan)
 {
-	strbuf_clear(&scan->outer);
-	strbuf_clear(&scan->inner);
-	free(scan->pieces);
+	part_clear(&scan->outer);
+	part_clear(&scan->inner);
 	*scan = (struct scan){0};
 }

@@ -5,40 +5,51 @@
  * libconfig 1.5 cuts integers to 32 bits and strings at "\x00" silently, reads any file that
  * "@include" names, and says "syntax error" at the end of the file when a bracket or a quote far
  * above is not closed; of a name that is defined twice it does not say which, nor where it was first.
- * And it compares each name with all others of its group: ten thousand tunnels take it seconds. So
- * the groups of the top level are cut into their members, and doubles are found here.
+ * And it compares each name with all others of its group: ten thousand tunnels take it seconds; and
+ * reads nothing behind the first error. So the top level and the groups there are cut into their
+ * members, and doubles are found here.
  */
 #ifndef ADIT_CONFIG_SCAN_H
 #define ADIT_CONFIG_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
 #include "config/errors.h"
 
+/* A setting, or several that nobody can tell apart, of the top level or of a group there. */
+struct scan_piece {
+	size_t at;    /* in the text of its part */
+	size_t outer; /* of an inner one: which of the outer pieces has the group that it is of */
+	int line;     /* of the text, where it begins */
+	char *name;   /* the first in it; NULL: there is none */
+	bool broken;  /* an error in it has been told */
+};
+
+/* Pieces in their order, each with a zero byte behind it. */
+struct scan_part {
+	struct strbuf text;
+	struct scan_piece *pieces;
+	size_t count;
+};
+
 /*
  * A text, cut. A cut is made only where one setting has ended and a name begins the next: what
  * stands in a group is a row of settings if and only if that is true of each of its pieces, so the
- * pieces are good when the whole is.
+ * pieces are good when the whole is; and where one is not, the others are what they are.
  */
 struct scan {
-	struct strbuf
-	    outer; /* all but what stands in the groups of the top level; every line of the
-				text is there */
-	struct strbuf inner; /* the pieces, each with a zero byte behind it */
-	struct scan_piece {
-		size_t
-		    group; /* how many groups of the top level are before the one that it is of */
-		size_t at; /* in inner */
-		int line;  /* of the text, where it begins */
-	} * pieces;        /* in order; every group has one at least */
-	size_t piece_count;
+	struct scan_part
+	    outer; /* all but what stands in the groups of the top level; one piece at least */
+	struct scan_part inner; /* every group has one at least */
 };
 
 /* Fills ret_scan, to be cleared in any case. Integers of 64 bits have got the L that libconfig needs.
- * Adds what is wrong to errors; then the pieces are worth nothing. */
-void scan_text(const char *text, size_t n, const char *file, struct scan *ret_scan,
-    struct config_errors *errors);
+ * Adds what is wrong to errors. False: a bracket, a string or a comment is not closed, so that nobody knows what the rest
+ * means; then the pieces are worth nothing. */
+bool scan_text(const char *text, size_t n, const char *file, struct scan *ret_scan,
+    struct config_errors *errors) MUST_CHECK;
 void scan_clear(struct scan *scan);
 
 #endif

@@ -41,7 +41,8 @@ const char *setting_type_name(enum setting_type type)
 	    [SETTING_INT] = "a number",
 	    [SETTING_FLOAT] = "a number",
 	    [SETTING_STRING] = "a string",
-	    [SETTING_BOOL] = "true or false"};
+	    [SETTING_BOOL] = "true or false",
+	    [SETTING_BROKEN] = "something that cannot be read"};
 
 	return names[type];
 }
@@ -117,6 +118,8 @@ static void setting_copy(struct setting *to, const config_setting_t *from, int f
 	case SETTING_LIST:
 		setting_add_children(to, from, first_line);
 		break;
+	case SETTING_BROKEN:
+		break;
 	}
 }
 
@@ -131,16 +134,21 @@ static void setting_add_children(struct setting *to, const config_setting_t *fro
 }
 
 /* The text of a line, without the white space around it; gives. */
-static char *line_text(const char *text, int line)
+static char *line_text(const char *text, size_t n, int line)
 {
-	while (--line > 0 && (text = strchr(text, '\n')))
+	const char *end = text + n;
+
+	while (--line > 0 && (text = memchr(text, '\n', (size_t)(end - text))))
 		text++;
 	if (!text)
 		return mem_strdup("");
-	text += strspn(text, " \t");
-	size_t n = strcspn(text, "\r\n");
-	while (n > 0 && isspace((unsigned char)text[n - 1]))
-		n--;
+	const char *stop = memchr(text, '\n', (size_t)(end - text));
+	stop = stop ? stop : end;
+	while (text < stop && isspace((unsigned char)*text))
+		text++;
+	while (text < stop && isspace((unsigned char)stop[-1]))
+		stop--;
+	n = (size_t)(stop - text);
 	return mem_strndup(text, n < 60 ? n : 60);
 }
 
@@ -154,88 +162,121 @@ static bool has_dotted_name(const char *line)
 	       (*after == '=' || *after == ':');
 }
 
-/* A text, or a piece of one. */
-struct part {
-	const char *text;
-	int first_line;
+/* One text for libconfig, and where it comes from. */
+struct source {
+	const char *text; /* the whole */
+	size_t n;
+	const struct scan_part *part;
+	const struct scan_piece *piece;
 	const char *file;
 	struct config_errors *errors;
 };
 
-static void explain(const config_t *parsed, const struct part *part)
+/* Where the piece's text is not what libconfig expects; at its end that is the last line that has something. */
+static int error_line(const config_t *parsed, const struct source *from)
+{
+	const char *text = from->part->text.text + from->piece->at;
+	size_t n = strlen(text);
+	int last = from->piece->line, line = from->piece->line - 1 + config_error_line(parsed);
+
+	while (n > 0 && isspace((unsigned char)text[n - 1]))
+		n--;
+	while (n-- > 0)
+		last += text[n] == '\n';
+	return line < last ? line : last;
+}
+
+static void explain(const config_t *parsed, const struct source *from)
 {
 	const char *what = config_error_text(parsed);
-	int line = part->first_line - 1 + config_error_line(parsed);
-	char *shown = line_text(part->text, config_error_line(parsed));
+	int line = error_line(parsed, from);
+	char *shown = line_text(from->text, from->n, line);
 	struct strbuf quoted = {0};
 
 	strbuf_add_escaped(&quoted, (struct span){(const uint8_t *)shown, strlen(shown)});
 	if (has_dotted_name(shown)) {
-		config_errors_add(part->errors, part->file, line,
+		config_errors_add(from->errors, from->file, line,
 		    "syntax error: a name has letters, digits, - and _ only, not a dot: %s",
 		    strbuf_text(&quoted));
 	} else if (*shown == '\0') {
-		config_errors_add(part->errors, part->file, line, "%s just before this line", what);
+		config_errors_add(from->errors, from->file, line, "%s just before this line", what);
 	} else {
-		config_errors_add(part->errors, part->file, line, "%s at, or just before: %s", what,
+		config_errors_add(from->errors, from->file, line, "%s at, or just before: %s", what,
 		    strbuf_text(&quoted));
 	}
 	strbuf_clear(&quoted);
 	free(shown);
 }
 
-/* Adds the settings of the part to the group, or an error. */
-static bool parse_part(const struct part *part, struct setting *group)
+static void add_broken(struct setting *group, const struct scan_piece *piece)
+{
+	group->children =
+	    mem_grow(group->children, group->child_count + 1, sizeof(*group->children));
+	group->children[group->child_count++] = (struct setting){.type = SETTING_BROKEN,
+	    .name = mem_strdup(piece->name ? piece->name : ""),
+	    .line = piece->line};
+}
+
+/* Adds the settings of the piece to the group; or a broken one, and the error if it is not told yet. */
+static void parse_piece(const struct source *from, struct setting *group)
 {
 	config_t parsed;
 
+	if (from->piece->broken) {
+		add_broken(group, from->piece);
+		return;
+	}
 	config_init(&parsed);
-	bool good = config_read_string(&parsed, part->text);
-	if (good)
-		setting_add_children(group, config_root_setting(&parsed), part->first_line);
-	else
-		explain(&parsed, part);
+	if (config_read_string(&parsed, from->part->text.text + from->piece->at)) {
+		setting_add_children(group, config_root_setting(&parsed), from->piece->line);
+	} else {
+		explain(&parsed, from);
+		add_broken(group, from->piece);
+	}
 	config_destroy(&parsed);
-	return good;
 }
 
-/* The n-th of the root's groups has the n-th group's pieces. */
-static bool parse_pieces(const struct scan *scan, const struct part *whole, struct setting *root)
+/* A piece has one group at most: a name behind it would begin the next. */
+static struct setting *find_group(struct setting *root, size_t from)
 {
-	size_t next = 0, groups = 0;
-	bool good = true;
+	for (size_t i = from; i < root->child_count; i++)
+		if (root->children[i].type == SETTING_GROUP)
+			return &root->children[i];
+	return NULL;
+}
 
-	for (size_t i = 0; i < root->child_count; i++) {
-		struct setting *group = &root->children[i];
-		if (group->type != SETTING_GROUP)
-			continue;
-		for (; next < scan->piece_count && scan->pieces[next].group == groups; next++) {
-			struct part piece = *whole;
-			piece.text = scan->inner.text + scan->pieces[next].at;
-			piece.first_line = scan->pieces[next].line;
-			good = parse_part(&piece, group) && good;
+static void parse_pieces(const struct scan *scan, struct source source, struct setting *root)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < scan->outer.count; i++) {
+		struct setting nowhere = {0}; /* a group without a name has errors all the same */
+		size_t before = root->child_count;
+
+		source.part = &scan->outer;
+		source.piece = &scan->outer.pieces[i];
+		parse_piece(&source, root);
+		struct setting *group = find_group(root, before);
+		source.part = &scan->inner;
+		for (; next < scan->inner.count && scan->inner.pieces[next].outer == i; next++) {
+			source.piece = &scan->inner.pieces[next];
+			parse_piece(&source, group ? group : &nowhere);
 		}
-		groups++;
+		setting_clear(&nowhere);
 	}
-	return good;
 }
 
 struct setting *tree_parse(
     const char *text, size_t n, const char *file, struct config_errors *errors)
 {
-	size_t errors_before = errors->n;
 	struct setting *root = NULL;
 	struct scan scan;
 
-	scan_text(text, n, file, &scan, errors);
-	if (errors->n == errors_before) {
-		struct part whole = {strbuf_text(&scan.outer), 1, file, errors};
+	if (scan_text(text, n, file, &scan, errors)) {
 		root = NEW(struct setting);
 		root->type = SETTING_GROUP;
-		if (!parse_part(&whole, root) || !parse_pieces(&scan, &whole, root)) {
-			tree_free(root);
-			root = NULL;
-		}
+		parse_pieces(&scan,
+		    (struct source){.text = text, .n = n, .file = file, .errors = errors}, root);
 	}
 	scan_clear(&scan);
 	return root;

@@ -18,12 +18,13 @@ enum setting_type {
 	SETTING_INT,
 	SETTING_FLOAT,
 	SETTING_STRING,
-	SETTING_BOOL
+	SETTING_BOOL,
+	SETTING_BROKEN /* of the text, or of a group in it: an error has been told, nothing but the name is known */
 };
 
 struct setting {
 	enum setting_type type;
-	char *name; /* NULL for elements and for the whole */
+	char *name; /* NULL for elements and for the whole; of a broken one perhaps "" */
 	int line;
 	int64_t integer;          /* INT, BOOL */
 	double real;              /* FLOAT */
@@ -32,8 +33,8 @@ struct setting {
 	size_t child_count;
 };
 
-/* Gives the group that the whole text is, or NULL with at least one error. file names the text in
- * the errors. */
+/* Gives the group that the whole text is, or NULL with at least one error. What is broken in it has an error each. file names
+ * the text in the errors. */
 struct setting *tree_parse(
     const char *text, size_t n, const char *file, struct config_errors *errors);
 void tree_free(struct setting *root); /* NULL is legal */

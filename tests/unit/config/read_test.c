@@ -449,7 +449,7 @@ static const struct broken {
 	const char *says;
 } broken[] = {
     /* syntax */
-    {"hosts = {\n a = \n};", 3, "syntax error"},
+    {"hosts = {\n a = \n};", 2, "syntax error"},
     {"hosts: {\n b: { user = \"u\"; };\n", 1, "this `{` is not closed"},
     {"hosts: {\n b: { user = [ \"u\"; }; };\n", 2, "needs its `]`"},
     {"\n};", 2, "closes nothing"},
@@ -729,6 +729,69 @@ static void test_all_errors_come_in_the_order_of_the_lines(void **state)
 	assert_string_equal(text, "x.conf:5: the configuration has no key `bogus`");
 	free(text);
 	config_errors_clear(&errors);
+}
+
+#define GOOD_TUNNEL(name, via) name ": { via = \"" via "\"; local = \"0\"; to = \"h:1\"; };\n"
+
+/* What is wrong in one place hides nothing of the others, and nobody is blamed for using what could not be read. */
+static void test_all_errors_come_at_once_and_none_for_another(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t count;
+		int lines[4];
+	} files[] = {
+	    /* a loop, two on one listener, a name that is nowhere; beside one that does not parse */
+	    {"hosts: { a: { via = \"b\"; }; b: { via = \"a\"; };\n c: { port = ; };\n};\n"
+	     "tunnels: { t: { via = \"c\"; local = \"1\"; to = \"h:1\"; };\n"
+	     "u: { via = \"a\"; local = \"1\"; to = \"h:1\"; };\n"
+	     "v: { via = \"d\"; local = \"2\"; to = \"h:1\"; }; };",
+		4, {1, 2, 5, 6}},
+	    /* beside what is there twice, and a number that is none */
+	    {"hosts: { a: { }; a: { };\n b: { port = 99999999999999999999; };\n };\n"
+	     "tunnels: {" GOOD_TUNNEL("t", "a") GOOD_TUNNEL("u", "b") GOOD_TUNNEL("v", "c") "};",
+		3, {1, 2, 6}},
+	    /* one section that is there twice */
+	    {"hosts: { a: { prot = 1; }; };\nhosts: { b: { }; };\n"
+	     "tunnels: {" GOOD_TUNNEL("t", "b") "};",
+		2, {1, 2}},
+	    /* beside a key of the top level */
+	    {"watch = ;\nhosts: { a: { prot = 1; }; };\n", 2, {1, 2}},
+	    {"watch = 1 1\nhosts: { a: { prot = 1; }; };\n", 2, {1, 2}},
+	    /* hosts that cannot be read, or not be found, are there */
+	    {"hosts: { a = \"h\"; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    {"hosts {\n a: { }; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    {"host: { a: { }; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    {"hosts: { \"a\": { }; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    {"include = 7;\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    {"include = ;\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    {"include = \"/nowhere/*~\\t\";\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    /* defaults that are wrong are no missing keys */
+	    {"tunnel_defaults: { via = 7; to = 7; };\ntunnels: { t: { local = \"0\"; }; };", 2,
+		{1, 1}},
+	    {"tunnel_defaults: { via = ; };\ntunnels: { t: { local = \"0\"; to = \"h:1\"; }; };", 1,
+		{1}},
+	    {"tunnel_defaults = ( );\ntunnels: { t: { local = \"0\"; to = \"h:1\"; }; };", 1, {1}},
+	    {"host_defaults: { reconnect_max = 0.2; };\nhosts: { a: {\n reconnect_min = \"0.1\"; "
+	     "}; };",
+		1, {3}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		struct config_errors errors = {0};
+
+		assert_null(config_read_text(files[i].text, "/f", &errors));
+		bool as_wanted = errors.n == files[i].count;
+		for (size_t j = 0; as_wanted && j < errors.n; j++)
+			as_wanted = errors.v[j].line == files[i].lines[j];
+		if (!as_wanted) {
+			print_message("of: %s\n", files[i].text);
+			print_errors(&errors);
+		}
+		assert_true(as_wanted);
+		config_errors_clear(&errors);
+	}
 }
 
 static void test_a_secret_in_the_wrong_place_is_not_repeated(void **state)
@@ -1292,6 +1355,7 @@ int main(void)
 	    cmocka_unit_test(test_a_fault_in_a_default_is_told_once_and_there),
 	    cmocka_unit_test(test_listeners_that_meet_behind_links_are_one),
 	    cmocka_unit_test(test_the_reconnect_time_that_stands_there_is_blamed),
+	    cmocka_unit_test(test_all_errors_come_at_once_and_none_for_another),
 	    cmocka_unit_test(test_a_secret_in_the_wrong_place_is_not_repeated),
 	    cmocka_unit_test(test_included_files_add_hosts_and_tunnels),
 	    cmocka_unit_test(test_wildcards_above_the_file_and_in_variables_are_none),

@@ -40,6 +40,9 @@ static void add_setting(struct strbuf *out, const struct setting *s)
 	case SETTING_BOOL:
 		strbuf_addf(out, "=%lld", (long long)s->integer);
 		break;
+	case SETTING_BROKEN:
+		strbuf_add(out, "!");
+		break;
 	}
 }
 
@@ -83,9 +86,12 @@ static void test_separators_are_what_libconfig_takes(void **state)
 	expect("a: { x = 1, y = 2; z = 3 w = true\n v: { } u: ( ) t: [ 1 ] }",
 	    "{a@1{x@1=1 y@1=2 z@1=3 w@1=1 v@2{} u@2() t@2(=1)}}");
 	expect("a: { }\nb: { }", "{a@1{} b@2{}}");
-	expect("a: { x: { };; y: { }; };", "- | 1 syntax error at, or just before: x: { };;");
-	expect("a: { ; x: { }; };", "- | 1 syntax error at, or just before: ;");
-	expect("a: { x: { }; true; };", "- | 1 syntax error at, or just before: true;");
+	expect("a: { x: { };; y: { }; };",
+	    "{a@1{x@1! y@1{}}} | 1 syntax error at, or just before: a: { x: { };; y: { }; };");
+	expect("a: { ; x: { }; };",
+	    "{a@1{@1! x@1{}}} | 1 syntax error at, or just before: a: { ; x: { }; };");
+	expect("a: { x: { }; true; };",
+	    "{a@1{x@1{} true@1!}} | 1 syntax error at, or just before: a: { x: { }; true; };");
 }
 
 static void test_what_looks_like_a_cut_in_comments_and_strings_is_none(void **state)
@@ -131,10 +137,10 @@ static void test_a_byte_order_mark_at_the_beginning_is_skipped(void **state)
 	expect("\xef\xbb\xbf", "{}");
 	expect("\xef\xbb"
 	       "a = 1;",
-	    "- | 1 syntax error at, or just before: \\xef\\xbba = 1;");
+	    "{a@1!} | 1 syntax error at, or just before: \\xef\\xbba = 1;");
 	expect("a = 1;\n\xef\xbb\xbf"
 	       "b = 2;",
-	    "- | 2 syntax error at, or just before: \xef\xbb\xbf"
+	    "{a@1!} | 2 syntax error at, or just before: \xef\xbb\xbf"
 	    "b = 2;");
 }
 
@@ -145,7 +151,7 @@ static void test_a_comment_needs_no_newline_at_the_end(void **state)
 	expect("a: { x = 1; };\n// last", "{a@1{x@1=1}}");
 	expect("k = 1; # last", "{k@1=1}");
 	expect("# only", "{}");
-	expect("k = # last", "- | 2 syntax error just before this line");
+	expect("k = # last", "{k@1!} | 1 syntax error at, or just before: k = # last");
 }
 
 static void test_groups_in_lists_stay_where_they_are(void **state)
@@ -167,27 +173,55 @@ static void test_a_name_that_is_there_already_is_told_where(void **state)
 {
 	(void)state;
 	expect("a: {\n x: { };\n y: { };\n x: { k = 1; };\n x: { };\n};",
-	    "- | 4 `x` is defined twice: first at f:2 | 5 `x` is defined twice: first at f:2");
+	    "{a@1{x@2{} y@3{} x@4! x@5!}} | 4 `x` is defined twice: first at f:2 | 5 `x` is "
+	    "defined twice: first at f:2");
 	expect("a: {\n y: { }; x: { y = 3;\n k = 1; k = 2; };\n};",
-	    "- | 3 `k` is defined twice: first at f:3");
-	expect("a: {\n y: { };\n x = 1\n x = 2\n};", "- | 4 `x` is defined twice: first at f:3");
-	expect(
-	    "a: { x: { }; };\na /* x = 1; */ : { };", "- | 2 `a` is defined twice: first at f:1");
-	expect(
-	    "l: ( { k = 1; },\n { k = 2; k = 3; } );", "- | 2 `k` is defined twice: first at f:2");
+	    "{a@1{y@2{} x@2!}} | 3 `k` is defined twice: first at f:3");
+	expect("a: {\n y: { };\n x = 1\n x = 2\n};",
+	    "{a@1{y@2{} x@3=1 x@4!}} | 4 `x` is defined twice: first at f:3");
+	expect("a: { x: { }; };\na /* x = 1; */ : { };",
+	    "{a@1{x@1{}} a@2!} | 2 `a` is defined twice: first at f:1");
+	expect("l: ( { k = 1; },\n { k = 2; k = 3; } );",
+	    "{l@1!} | 2 `k` is defined twice: first at f:2");
 	/* another group is another matter, and a value is no name */
 	expect("a: { x: { }; }; b: { x: { }; };", "{a@1{x@1{}} b@1{x@1{}}}");
 	expect("l: ( { k = 1; }, { k = 2; } );", "{l@1({k@1=1} {k@1=2})}");
-	expect("k = k = k = 1;", "- | 1 syntax error at, or just before: k = k = k = 1;");
+	expect("k = k = k = 1;", "{k@1!} | 1 syntax error at, or just before: k = k = k = 1;");
 }
 
 static void test_every_piece_that_is_wrong_is_told_by_its_line(void **state)
 {
 	(void)state;
 	expect("a: {\n x: { k = ; };\n y: { };\n z: { 5 };\n};\nb: { w = ; };",
-	    "- | 2 syntax error at, or just before: x: { k = ; }; | 4 syntax error at, or just "
-	    "before: z: { 5 }; | 6 syntax error at, or just before: w = ;");
-	expect("a: { x: { }; };\n\nb = ;", "- | 3 syntax error at, or just before: b = ;");
+	    "{a@1{x@1! y@3{} z@4!} b@6{w@6!}} | 2 syntax error at, or just before: x: { k = ; }; | "
+	    "4 syntax error at, or just "
+	    "before: z: { 5 }; | 6 syntax error at, or just before: b: { w = ; };");
+	expect("a: { x: { }; };\n\nb = ;",
+	    "{a@1{x@1{}} b@3!} | 3 syntax error at, or just before: b = ;");
+}
+
+static void test_what_is_not_broken_is_there_all_the_same(void **state)
+{
+	(void)state;
+	expect("a: {\n x: { k = ; };\n y: { };\n};\nb = 2 2;\nc = 1;",
+	    "{a@1{x@1! y@3{}} b@5! c@6=1} | 2 syntax error at, or just before: x: { k = ; }; | "
+	    "5 syntax error at, or just before: b = 2 2;");
+	/* a setting needs nothing behind it */
+	expect("a = 1\nb = \"x\" \"y\"\nc = -.5\nd = true\ne = ;\nf: { x = 1\n y = ;\n z = 3 }\n",
+	    "{a@1=1 b@2\"xy\" c@3=-0.5 d@4=1 e@5! f@6{x@6=1 y@7! z@8=3}} | 5 syntax error at, or "
+	    "just before: e = ; | 7 syntax error at, or just before: y = ;");
+	expect("a b: { x: { }; };\nc = 1;",
+	    "{a@1! b@1{x@1{}} c@2=1} | 1 syntax error at, or just before: a b: { x: { }; };");
+	expect("; ini\nt: { a/b: { }; };\nc = 1;",
+	    "{@1! ini@1! t@2{a@2!} c@3=1} | 1 syntax error at, or just before: ; ini | 1 syntax "
+	    "error at, or just before: ; ini | 2 syntax error at, "
+	    "or just before: t: { a/b: { }; };");
+	/* of what has no place the errors are told, but it is not there */
+	expect("a {\n x: { };\n y = ;\n};\nb: { z: { }; };",
+	    "{a@1! b@5{z@5{}}} | 1 syntax error at, or just before: a { | 3 syntax error at, or "
+	    "just before: y = ;");
+	expect("{ x: { }; };\nb = 1;",
+	    "{@1! b@2=1} | 1 syntax error at, or just before: { x: { }; };");
 }
 
 static void test_the_outer_text_has_every_line_and_the_inner_one_every_member(void **state)
@@ -197,16 +231,20 @@ static void test_the_outer_text_has_every_line_and_the_inner_one_every_member(vo
 	const char text[] = "a: {\n x: {\n };\n y = 1; } b: { }\n";
 
 	(void)state;
-	scan_text(text, strlen(text), "f", &scan, &errors);
+	assert_true(scan_text(text, strlen(text), "f", &scan, &errors));
 	assert_int_equal(errors.n, 0);
-	assert_string_equal(strbuf_text(&scan.outer), "a: {\n\n\n} b: {}\n");
-	assert_int_equal(scan.piece_count, 3);
-	assert_string_equal(scan.inner.text + scan.pieces[0].at, "\n x: {\n };\n ");
-	assert_string_equal(scan.inner.text + scan.pieces[1].at, "y = 1; ");
-	assert_string_equal(scan.inner.text + scan.pieces[2].at, " ");
-	assert_int_equal(scan.pieces[1].line, 4);
-	assert_int_equal(scan.pieces[1].group, 0);
-	assert_int_equal(scan.pieces[2].group, 1);
+	assert_int_equal(scan.outer.count, 2);
+	assert_string_equal(scan.outer.text.text + scan.outer.pieces[0].at, "a: {\n\n\n} ");
+	assert_string_equal(scan.outer.text.text + scan.outer.pieces[1].at, "b: {}\n");
+	assert_int_equal(scan.outer.pieces[1].line, 4);
+	assert_int_equal(scan.inner.count, 3);
+	assert_string_equal(scan.inner.text.text + scan.inner.pieces[0].at, "\n x: {\n };\n ");
+	assert_string_equal(scan.inner.text.text + scan.inner.pieces[1].at, "y = 1; ");
+	assert_string_equal(scan.inner.text.text + scan.inner.pieces[2].at, " ");
+	assert_string_equal(scan.inner.pieces[1].name, "y");
+	assert_int_equal(scan.inner.pieces[1].line, 4);
+	assert_int_equal(scan.inner.pieces[1].outer, 0);
+	assert_int_equal(scan.inner.pieces[2].outer, 1);
 	scan_clear(&scan);
 }
 
@@ -223,6 +261,7 @@ int main(void)
 	    cmocka_unit_test(test_numbers_of_64_bits_survive_the_cut),
 	    cmocka_unit_test(test_a_name_that_is_there_already_is_told_where),
 	    cmocka_unit_test(test_every_piece_that_is_wrong_is_told_by_its_line),
+	    cmocka_unit_test(test_what_is_not_broken_is_there_all_the_same),
 	    cmocka_unit_test(test_the_outer_text_has_every_line_and_the_inner_one_every_member),
 	};
 
