@@ -53,8 +53,10 @@ static void check_names(const struct checker *c)
 	}
 	for (size_t i = 0; i < c->config->tunnel_count; i++) {
 		const struct config_tunnel *tunnel = &c->config->tunnels[i];
-		for (size_t j = 0; j < tunnel->via.n; j++)
-			check_name(c, tunnel->via.v[j], &tunnel->via_place);
+		for (size_t j = 0; j < tunnel->via.n; j++) {
+			struct config_place at = config_strings_place(&tunnel->via, j);
+			check_name(c, tunnel->via.v[j], &at);
+		}
 	}
 }
 
@@ -318,21 +320,20 @@ void check_config(struct config *config, struct config_errors *errors)
 	map_free(none);
 }
 
-static const struct config_place *place_of(
-    const struct config_host *host, const struct config_strings *list)
+static struct config_place place_of(
+    const struct config_host *host, const struct config_strings *list, size_t i)
 {
-	return list->place.file ? &list->place : &host->place;
+	return list->place.file ? config_strings_place(list, i) : host->place;
 }
 
 static void check_pins(const struct config_host *host, const struct config_algorithms *algorithms,
     struct config_errors *errors)
 {
-	const struct config_place *at = place_of(host, &host->host_key);
-
 	for (size_t i = 0; i < host->host_key.n && algorithms->check_pin; i++) {
+		struct config_place at = place_of(host, &host->host_key, i);
 		struct err e = ERR_INIT;
 		if (algorithms->check_pin(host->host_key.v[i], &e) < 0)
-			config_errors_add(errors, at->file, at->line, "%s", e.text);
+			config_errors_add(errors, at.file, at.line, "%s", e.text);
 	}
 }
 
@@ -340,16 +341,15 @@ static void check_algorithm_list(const struct config_host *host, const char *key
     const struct config_strings *names, const struct config_algorithms *algorithms,
     struct config_errors *errors)
 {
-	const struct config_place *at = place_of(host, names);
-
 	for (size_t i = 0; i < names->n; i++) {
+		struct config_place at = place_of(host, names, i);
 		const char *name = names->v[i];
 		if (algorithms->known(key, name))
 			continue;
 		const char *nearest = algorithms->nearest && config_errors_want_hints(errors)
 					  ? algorithms->nearest(key, name)
 					  : NULL;
-		config_errors_add(errors, at->file, at->line,
+		config_errors_add(errors, at.file, at.line,
 		    nearest ? "`%s`: unknown algorithm `%s`; did you mean `%s`?"
 			    : "`%s`: unknown algorithm `%s`",
 		    key, name, nearest);

@@ -53,6 +53,15 @@ void config_unref(struct config *config)
 	free(config);
 }
 
+struct config_place config_strings_place(const struct config_strings *strings, size_t i)
+{
+	struct config_place place = strings->place;
+
+	if (strings->lines[i])
+		place.line = strings->lines[i];
+	return place;
+}
+
 const struct config_host *config_find_host(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->host_count; i++)

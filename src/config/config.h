@@ -25,9 +25,12 @@ struct config_place {
 
 struct config_strings {
 	char **v;
+	int *lines; /* of each, in the list's file; 0: it is not from one */
 	size_t n;
 	struct config_place place; /* of the list; no file: it was not read from one */
 };
+/* Where the word with that index stands: in its own line, else that of the list. */
+struct config_place config_strings_place(const struct config_strings *strings, size_t i);
 
 /* Where a secret stands, never the secret: read when it is needed. */
 enum config_secret_kind { CONFIG_SECRET_NONE, CONFIG_SECRET_FILE };
@@ -123,7 +126,6 @@ struct config_tunnel {
 	char *name;
 	struct config_place place;
 	struct config_strings via; /* hosts by name, in order of preference; at least one */
-	struct config_place via_place;
 	struct config_forward *forwards;
 	size_t forward_count; /* at least one */
 

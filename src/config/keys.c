@@ -256,10 +256,17 @@ void keys_copy(const struct key_table *table, void *to, const void *from)
 			table->keys[i].type->copy(&table->keys[i], to, from);
 }
 
-void config_strings_add(struct config_strings *strings, const char *text)
+void config_strings_add_at(struct config_strings *strings, const char *text, int line)
 {
 	strings->v = mem_grow(strings->v, strings->n + 1, sizeof(*strings->v));
+	strings->lines = mem_grow(strings->lines, strings->n + 1, sizeof(*strings->lines));
+	strings->lines[strings->n] = line;
 	strings->v[strings->n++] = mem_strdup(text);
+}
+
+void config_strings_add(struct config_strings *strings, const char *text)
+{
+	config_strings_add_at(strings, text, 0);
 }
 
 void config_strings_clear(struct config_strings *strings)
@@ -267,6 +274,7 @@ void config_strings_clear(struct config_strings *strings)
 	for (size_t i = 0; i < strings->n; i++)
 		free(strings->v[i]);
 	free(strings->v);
+	free(strings->lines);
 	*strings = (struct config_strings){0};
 }
 

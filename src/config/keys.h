@@ -68,6 +68,8 @@ void keys_clear(const struct key_table *table, void *object);
 void keys_copy(const struct key_table *table, void *to, const void *from);
 
 void config_strings_add(struct config_strings *strings, const char *text);
+/* The same of a word that stands in that line of the list's file; 0: it does not. */
+void config_strings_add_at(struct config_strings *strings, const char *text, int line);
 void config_strings_clear(struct config_strings *strings);
 bool config_strings_has(const struct config_strings *strings, const char *text);
 

@@ -366,9 +366,8 @@ static void read_tunnel(struct reader *reader, const struct reading *r, const st
 	config->tunnels =
 	    mem_grow(config->tunnels, config->tunnel_count + 1, sizeof(*config->tunnels));
 	tunnel = &config->tunnels[config->tunnel_count++];
-	*tunnel = (struct config_tunnel){.name = mem_strdup(s->name),
-	    .place = {.file = r->file, .line = s->line},
-	    .via_place = reader->tunnel.via_place};
+	*tunnel = (struct config_tunnel){
+	    .name = mem_strdup(s->name), .place = {.file = r->file, .line = s->line}};
 	keys_copy(&keys_tunnel, tunnel, &reader->tunnel);
 
 	/* in a tunnel with a list, a forward's keys are read into one that nobody sees */
@@ -470,6 +469,7 @@ static void include_file(struct reader *reader, const struct setting *at, const 
 		return;
 	if (reader->config->files.n == FILES_MAX) {
 		reading_error(&reader->sources[0].reading, at, "`include`: too many files");
+		reader->may_have_more = true;
 		return;
 	}
 	char *text = config_file_read(path, CONFIG_FILE_NO_PIPE, &size, &e);
@@ -561,8 +561,10 @@ static void read_includes(struct reader *reader)
 	key.type->read(&reader->sources[0].reading, s, &key, patterns);
 	if (reader->errors->n > errors_before)
 		reader->may_have_more = true;
-	for (size_t i = 0; i < patterns->n; i++)
-		include_pattern(reader, s, patterns->v[i]);
+	for (size_t i = 0; i < patterns->n; i++) {
+		const struct setting word = {.line = patterns->lines[i]};
+		include_pattern(reader, &word, patterns->v[i]);
+	}
 }
 
 /* ---- the whole ---- */

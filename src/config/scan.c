@@ -30,7 +30,8 @@ struct scanner {
 	struct level {
 		char bracket; /* of the text: '{', which it is without */
 		int line;
-		struct map *names; /* in a group: to the line where the name stands first */
+		struct map *names;  /* in a group: to the line where the name stands first */
+		bool wants_element; /* of an array or a list: its next token begins one */
 	} levels[1 + DEPTH_MAX];
 	size_t depth;
 	bool lost; /* what follows is anybody's guess */
@@ -109,8 +110,10 @@ static void give_up(struct scanner *s)
 
 static void enter(struct scanner *s, char bracket, int line)
 {
-	s->levels[++s->depth] = (struct level){
-	    .bracket = bracket, .line = line, .names = bracket == '{' ? map_new() : NULL};
+	s->levels[++s->depth] = (struct level){.bracket = bracket,
+	    .line = line,
+	    .names = bracket == '{' ? map_new() : NULL,
+	    .wants_element = bracket != '{'};
 }
 
 static void leave(struct scanner *s)
@@ -142,8 +145,10 @@ static void begin_piece(struct scanner *s)
 	struct scan_part *part = part_of(s);
 
 	part->pieces = mem_grow(part->pieces, part->count + 1, sizeof(*part->pieces));
-	part->pieces[part->count++] = (struct scan_piece){
-	    .at = part->text.n, .outer = s->out->outer.count - 1, .line = s->line};
+	part->pieces[part->count++] = (struct scan_piece){.at = part->text.n,
+	    .outer = s->out->outer.count - 1,
+	    .element = s->out->element_count,
+	    .line = s->line};
 }
 
 static void end_piece(struct scanner *s)
@@ -165,6 +170,33 @@ static void cut_before_name(struct scanner *s)
 	if ((s->depth == 0 || (s->depth == 1 && is_inside(s))) && ends_piece(s)) {
 		end_piece(s);
 		begin_piece(s);
+	}
+}
+
+/* ---- elements ---- */
+
+static bool is_space_or_comment(const struct scanner *s)
+{
+	char c = peek(s, 0), next = peek(s, 1);
+
+	return isspace((unsigned char)c) || c == '#' || (c == '/' && (next == '/' || next == '*'));
+}
+
+/* Before a token that may be the first of an element. */
+static void note_element(struct scanner *s)
+{
+	struct level *level = &s->levels[s->depth];
+	struct scan *out = s->out;
+
+	if (is_space_or_comment(s))
+		return;
+	if (level->wants_element && !strchr(",])}", peek(s, 0))) {
+		out->element_lines =
+		    mem_grow(out->element_lines, out->element_count + 1, sizeof(int));
+		out->element_lines[out->element_count++] = s->line;
+		level->wants_element = false;
+	} else if (peek(s, 0) == ',' && level->bracket != '{' && s->depth > 0) {
+		level->wants_element = true;
 	}
 }
 
@@ -410,6 +442,7 @@ bool scan_text(const char *text, size_t n, const char *file, struct scan *ret_sc
 	while (s.at < s.n) {
 		char first = peek(&s, 0);
 
+		note_element(&s);
 		scan_token(&s);
 		remember_token(&s, first);
 	}
@@ -434,5 +467,6 @@ void scan_clear(struct scan *scan)
 {
 	part_clear(&scan->outer);
 	part_clear(&scan->inner);
+	free(scan->element_lines);
 	*scan = (struct scan){0};
 }

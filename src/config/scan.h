@@ -5,9 +5,10 @@
  * libconfig 1.5 cuts integers to 32 bits and strings at "\x00" silently, reads any file that
  * "@include" names, and says "syntax error" at the end of the file when a bracket or a quote far
  * above is not closed; of a name that is defined twice it does not say which, nor where it was first.
- * And it compares each name with all others of its group: ten thousand tunnels take it seconds; and
- * reads nothing behind the first error. So the top level and the groups there are cut into their
- * members, and doubles are found here.
+ * Of a string in a list it takes the line of the comma or bracket behind it. It compares each name
+ * with all others of its group: ten thousand tunnels take it seconds. And it reads nothing behind the
+ * first error. So the top level and the groups there are cut into their members, and doubles are found
+ * here.
  */
 #ifndef ADIT_CONFIG_SCAN_H
 #define ADIT_CONFIG_SCAN_H
@@ -20,11 +21,12 @@
 
 /* A setting, or several that nobody can tell apart, of the top level or of a group there. */
 struct scan_piece {
-	size_t at;    /* in the text of its part */
-	size_t outer; /* of an inner one: which of the outer pieces has the group that it is of */
-	int line;     /* of the text, where it begins */
-	char *name;   /* the first in it; NULL: there is none */
-	bool broken;  /* an error in it has been told */
+	size_t at;      /* in the text of its part */
+	size_t outer;   /* of an inner one: which of the outer pieces has the group that it is of */
+	size_t element; /* in the lines of elements: that of the first in it */
+	int line;       /* of the text, where it begins */
+	char *name;     /* the first in it; NULL: there is none */
+	bool broken;    /* an error in it has been told */
 };
 
 /* Pieces in their order, each with a zero byte behind it. */
@@ -40,9 +42,10 @@ struct scan_part {
  * pieces are good when the whole is; and where one is not, the others are what they are.
  */
 struct scan {
-	struct scan_part
-	    outer; /* all but what stands in the groups of the top level; one piece at least */
-	struct scan_part inner; /* every group has one at least */
+	/* All but what stands in the groups of the top level, one piece at least; and that, one at least for each group. */
+	struct scan_part outer, inner;
+	int *element_lines; /* where each element of an array or a list begins, in their order */
+	size_t element_count;
 };
 
 /* Fills ret_scan, to be cleared in any case. Integers of 64 bits have got the L that libconfig needs.

@@ -174,6 +174,6 @@ void ssh_import_add_tunnel(struct config *config, struct ssh_import *import, con
 	import->tunnel = (struct config_tunnel){0};
 	tunnel->name = mem_strdup(host);
 	tunnel->place = tunnel->forwards[0].place;
-	tunnel->via_place = tunnel->place;
+	tunnel->via.place = tunnel->place;
 	config_strings_add(&tunnel->via, host);
 }

@@ -92,14 +92,29 @@ static enum setting_type type_of(const config_setting_t *from)
 	}
 }
 
-static void setting_add_children(struct setting *to, const config_setting_t *from, int first_line);
+/* Where the settings of one text stand. */
+struct lines {
+	int first;           /* that where the text begins */
+	const int *elements; /* of those that have no name, in their order */
+	const int *end;
+};
 
-/* first_line: where the text that from is of begins */
-static void setting_copy(struct setting *to, const config_setting_t *from, int first_line)
+/* An element's group and list come before what is in them. */
+static int line_of(const config_setting_t *from, struct lines *lines)
+{
+	if (!config_setting_name(from) && lines->elements < lines->end)
+		return *lines->elements++;
+	return lines->first - 1 + (int)config_setting_source_line(from);
+}
+
+static void setting_add_children(
+    struct setting *to, const config_setting_t *from, struct lines *lines);
+
+static void setting_copy(struct setting *to, const config_setting_t *from, struct lines *lines)
 {
 	*to = (struct setting){.type = type_of(from),
 	    .name = mem_strdup(config_setting_name(from)),
-	    .line = first_line - 1 + (int)config_setting_source_line(from)};
+	    .line = line_of(from, lines)};
 	switch (to->type) {
 	case SETTING_INT:
 		to->integer = config_setting_get_int64(from);
@@ -116,21 +131,22 @@ static void setting_copy(struct setting *to, const config_setting_t *from, int f
 	case SETTING_GROUP:
 	case SETTING_ARRAY:
 	case SETTING_LIST:
-		setting_add_children(to, from, first_line);
+		setting_add_children(to, from, lines);
 		break;
 	case SETTING_BROKEN:
 		break;
 	}
 }
 
-static void setting_add_children(struct setting *to, const config_setting_t *from, int first_line)
+static void setting_add_children(
+    struct setting *to, const config_setting_t *from, struct lines *lines)
 {
 	size_t more = (size_t)config_setting_length(from);
 
 	to->children = mem_grow(to->children, to->child_count + more, sizeof(*to->children));
 	for (size_t i = 0; i < more; i++)
 		setting_copy(&to->children[to->child_count++],
-		    config_setting_get_elem(from, (unsigned)i), first_line);
+		    config_setting_get_elem(from, (unsigned)i), lines);
 }
 
 /* The text of a line, without the white space around it; gives. */
@@ -166,6 +182,7 @@ static bool has_dotted_name(const char *line)
 struct source {
 	const char *text; /* the whole */
 	size_t n;
+	const struct scan *scan;
 	const struct scan_part *part;
 	const struct scan_piece *piece;
 	const char *file;
@@ -228,7 +245,10 @@ static void parse_piece(const struct source *from, struct setting *group)
 	}
 	config_init(&parsed);
 	if (config_read_string(&parsed, from->part->text.text + from->piece->at)) {
-		setting_add_children(group, config_root_setting(&parsed), from->piece->line);
+		struct lines lines = {from->piece->line,
+		    from->scan->element_lines + from->piece->element,
+		    from->scan->element_lines + from->scan->element_count};
+		setting_add_children(group, config_root_setting(&parsed), &lines);
 	} else {
 		explain(&parsed, from);
 		add_broken(group, from->piece);
@@ -245,8 +265,9 @@ static struct setting *find_group(struct setting *root, size_t from)
 	return NULL;
 }
 
-static void parse_pieces(const struct scan *scan, struct source source, struct setting *root)
+static void parse_pieces(struct source source, struct setting *root)
 {
+	const struct scan *scan = source.scan;
 	size_t next = 0;
 
 	for (size_t i = 0; i < scan->outer.count; i++) {
@@ -275,8 +296,10 @@ struct setting *tree_parse(
 	if (scan_text(text, n, file, &scan, errors)) {
 		root = NEW(struct setting);
 		root->type = SETTING_GROUP;
-		parse_pieces(&scan,
-		    (struct source){.text = text, .n = n, .file = file, .errors = errors}, root);
+		parse_pieces(
+		    (struct source){
+			.text = text, .n = n, .scan = &scan, .file = file, .errors = errors},
+		    root);
 	}
 	scan_clear(&scan);
 	return root;

@@ -31,7 +31,7 @@ static void read_word(const struct reading *r, const struct setting *s, const st
 	if (config_strings_has(words, word))
 		reading_error(r, s, "`%s` has `%s` twice", key->name, text);
 	else
-		config_strings_add(words, word);
+		config_strings_add_at(words, word, s->line);
 	free(word);
 }
 
@@ -66,7 +66,7 @@ static void copy_words(const struct key *key, void *to, const void *from)
 
 	*strings_of(key, to) = (struct config_strings){.place = words->place};
 	for (size_t i = 0; i < words->n; i++)
-		config_strings_add(strings_of(key, to), words->v[i]);
+		config_strings_add_at(strings_of(key, to), words->v[i], words->lines[i]);
 }
 
 static bool equal_words(const struct key *key, const void *a, const void *b)
@@ -280,6 +280,7 @@ static char *check_group(
 	const struct value_type value_##type = { \
 	    read_##type, clear_words, copy_words, equal_words, writer}
 
+WORDS(names, check_name, write_words);
 WORDS(paths, check_path, write_paths);
 WORDS(includes, check_include, write_words);
 WORDS(algorithms, check_algorithm, write_words);
@@ -298,15 +299,3 @@ static bool equal_identity(const struct key *key, const void *a, const void *b)
 }
 const struct value_type value_identity = {
     read_paths, clear_words, copy_words, equal_identity, write_paths};
-
-/* `via` of a tunnel: where it stands is kept, for what check.c has to say about the names. */
-static void read_names(
-    const struct reading *r, const struct setting *s, const struct key *key, void *object)
-{
-	struct config_tunnel *tunnel = object;
-
-	read_words(r, s, key, object, check_name);
-	tunnel->via_place = (struct config_place){.file = r->file, .line = s->line};
-}
-const struct value_type value_names = {
-    read_names, clear_words, copy_words, equal_words, write_words};

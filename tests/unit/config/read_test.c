@@ -464,6 +464,18 @@ static const struct broken {
     {"log_level = \"a\\x00b\";", 1, "zero byte"},
     {"drain_timeout = 99999999999999999999;", 1, "too large"},
     {FAULTY_HOST("kex = [\"a\", 1];"), 2, "mismatched"},
+    /* elements: where each begins */
+    {FAULTY_HOST("identity = (\n\"a\",\n7\n,\n\"b\"\n);"), 4, "must be a string"},
+    {FAULTY_HOST("identity = (\n\"a\",\n\"\"\n);"), 4, "is empty"},
+    {FAULTY_HOST("identity = (\n\"a\",\n\"~\"\n\"me\"\n);"), 4, "only `~/`"},
+    {FAULTY_HOST("host_key = [\n\"SHA256:uNiVztksCsDhcc0u9e8BrUQXVUpKZIDTMczCvj3tD2s\" # ]\n,"
+		 "\n\"x\"\n];"),
+	5, "neither `SHA256"},
+    {HOST "tunnels: { t: { socks = \"1\"; via = [\n\"b\",\n\"c\"\n]; }; };", 3, "no host `c`"},
+    {HOST "tunnel_defaults: { via = [\n\"b\",\n\"c\"\n]; };\ntunnels: { t: { socks = \"1\"; }; };",
+	3, "no host `c`"},
+    {TUNNEL("socks = \"1\"; allow = (\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"\n);"), 5, "is no CIDR"},
+    {"include = [\n\"/nowhere/*\",\n\"/nowhere/f\"\n];", 3, "cannot be opened"},
     /* top level */
     {"log_levl = \"info\";", 1, "did you mean `log_level`?"},
     {"\nlog_level = \"loud\";", 2, "must be `\"error\"`, `\"warning\"`, `\"info\"` or `\"debug\"`"},
@@ -1276,13 +1288,13 @@ static void test_unknown_algorithms_are_named_by_who_knows_them(void **state)
 {
 	const struct config_algorithms algorithms = {knows_aes, nearest_is_aes, NULL};
 	struct config_errors errors = {0};
-	struct config *config =
-	    read_good(FAULTY_HOST("\n\nciphers = [\"aes128-ctr\", \"aes128-crt\"]; macs = \"x\";"));
+	struct config *config = read_good(
+	    FAULTY_HOST("\n\nciphers = [\"aes128-ctr\",\n\"aes128-crt\"\n]; macs = \"x\";"));
 
 	(void)state;
 	config_check_algorithms(config, &algorithms, &errors);
 	assert_int_equal(errors.n, 1);
-	assert_int_equal(errors.v[0].line, 4);
+	assert_int_equal(errors.v[0].line, 5);
 	assert_string_equal(errors.v[0].text,
 	    "`ciphers`: unknown algorithm `aes128-crt`; did you mean `aes128-ctr`?");
 	config_errors_clear(&errors);
@@ -1298,14 +1310,14 @@ static void test_pins_that_cannot_be_read_are_named_by_who_reads_them(void **sta
 {
 	const struct config_algorithms algorithms = {knows_aes, NULL, refuse_short};
 	struct config_errors errors = {0};
-	struct config *config =
-	    read_good(FAULTY_HOST("\nhost_key = [\"ssh-ed25519 AAAA\",\n"
-				  "\"SHA256:uNiVztksCsDhcc0u9e8BrUQXVUpKZIDTMczCvj3tD2s\"];"));
+	struct config *config = read_good(
+	    FAULTY_HOST("\nhost_key = [\"SHA256:uNiVztksCsDhcc0u9e8BrUQXVUpKZIDTMczCvj3tD2s\",\n"
+			"\"ssh-ed25519 AAAA\"\n];"));
 
 	(void)state;
 	config_check_algorithms(config, &algorithms, &errors);
 	assert_int_equal(errors.n, 1);
-	assert_int_equal(errors.v[0].line, 3);
+	assert_int_equal(errors.v[0].line, 4);
 	assert_string_equal(errors.v[0].text, "host_key \"ssh-ed25519 AAAA\": too short");
 	config_errors_clear(&errors);
 	config_unref(config);

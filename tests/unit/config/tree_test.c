@@ -15,10 +15,13 @@
 #include "config/scan.h"
 #include "config/tree.h"
 
-static void add_setting(struct strbuf *out, const struct setting *s)
+/* An element has its line where that is another than the one before it, or above it. */
+static void add_setting(struct strbuf *out, const struct setting *s, int line_before)
 {
 	if (s->name)
 		strbuf_addf(out, "%s@%d", s->name, s->line);
+	else if (s->line != line_before)
+		strbuf_addf(out, "@%d", s->line);
 	switch (s->type) {
 	case SETTING_GROUP:
 	case SETTING_ARRAY:
@@ -26,7 +29,7 @@ static void add_setting(struct strbuf *out, const struct setting *s)
 		strbuf_add(out, s->type == SETTING_GROUP ? "{" : "(");
 		for (size_t i = 0; i < s->child_count; i++) {
 			strbuf_add(out, i ? " " : "");
-			add_setting(out, &s->children[i]);
+			add_setting(out, &s->children[i], i ? s->children[i - 1].line : s->line);
 		}
 		strbuf_add(out, s->type == SETTING_GROUP ? "}" : ")");
 		break;
@@ -54,7 +57,7 @@ static char *parse(const char *text)
 	struct strbuf out = {0};
 
 	if (root)
-		add_setting(&out, root);
+		add_setting(&out, root, 0);
 	else
 		strbuf_add(&out, "-");
 	for (size_t i = 0; i < errors.n; i++)
@@ -154,12 +157,29 @@ static void test_a_comment_needs_no_newline_at_the_end(void **state)
 	expect("k = # last", "{k@1!} | 1 syntax error at, or just before: k = # last");
 }
 
+static void test_an_element_stands_where_it_begins(void **state)
+{
+	(void)state;
+	expect("a: { l = (\n 1,\n \"x\"\n \"y\"\n ,\n\n { b = [\n\n 2, 3,\n 4\n ]; },\n [\n 5 ], "
+	       "( ),\n true ); };",
+	    "{a@1{l@1(@2=1 @3\"xy\" @7{b@7(@9=2 =3 @10=4)} @12(@13=5) @13() @14=1)}}");
+	/* whatever looks like a bracket or a comma */
+	expect("l = [ # (,\n \"]\", /* ,\n ) */ \"\\\",\" // [\n ,\"(\"\n];",
+	    "{l@1(@2\"]\" @3\"\",\" @4\"(\")}");
+	/* beside other pieces, good and broken */
+	expect(
+	    "k = ( 1,\n 2 )\na: { m = ( 3,\n 4 ); n = ( 5,\n 6 6 ); o = ( 7,\n 8 ); };\nq = (\n9 "
+	    ");",
+	    "{k@1(=1 @2=2) a@3{m@3(=3 @4=4) n@4! o@5(=7 @6=8)} q@7(@8=9)} | 5 syntax error at, or "
+	    "just before: 6 6 ); o = ( 7,");
+}
+
 static void test_groups_in_lists_stay_where_they_are(void **state)
 {
 	(void)state;
 	expect("l: ( { a = 1; },\n { b: { c = 2; }; } );\ng: {\n f: ( { x = 1; }, { x = 2; } );\n "
 	       "e = 3; };",
-	    "{l@1({a@1=1} {b@2{c@2=2}}) g@3{f@4({x@4=1} {x@4=2}) e@5=3}}");
+	    "{l@1({a@1=1} @2{b@2{c@2=2}}) g@3{f@4({x@4=1} {x@4=2}) e@5=3}}");
 }
 
 static void test_numbers_of_64_bits_survive_the_cut(void **state)
@@ -257,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(test_a_zero_byte_is_refused_wherever_it_stands),
 	    cmocka_unit_test(test_a_byte_order_mark_at_the_beginning_is_skipped),
 	    cmocka_unit_test(test_a_comment_needs_no_newline_at_the_end),
+	    cmocka_unit_test(test_an_element_stands_where_it_begins),
 	    cmocka_unit_test(test_groups_in_lists_stay_where_they_are),
 	    cmocka_unit_test(test_numbers_of_64_bits_survive_the_cut),
 	    cmocka_unit_test(test_a_name_that_is_there_already_is_told_where),
