@@ -25,9 +25,9 @@ struct config_place {
 
 struct config_strings {
 	char **v;
-	int *lines; /* of each, in the list's file; 0: it is not from one */
 	size_t n;
 	struct config_place place; /* of the list; no file: it was not read from one */
+	int *lines;                /* of each, in that file; 0: it was not read from one */
 };
 /* Where the word with that index stands: in its own line, else that of the list. */
 struct config_place config_strings_place(const struct config_strings *strings, size_t i);

@@ -11,12 +11,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/map.h"
 #include "base/mem.h"
 
 #define UTF8_BOM "\xef\xbb\xbf" /* some editors begin a file with it, and nobody sees it */
 #define DEPTH_MAX 32            /* a configuration needs five */
+
+enum token {
+	TOKEN_OTHER,
+	TOKEN_NAME,
+	TOKEN_ASSIGN,
+	TOKEN_VALUE,
+	TOKEN_END, /* of a setting: a bracket, a semicolon, a comma */
+	TOKEN_NONE /* a comment, white space */
+};
 
 struct scanner {
 	const char *text;
@@ -36,8 +46,7 @@ struct scanner {
 	size_t depth;
 	bool lost; /* what follows is anybody's guess */
 
-	/* comments and white space are none */
-	enum token { TOKEN_OTHER, TOKEN_NAME, TOKEN_ASSIGN, TOKEN_VALUE, TOKEN_END } last;
+	enum token last;                    /* but comments and white space */
 	size_t last_name, last_name_length; /* in text */
 	int last_name_line;
 };
@@ -45,6 +54,13 @@ struct scanner {
 static char peek(const struct scanner *s, size_t ahead)
 {
 	return s->at + ahead < s->n ? s->text[s->at + ahead] : '\0';
+}
+
+static bool begins_comment(const struct scanner *s, size_t ahead)
+{
+	char c = peek(s, ahead), next = peek(s, ahead + 1);
+
+	return c == '#' || (c == '/' && (next == '/' || next == '*'));
 }
 
 /* Is this in a group of the top level? */
@@ -156,18 +172,15 @@ static void end_piece(struct scanner *s)
 	add(s, "", 1);
 }
 
-/* A name behind a name is an error, but of the first one. */
+/* Where a setting has ended, or must have. A name behind a name is an error, but of the first one. */
 static bool ends_piece(const struct scanner *s)
 {
-	bool is_digit = s->at > 0 && isdigit((unsigned char)s->text[s->at - 1]);
-
-	return s->last == TOKEN_END || s->last == TOKEN_NAME ||
-	       (s->last == TOKEN_VALUE && !is_digit);
+	return s->last == TOKEN_END || s->last == TOKEN_NAME || s->last == TOKEN_VALUE;
 }
 
-static void cut_before_name(struct scanner *s)
+static void cut(struct scanner *s)
 {
-	if ((s->depth == 0 || (s->depth == 1 && is_inside(s))) && ends_piece(s)) {
+	if (s->depth == 0 || (s->depth == 1 && is_inside(s))) {
 		end_piece(s);
 		begin_piece(s);
 	}
@@ -175,20 +188,13 @@ static void cut_before_name(struct scanner *s)
 
 /* ---- elements ---- */
 
-static bool is_space_or_comment(const struct scanner *s)
-{
-	char c = peek(s, 0), next = peek(s, 1);
-
-	return isspace((unsigned char)c) || c == '#' || (c == '/' && (next == '/' || next == '*'));
-}
-
 /* Before a token that may be the first of an element. */
 static void note_element(struct scanner *s)
 {
 	struct level *level = &s->levels[s->depth];
 	struct scan *out = s->out;
 
-	if (is_space_or_comment(s))
+	if (isspace((unsigned char)peek(s, 0)) || begins_comment(s, 0))
 		return;
 	if (level->wants_element && !strchr(",])}", peek(s, 0))) {
 		out->element_lines =
@@ -200,7 +206,7 @@ static void note_element(struct scanner *s)
 	}
 }
 
-/* ---- tokens ---- */
+/* ---- comments and strings ---- */
 
 static void skip_line_comment(struct scanner *s)
 {
@@ -231,63 +237,169 @@ static bool is_zero_escape(const struct scanner *s)
 	return peek(s, 0) == '\\' && peek(s, 1) == 'x' && peek(s, 2) == '0' && peek(s, 3) == '0';
 }
 
+/* A line's end in a string would be refused in any value; nearly always the quote was forgotten, and what follows is turned
+ * inside out. */
 static void skip_string(struct scanner *s)
 {
-	int line = s->line;
-
 	copy(s, 1);
-	while (s->at < s->n && peek(s, 0) != '"') {
+	while (s->at < s->n && !strchr("\"\n", peek(s, 0))) {
 		if (is_zero_escape(s))
 			refuse(s, s->line, "a string cannot contain a zero byte");
-		copy(s, peek(s, 0) == '\\' && s->at + 1 < s->n ? 2 : 1);
+		copy(s, peek(s, 0) == '\\' && s->at + 1 < s->n && peek(s, 1) != '\n' ? 2 : 1);
 	}
-	if (s->at < s->n) {
+	if (peek(s, 0) == '"') {
 		copy(s, 1);
 	} else {
-		refuse(s, line, "this string never ends: a \" is missing");
+		refuse(s, s->line, "this string does not end in its line: a \" is missing");
 		give_up(s);
 	}
 }
 
-static void skip_name(struct scanner *s)
+/* ---- words ---- */
+
+/* How many bytes from there on, up to white space or what ends a word without quotes. */
+static size_t word_length(const struct scanner *s)
 {
 	size_t count = 0;
 
-	cut_before_name(s);
+	while (s->at + count < s->n && !isspace((unsigned char)peek(s, count)) &&
+	       !strchr("=;,{}[]()\"#", peek(s, count)) && !begins_comment(s, count))
+		count++;
+	return count;
+}
+
+static size_t name_length(const struct scanner *s)
+{
+	size_t count = 0;
+
 	while (s->at + count < s->n &&
 	       (isalnum((unsigned char)peek(s, count)) || strchr("_-*", peek(s, count))))
 		count++;
+	return count;
+}
+
+static bool is_word(const struct scanner *s, const char *word)
+{
+	size_t n = strlen(word);
+
+	return word_length(s) == n && strncasecmp(s->text + s->at, word, n) == 0;
+}
+
+static bool wants_value(const struct scanner *s)
+{
+	return s->last == TOKEN_ASSIGN || (s->depth > 0 && s->levels[s->depth].bracket != '{');
+}
+
+/* The name that begins here is one of a setting: `=` or `:` stands behind it; but `host:22` is a word that needs quotes. */
+static bool begins_setting(const struct scanner *s)
+{
+	size_t count = name_length(s);
+
+	if (wants_value(s) && word_length(s) > count + 1 && peek(s, count) == ':')
+		return false;
+	while (s->at + count < s->n && strchr(" \t\r\n", peek(s, count)))
+		count++;
+	return s->at + count < s->n && strchr("=:", peek(s, count));
+}
+
+/* Whether what stands here may be a secret: it is not repeated. */
+static bool is_secret(const struct scanner *s)
+{
+	return s->last_name_length >= 4 && strncasecmp(s->text + s->last_name, "pass", 4) == 0;
+}
+
+static void refuse_word(struct scanner *s, const char *why)
+{
+	size_t count = word_length(s);
+	struct strbuf shown = {0};
+
+	if (!is_secret(s))
+		strbuf_add_printable(&shown,
+		    (struct span){(const uint8_t *)s->text + s->at, count < 60 ? count : 60});
+	refuse(s, s->line, "%s%s%s%s", shown.n ? "`" : "",
+	    shown.n ? strbuf_text(&shown) : "this text", shown.n ? "` " : " ", why);
+	strbuf_clear(&shown);
+	copy(s, count + (peek(s, count) == '"')); /* one of both may be there */
+}
+
+static void copy_value_word(struct scanner *s)
+{
+	if (is_word(s, "true") || is_word(s, "false"))
+		copy(s, word_length(s));
+	else if (is_word(s, "yes") || is_word(s, "on"))
+		refuse_word(s, "is written `true`");
+	else if (is_word(s, "no") || is_word(s, "off"))
+		refuse_word(s, "is written `false`");
+	else
+		refuse_word(s, "needs quotes, as all text does");
+}
+
+static void copy_name(struct scanner *s)
+{
 	s->last_name = s->at;
-	s->last_name_length = count;
+	s->last_name_length = name_length(s);
 	s->last_name_line = s->line;
 	if (!piece_of(s)->name)
-		piece_of(s)->name = mem_strndup(s->text + s->at, count);
-	copy(s, count);
+		piece_of(s)->name = mem_strndup(s->text + s->at, s->last_name_length);
+	copy(s, s->last_name_length);
+}
+
+static enum token scan_word(struct scanner *s)
+{
+	bool is_name = begins_setting(s);
+
+	if (!is_name && wants_value(s)) {
+		copy_value_word(s);
+		return TOKEN_VALUE;
+	}
+	if (is_name && s->last == TOKEN_ASSIGN)
+		refuse(s, s->last_name_line, "`%.*s` has no value",
+		    s->last_name_length < 60 ? (int)s->last_name_length : 60,
+		    s->text + s->last_name);
+	if (ends_piece(s) || (is_name && s->last == TOKEN_ASSIGN))
+		cut(s);
+	copy_name(s);
+	return TOKEN_NAME;
+}
+
+/* ---- numbers ---- */
+
+static size_t skip_digits(const struct scanner *s, size_t at)
+{
+	while (s->at + at < s->n && isdigit((unsigned char)peek(s, at)))
+		at++;
+	return at;
+}
+
+/* Of what stands behind the digits and makes it a real number. */
+static size_t skip_fraction(const struct scanner *s, size_t at)
+{
+	if (peek(s, at) == '.')
+		at = skip_digits(s, at + 1);
+	if (peek(s, at) == 'e' || peek(s, at) == 'E') {
+		size_t sign = peek(s, at + 1) == '-' || peek(s, at + 1) == '+';
+		if (isdigit((unsigned char)peek(s, at + 1 + sign)))
+			at = skip_digits(s, at + 1 + sign);
+	}
+	return at;
+}
+
+static bool begins_number(const struct scanner *s)
+{
+	size_t sign = peek(s, 0) == '-' || peek(s, 0) == '+';
+
+	return isdigit((unsigned char)peek(s, sign + (peek(s, sign) == '.')));
 }
 
 /* Integers beyond 32 bits get their L, those beyond 64 an error. */
-static void copy_number(struct scanner *s)
+static void copy_integer(struct scanner *s, size_t count, int base)
 {
-	size_t sign = peek(s, 0) == '-' || peek(s, 0) == '+';
-	bool hex = peek(s, sign) == '0' && (peek(s, sign + 1) == 'x' || peek(s, sign + 1) == 'X');
-	size_t count = sign + (hex ? 2 : 0);
 	char number[32] = "";
 
-	while (s->at + count < s->n && (hex ? isxdigit((unsigned char)peek(s, count))
-					    : isdigit((unsigned char)peek(s, count))))
-		count++;
-	/* what follows makes it a real number: libconfig reads those well */
-	if (!hex && strchr(".eE", peek(s, count)) && peek(s, count)) {
-		while (s->at + count < s->n &&
-		       (isalnum((unsigned char)peek(s, count)) || strchr(".+-", peek(s, count))))
-			count++;
-		copy(s, count);
-		return;
-	}
 	if (count < sizeof(number))
 		memcpy(number, s->text + s->at, count);
 	errno = 0;
-	long long value = strtoll(number, NULL, hex ? 16 : 10);
+	long long value = strtoll(number, NULL, base);
 	if (count >= sizeof(number) || errno == ERANGE) {
 		refuse(s, s->line, "this number is too large");
 		copy(s, count);
@@ -300,6 +412,63 @@ static void copy_number(struct scanner *s)
 	if (!is_long && (value > INT32_MAX || value < INT32_MIN))
 		add(s, "L", 1);
 }
+
+static enum token scan_number(struct scanner *s)
+{
+	size_t sign = peek(s, 0) == '-' || peek(s, 0) == '+', count, whole;
+	bool hex = peek(s, sign) == '0' && (peek(s, sign + 1) == 'x' || peek(s, sign + 1) == 'X');
+
+	if (hex)
+		for (count = sign + 2; isxdigit((unsigned char)peek(s, count));)
+			count++;
+	else
+		count = skip_digits(s, sign);
+	whole = hex ? count : skip_fraction(s, count);
+	size_t suffix =
+	    whole == count && peek(s, count) == 'L' ? 1 + (peek(s, count + 1) == 'L') : 0;
+	bool ends = word_length(s) <= whole + suffix;
+
+	if (!ends && wants_value(s))
+		refuse_word(s, "is no number, as units are not read; text needs quotes");
+	else if (whole > count)
+		copy(s, whole);
+	else
+		copy_integer(s, count, hex ? 16 : 10);
+	return ends ? TOKEN_VALUE : TOKEN_OTHER;
+}
+
+/* ---- other quotes ---- */
+
+/* Of the quotes that are none here: how many bytes one has, 0: it is none of them. */
+static size_t foreign_quote(const struct scanner *s, size_t at)
+{
+	static const char *const quotes[] = {
+	    "'", "`", "\u2018", "\u2019", "\u201c", "\u201d", "\u201e"};
+
+	for (size_t i = 0; i < ARRAY_LEN(quotes); i++) {
+		size_t n = strlen(quotes[i]);
+		if (s->n - s->at >= at + n && memcmp(s->text + s->at + at, quotes[i], n) == 0)
+			return n;
+	}
+	return 0;
+}
+
+/* Up to the next of them in the line: what is between is text. */
+static enum token refuse_quote(struct scanner *s)
+{
+	size_t first = foreign_quote(s, 0), at = first;
+
+	refuse(s, s->line, "text stands in double quotes: \"...\"");
+	while (s->at + at < s->n && peek(s, at) != '\n' && !foreign_quote(s, at))
+		at++;
+	size_t last = s->at + at < s->n ? foreign_quote(s, at) : 0;
+	copy(s, last ? at + last : first);
+	if (!last)
+		copy(s, word_length(s));
+	return TOKEN_VALUE;
+}
+
+/* ---- brackets ---- */
 
 static char closing(char c)
 {
@@ -356,51 +525,57 @@ static void refuse_at(struct scanner *s)
 	s->at++;
 }
 
-static void scan_token(struct scanner *s)
+/* ---- tokens ---- */
+
+static enum token scan_punctuation(struct scanner *s)
+{
+	char c = peek(s, 0);
+
+	copy(s, 1);
+	if (isspace((unsigned char)c))
+		return TOKEN_NONE;
+	if (strchr(";,", c))
+		return TOKEN_END;
+	if (!strchr("=:", c))
+		return TOKEN_OTHER;
+	if (s->last == TOKEN_NAME)
+		define_name(s);
+	return TOKEN_ASSIGN;
+}
+
+static enum token scan_token(struct scanner *s)
 {
 	char c = peek(s, 0), next = peek(s, 1);
 
 	if (c == '#' || (c == '/' && next == '/')) {
 		skip_line_comment(s);
-	} else if (c == '/' && next == '*') {
+		return TOKEN_NONE;
+	}
+	if (c == '/' && next == '*') {
 		skip_block_comment(s);
-	} else if (c == '"') {
+		return TOKEN_NONE;
+	}
+	if (c == '"') {
 		skip_string(s);
-	} else if (strchr("{[(", c)) {
+		return TOKEN_VALUE;
+	}
+	if (strchr("{[(", c)) {
 		open_bracket(s);
-	} else if (strchr("}])", c)) {
+		return TOKEN_OTHER;
+	}
+	if (strchr("}])", c)) {
 		close_bracket(s);
-	} else if (c == '@') {
+		return TOKEN_END;
+	}
+	if (c == '@') {
 		refuse_at(s);
-	} else if (isalpha((unsigned char)c) || c == '*') {
-		skip_name(s);
-	} else if (isdigit((unsigned char)c) || (strchr("+-", c) && isdigit((unsigned char)next))) {
-		copy_number(s);
-	} else {
-		copy(s, 1);
-		if (c == '/') /* and no comment */
-			s->last = TOKEN_OTHER;
+		return TOKEN_OTHER;
 	}
-}
-
-/* After the token that began with this byte. */
-static void remember_token(struct scanner *s, char first)
-{
-	bool is_name = isalpha((unsigned char)first) || first == '*';
-
-	if (first == '=' || first == ':') {
-		if (s->last == TOKEN_NAME)
-			define_name(s);
-		s->last = TOKEN_ASSIGN;
-	} else if (is_name && s->last != TOKEN_ASSIGN) {
-		s->last = TOKEN_NAME;
-	} else if (is_name || isdigit((unsigned char)first) || strchr("\"+-", first)) {
-		s->last = TOKEN_VALUE;
-	} else if (strchr(";,}])", first)) {
-		s->last = TOKEN_END;
-	} else if (!isspace((unsigned char)first) && first != '#' && first != '/') {
-		s->last = TOKEN_OTHER;
-	}
+	if (isalpha((unsigned char)c) || c == '*')
+		return scan_word(s);
+	if (begins_number(s))
+		return scan_number(s);
+	return foreign_quote(s, 0) ? refuse_quote(s) : scan_punctuation(s);
 }
 
 /* Wherever it stands, in a comment as well: libconfig's text would end there, and nobody hear of the rest. */
@@ -440,11 +615,10 @@ bool scan_text(const char *text, size_t n, const char *file, struct scan *ret_sc
 	s.levels[0].names = map_new();
 	begin_piece(&s);
 	while (s.at < s.n) {
-		char first = peek(&s, 0);
-
 		note_element(&s);
-		scan_token(&s);
-		remember_token(&s, first);
+		enum token token = scan_token(&s);
+		if (token != TOKEN_NONE)
+			s.last = token;
 	}
 	if (s.depth > 0 && !s.lost)
 		report_open_brackets(&s);

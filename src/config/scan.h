@@ -4,7 +4,8 @@
  *
  * libconfig 1.5 cuts integers to 32 bits and strings at "\x00" silently, reads any file that
  * "@include" names, and says "syntax error" at the end of the file when a bracket or a quote far
- * above is not closed; of a name that is defined twice it does not say which, nor where it was first.
+ * above is not closed, and no more to text without quotes or a number with a unit; of a name that is
+ * defined twice it does not say which, nor where it was first.
  * Of a string in a list it takes the line of the comma or bracket behind it. It compares each name
  * with all others of its group: ten thousand tunnels take it seconds. And it reads nothing behind the
  * first error. So the top level and the groups there are cut into their members, and doubles are found

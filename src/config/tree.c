@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -178,6 +179,15 @@ static bool has_dotted_name(const char *line)
 	       (*after == '=' || *after == ':');
 }
 
+/* A password, or a passphrase, may stand there as nobody should write it. */
+static bool may_be_secret(const char *line)
+{
+	for (; *line; line++)
+		if (strncasecmp(line, "pass", 4) == 0)
+			return true;
+	return false;
+}
+
 /* One text for libconfig, and where it comes from. */
 struct source {
 	const char *text; /* the whole */
@@ -210,13 +220,14 @@ static void explain(const config_t *parsed, const struct source *from)
 	char *shown = line_text(from->text, from->n, line);
 	struct strbuf quoted = {0};
 
-	strbuf_add_escaped(&quoted, (struct span){(const uint8_t *)shown, strlen(shown)});
+	strbuf_add_printable(&quoted, (struct span){(const uint8_t *)shown, strlen(shown)});
 	if (has_dotted_name(shown)) {
 		config_errors_add(from->errors, from->file, line,
 		    "syntax error: a name has letters, digits, - and _ only, not a dot: %s",
 		    strbuf_text(&quoted));
-	} else if (*shown == '\0') {
-		config_errors_add(from->errors, from->file, line, "%s just before this line", what);
+	} else if (*shown == '\0' || may_be_secret(shown)) {
+		config_errors_add(
+		    from->errors, from->file, line, "%s at, or just before, this line", what);
 	} else {
 		config_errors_add(from->errors, from->file, line, "%s at, or just before: %s", what,
 		    strbuf_text(&quoted));

@@ -453,7 +453,7 @@ static const struct broken {
     {"hosts: {\n b: { user = \"u\"; };\n", 1, "this `{` is not closed"},
     {"hosts: {\n b: { user = [ \"u\"; }; };\n", 2, "needs its `]`"},
     {"\n};", 2, "closes nothing"},
-    {"log_level = \"info;\n\n", 1, "this string never ends"},
+    {"log_level = \"info;\n\n", 1, "this string does not end in its line"},
     {"/* hosts\n", 1, "this comment never ends"},
     {"watch = true;\n@include \"/etc/passwd\"\n", 2, "`include`"},
     {"hosts: {\n db.example.com: { };\n};", 2, "not a dot"},
@@ -808,12 +808,23 @@ static void test_all_errors_come_at_once_and_none_for_another(void **state)
 
 static void test_a_secret_in_the_wrong_place_is_not_repeated(void **state)
 {
-	struct config_errors errors = {0};
+	static const char *const texts[] = {FAULTY_HOST("password = \"hunter2\";"),
+	    FAULTY_HOST("password = hunter2;"), FAULTY_HOST("password = 'hunter2';"),
+	    FAULTY_HOST("password = \"hunter2;"), FAULTY_HOST("password = hunter2\";"),
+	    FAULTY_HOST("password \"hunter2\";"), FAULTY_HOST("passphrase: 2hunter2"),
+	    FAULTY_HOST("Password = [ hunter2 ];"),
+	    FAULTY_HOST("password = (\n\"hunter2\" hunter2);"),
+	    FAULTY_HOST("password = \"hunter2\" 7;"), "password = hunter2;", "passphrase hunter2"};
 
 	(void)state;
-	assert_null(config_read_text(FAULTY_HOST("password = \"hunter2\";"), "x", &errors));
-	assert_null(strstr(errors.v[0].text, "hunter2"));
-	config_errors_clear(&errors);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct config_errors errors = {0};
+
+		assert_null(config_read_text(texts[i], "x", &errors));
+		for (size_t j = 0; j < errors.n; j++)
+			assert_null(strstr(errors.v[j].text, "hunter2"));
+		config_errors_clear(&errors);
+	}
 }
 
 /* ---- files ---- */

@@ -206,7 +206,9 @@ static void test_a_name_that_is_there_already_is_told_where(void **state)
 	/* another group is another matter, and a value is no name */
 	expect("a: { x: { }; }; b: { x: { }; };", "{a@1{x@1{}} b@1{x@1{}}}");
 	expect("l: ( { k = 1; }, { k = 2; } );", "{l@1({k@1=1} {k@1=2})}");
-	expect("k = k = k = 1;", "{k@1!} | 1 syntax error at, or just before: k = k = k = 1;");
+	expect("k = k = k = 1;",
+	    "{k@1! k@1! k@1!} | 1 `k` has no value | 1 `k` is defined twice: first at f:1 | 1 `k` "
+	    "has no value | 1 `k` is defined twice: first at f:1");
 }
 
 static void test_every_piece_that_is_wrong_is_told_by_its_line(void **state)
@@ -218,6 +220,47 @@ static void test_every_piece_that_is_wrong_is_told_by_its_line(void **state)
 	    "before: z: { 5 }; | 6 syntax error at, or just before: b: { w = ; };");
 	expect("a: { x: { }; };\n\nb = ;",
 	    "{a@1{x@1{}} b@3!} | 3 syntax error at, or just before: b = ;");
+}
+
+static void test_what_people_write_instead_of_a_value_is_told(void **state)
+{
+	(void)state;
+	expect("a = yes; b = Off\nc = TRUE;\nd = [ on, true ];",
+	    "{a@1! b@1! c@2=1 d@3!} | 1 `yes` is written `true` | 1 `Off` is written `false` | 3 "
+	    "`on` "
+	    "is written `true`");
+	expect("a: { x = db.internal:5432;\n y = 10.0.0.7; z = host; v = unix:/run/x; w = 5m }",
+	    "{a@1{x@1! y@2! z@2! v@2! w@2!}} | 1 `db.internal:5432` needs quotes, as all text does "
+	    "| "
+	    "2 `10.0.0.7` is no number, as units are not read; text needs quotes | 2 `host` needs "
+	    "quotes, as all text does | 2 `unix:/run/x` needs quotes, as all text does | 2 `5m` is "
+	    "no "
+	    "number, as units are not read; text needs quotes");
+	expect("a = 'x y {';\nb = \u201cx\u201d;\nc = `x;\nd = 1;",
+	    "{a@1! b@2! c@3! d@4=1} | 1 text stands in double quotes: \"...\" | 2 text stands in "
+	    "double quotes: \"...\" | 3 text stands in double quotes: \"...\"");
+	expect("a =\nb = 1;\nc: # none\nd: { x = ; y = 2; };",
+	    "{a@1! b@2=1 c@3! d@4{x@4! y@4=2}} | 1 `a` has no value | 3 `c` has no value | 4 "
+	    "syntax "
+	    "error at, or just before: d: { x = ; y = 2; };");
+	/* what needs none */
+	expect("a = 5/* c */; b = true// x\nc = 7# x\nd = ( 1,2 );e={f=TRUE}",
+	    "{a@1=5 b@1=1 c@2=7 d@3(=1 =2) e@3{f@3=1}}");
+	expect("a = .5; b = 5.; c = -1e3; d = +7; e = 0x1F; f = 7L; g = 1.5E+2; h = 0xffLL;",
+	    "{a@1=0.5 b@1=5.0 c@1=-1000.0 d@1=7 e@1=31 f@1=7 g@1=150.0 h@1=255}");
+}
+
+static void test_a_quote_that_is_missing_is_told_in_its_line(void **state)
+{
+	(void)state;
+	expect("a: {\n x = \"y;\n z = \"w\";\n};\nb = \"c\";\n",
+	    "- | 2 this string does not end in its line: a \" is missing");
+	expect("a: {\n x = \"y; w = \"z\";\n v = \"y; w = \"z\";\n};\n",
+	    "- | 2 this string does not end in its line: a \" is missing");
+	expect("a: { x = y\";\n z = \"w\"; };\n",
+	    "{a@1{x@1! z@2\"w\"}} | 1 `y` needs quotes, as all text does");
+	expect("a = \"x\\\n\";", "- | 1 this string does not end in its line: a \" is missing");
+	expect("a = \"x", "- | 1 this string does not end in its line: a \" is missing");
 }
 
 static void test_what_is_not_broken_is_there_all_the_same(void **state)
@@ -282,6 +325,8 @@ int main(void)
 	    cmocka_unit_test(test_numbers_of_64_bits_survive_the_cut),
 	    cmocka_unit_test(test_a_name_that_is_there_already_is_told_where),
 	    cmocka_unit_test(test_every_piece_that_is_wrong_is_told_by_its_line),
+	    cmocka_unit_test(test_what_people_write_instead_of_a_value_is_told),
+	    cmocka_unit_test(test_a_quote_that_is_missing_is_told_in_its_line),
 	    cmocka_unit_test(test_what_is_not_broken_is_there_all_the_same),
 	    cmocka_unit_test(test_the_outer_text_has_every_line_and_the_inner_one_every_member),
 	};
