@@ -42,6 +42,7 @@ struct scanner {
 		int line;
 		struct map *names;  /* in a group: to the line where the name stands first */
 		bool wants_element; /* of an array or a list: its next token begins one */
+		size_t spare_comma; /* behind its last element, in the text of the part; 0: none */
 	} levels[1 + DEPTH_MAX];
 	size_t depth;
 	bool lost; /* what follows is anybody's guess */
@@ -201,7 +202,11 @@ static void note_element(struct scanner *s)
 		    mem_grow(out->element_lines, out->element_count + 1, sizeof(int));
 		out->element_lines[out->element_count++] = s->line;
 		level->wants_element = false;
+		level->spare_comma = 0;
 	} else if (peek(s, 0) == ',' && level->bracket != '{' && s->depth > 0) {
+		if (level->wants_element)
+			refuse(s, s->line, "nothing stands before this comma");
+		level->spare_comma = part_of(s)->text.n;
 		level->wants_element = true;
 	}
 }
@@ -413,6 +418,21 @@ static void copy_integer(struct scanner *s, size_t count, int base)
 		add(s, "L", 1);
 }
 
+/* Without zeros before it, which make it octal for libconfig 1.7, and not for 1.5. */
+static void copy_decimal(struct scanner *s, size_t sign, size_t count)
+{
+	size_t zeros = 0;
+
+	while (sign + zeros + 1 < count && peek(s, sign + zeros) == '0')
+		zeros++;
+	if (zeros > 0) {
+		add(s, s->text + s->at, sign);
+		s->at += sign + zeros;
+		count -= sign + zeros;
+	}
+	copy_integer(s, count, 10);
+}
+
 static enum token scan_number(struct scanner *s)
 {
 	size_t sign = peek(s, 0) == '-' || peek(s, 0) == '+', count, whole;
@@ -432,8 +452,10 @@ static enum token scan_number(struct scanner *s)
 		refuse_word(s, "is no number, as units are not read; text needs quotes");
 	else if (whole > count)
 		copy(s, whole);
+	else if (hex)
+		copy_integer(s, count, 16);
 	else
-		copy_integer(s, count, hex ? 16 : 10);
+		copy_decimal(s, sign, count);
 	return ends ? TOKEN_VALUE : TOKEN_OTHER;
 }
 
@@ -506,6 +528,8 @@ static void close_bracket(struct scanner *s)
 		give_up(s);
 		return;
 	}
+	if (last->spare_comma) /* which libconfig 1.7 takes, and 1.5 does not */
+		part_of(s)->text.text[last->spare_comma] = ' ';
 	if (s->depth == 1 && is_inside(s))
 		end_piece(s);
 	leave(s);

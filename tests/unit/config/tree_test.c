@@ -250,6 +250,20 @@ static void test_what_people_write_instead_of_a_value_is_told(void **state)
 	    "{a@1=0.5 b@1=5.0 c@1=-1000.0 d@1=7 e@1=31 f@1=7 g@1=150.0 h@1=255}");
 }
 
+/* Of libconfig 1.5 and 1.7 the one refuses the first and has 10 for the second, the other takes it and has 8. */
+static void test_what_versions_of_libconfig_read_differently_is_one_thing(void **state)
+{
+	(void)state;
+	expect("a = [ 1, 2, ]; b = ( { c = 1; }, # ,\n );\nd: { e = ( \"x\",\n\n ); };",
+	    "{a@1(=1 =2) b@1({c@1=1}) d@3{e@3(\"x\")}}");
+	expect("a = ( , );", "{a@1!} | 1 nothing stands before this comma");
+	expect("a = ( 1,, );", "{a@1!} | 1 nothing stands before this comma");
+	expect("a = [ ( ), ];", "{a@1!} | 1 syntax error at, or just before: a = [ ( ), ];");
+	expect("a = 010; b = -010; c = 0; d = 00; e = 08.5; f = "
+	       "000000000000000000000000000000000000005L;",
+	    "{a@1=10 b@1=-10 c@1=0 d@1=0 e@1=8.5 f@1=5}");
+}
+
 static void test_a_quote_that_is_missing_is_told_in_its_line(void **state)
 {
 	(void)state;
@@ -326,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(test_a_name_that_is_there_already_is_told_where),
 	    cmocka_unit_test(test_every_piece_that_is_wrong_is_told_by_its_line),
 	    cmocka_unit_test(test_what_people_write_instead_of_a_value_is_told),
+	    cmocka_unit_test(test_what_versions_of_libconfig_read_differently_is_one_thing),
 	    cmocka_unit_test(test_a_quote_that_is_missing_is_told_in_its_line),
 	    cmocka_unit_test(test_what_is_not_broken_is_there_all_the_same),
 	    cmocka_unit_test(test_the_outer_text_has_every_line_and_the_inner_one_every_member),
