@@ -163,6 +163,7 @@ static void begin_piece(struct scanner *s)
 
 	part->pieces = mem_grow(part->pieces, part->count + 1, sizeof(*part->pieces));
 	part->pieces[part->count++] = (struct scan_piece){.at = part->text.n,
+	    .origin = s->at,
 	    .outer = s->out->outer.count - 1,
 	    .element = s->out->element_count,
 	    .line = s->line};

@@ -23,6 +23,7 @@
 /* A setting, or several that nobody can tell apart, of the top level or of a group there. */
 struct scan_piece {
 	size_t at;      /* in the text of its part */
+	size_t origin;  /* in the text that was cut */
 	size_t outer;   /* of an inner one: which of the outer pieces has the group that it is of */
 	size_t element; /* in the lines of elements: that of the first in it */
 	int line;       /* of the text, where it begins */

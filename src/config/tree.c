@@ -150,23 +150,32 @@ static void setting_add_children(
 		    config_setting_get_elem(from, (unsigned)i), lines);
 }
 
-/* The text of a line, without the white space around it; gives. */
-static char *line_text(const char *text, size_t n, int line)
+/* Where the line begins in which this is, unless that is far away. */
+static const char *line_start(const char *text, const char *at)
 {
-	const char *end = text + n;
+	for (int i = 0; i < 200 && at > text && at[-1] != '\n'; i++)
+		at--;
+	return at;
+}
 
-	while (--line > 0 && (text = memchr(text, '\n', (size_t)(end - text))))
-		text++;
-	if (!text)
-		return mem_strdup("");
-	const char *stop = memchr(text, '\n', (size_t)(end - text));
+/* The text of the line so many lines below the one that at is in, without the white space around it; gives. */
+static char *line_text(const char *text, size_t n, const char *at, int below)
+{
+	const char *end = text + n, *stop;
+
+	for (at = line_start(text, at); below > 0; below--) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		if (!at++)
+			return mem_strdup("");
+	}
+	stop = memchr(at, '\n', (size_t)(end - at));
 	stop = stop ? stop : end;
-	while (text < stop && isspace((unsigned char)*text))
-		text++;
-	while (text < stop && isspace((unsigned char)stop[-1]))
+	while (at < stop && isspace((unsigned char)*at))
+		at++;
+	while (at < stop && isspace((unsigned char)stop[-1]))
 		stop--;
-	n = (size_t)(stop - text);
-	return mem_strndup(text, n < 60 ? n : 60);
+	n = (size_t)(stop - at);
+	return mem_strndup(at, n < 60 ? n : 60);
 }
 
 /* A name with a dot is the syntax error that people make: host names look like names. */
@@ -217,7 +226,8 @@ static void explain(const config_t *parsed, const struct source *from)
 {
 	const char *what = config_error_text(parsed);
 	int line = error_line(parsed, from);
-	char *shown = line_text(from->text, from->n, line);
+	char *shown = line_text(
+	    from->text, from->n, from->text + from->piece->origin, line - from->piece->line);
 	struct strbuf quoted = {0};
 
 	strbuf_add_printable(&quoted, (struct span){(const uint8_t *)shown, strlen(shown)});
