@@ -8,6 +8,16 @@
 #include "command/command.h"
 #include "command/load.h"
 
+/* What is no error, but nobody can want. */
+static void warn_of_nothing(const struct config *config, const char *path)
+{
+	if (config->host_count + config->tunnel_count == 0)
+		fprintf(stderr,
+		    "%s: nothing is configured: there are no `hosts` and no `tunnels` (a "
+		    "warning)\n",
+		    path);
+}
+
 static int check(const struct command *command, int argc, char **argv)
 {
 	const char *file = NULL;
@@ -21,6 +31,7 @@ static int check(const struct command *command, int argc, char **argv)
 	struct config *config = load_config(file, &path);
 	if (config) {
 		load_print_warnings(config);
+		warn_of_nothing(config, path);
 		printf("%s: good: %zu host%s, %zu tunnel%s\n", path, config->host_count,
 		    config->host_count == 1 ? "" : "s", config->tunnel_count,
 		    config->tunnel_count == 1 ? "" : "s");

@@ -125,6 +125,16 @@ def test_a_good_configuration_passes(adit):
     assert done.returncode == 0 and done.stdout == f"{adit.config_path}: good: 1 host, 1 tunnel\n", done.stderr
 
 
+@pytest.mark.parametrize("text", ["", "# later\n", "hosts: { };\ntunnels: { };\n", 'log_level = "info";\n'])
+def test_a_configuration_of_nothing_is_told_to_be_that(text, adit):
+    adit.configure(text)
+    done = adit.run("check", "-c", adit.config_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf"^{re.escape(str(adit.config_path))}: nothing is configured", done.stderr, re.M), done.stderr
+    adit.configure('hosts: { h: { address = "x"; }; };\n')
+    assert "nothing is configured" not in adit.run("check", "-c", adit.config_path).stderr
+
+
 def test_the_example_of_the_tree_passes(adit):
     done = adit.run("check", "-c", TOP / "conf/adit.conf")
     assert done.returncode == 0, done.stdout + done.stderr
