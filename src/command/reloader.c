@@ -11,6 +11,9 @@
 #include "config/diff.h"
 #include "config/read.h"
 
+/* Of errors: a file of something else has one in each line. */
+enum { REMEMBERED_MAX = 20, LOGGED_MAX = 100 };
+
 struct reloader {
 	struct manager *manager;
 	char *path;
@@ -78,16 +81,20 @@ void reloader_start(struct reloader *r, struct config *first)
 	config_plan_free(plan);
 }
 
+/* For whoever asks for the status; `adit reload` and `adit check` have them all. */
 static void remember_errors(struct reloader *r, const struct config_errors *errors)
 {
 	struct strbuf all = {0};
 
-	for (size_t i = 0; i < errors->n; i++) {
+	for (size_t i = 0; i < errors->n && i < REMEMBERED_MAX; i++) {
 		char *text = config_error_text(&errors->v[i]);
 
 		strbuf_addf(&all, "%s%s", i ? "\n" : "", text);
 		free(text);
 	}
+	if (errors->n > REMEMBERED_MAX)
+		strbuf_addf(
+		    &all, "\nand %zu more: `adit check` prints all", errors->n - REMEMBERED_MAX);
 	free(r->error);
 	r->error = strbuf_take(&all);
 }
@@ -95,7 +102,7 @@ static void remember_errors(struct reloader *r, const struct config_errors *erro
 static void log_outcome(const struct reloader *r, const struct config_strings *changes,
     const struct config_errors *errors)
 {
-	for (size_t i = 0; i < errors->n; i++) {
+	for (size_t i = 0; i < errors->n && i < LOGGED_MAX; i++) {
 		char *text = config_error_text(&errors->v[i]);
 
 		log_error(NULL, "config-error", "error=%s", text);

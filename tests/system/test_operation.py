@@ -211,6 +211,17 @@ def test_the_control_socket_and_http_listen_move_with_a_reload(adit, two, serve,
     assert not (folder / "moved.sock").exists()
 
 
+def test_a_file_of_errors_fills_neither_the_log_nor_the_status(adit, two):
+    adit.config_path.write_text("hosts: {\n" + "".join(f"  h{i}: {{ prot = 1; }};\n" for i in range(1000)) + "};\n", encoding="ascii")
+    done = ask(adit, "reload")
+    assert done.returncode == 78
+    assert done.stderr.count("a host has no key `prot`") == 1000
+    assert adit.log().count("config-error") == 100
+    assert "errors=1000" in adit.log()
+    error = status(adit)["config"]["error"]
+    assert error.count("`prot`") == 20 and error.endswith("and 980 more: `adit check` prints all")
+
+
 def test_a_reload_changes_what_is_logged(adit, two):
     def tries(level):
         two.change(lambda top: top.update(log_level=level))
