@@ -56,7 +56,7 @@ enum verdict { VERDICT_NONE, VERDICT_SAME, VERDICT_RELINKED };
 struct host_walk {
 	struct config_plan *plan;
 	const struct config *new;
-	struct map *old; /* by name */
+	struct map *old_hosts, *new_hosts; /* by name */
 	enum verdict *verdicts;
 };
 
@@ -69,9 +69,9 @@ static enum verdict diff_host(struct host_walk *walk, const struct config_host *
 
 	if (*verdict != VERDICT_NONE)
 		return *verdict;
-	jump = host->via ? config_find_host(walk->new, host->via) : NULL;
+	jump = host->via ? map_get(walk->new_hosts, host->via) : NULL;
 	bool moved = jump && diff_host(walk, jump) == VERDICT_RELINKED;
-	old = map_get(walk->old, host->name);
+	old = map_get(walk->old_hosts, host->name);
 	*verdict = VERDICT_SAME;
 	if (!old) {
 		op = add_op(walk->plan, CONFIG_HOST_ADDED);
@@ -97,11 +97,15 @@ static void diff_hosts(struct config_plan *plan, struct map *old, const struct c
 {
 	struct host_walk walk = {.plan = plan,
 	    .new = new,
-	    .old = old,
+	    .old_hosts = old,
+	    .new_hosts = map_new(),
 	    .verdicts = mem_array(new->host_count, sizeof(*walk.verdicts))};
 
 	for (size_t i = 0; i < new->host_count; i++)
+		map_put(walk.new_hosts, new->hosts[i].name, (void *)&new->hosts[i]);
+	for (size_t i = 0; i < new->host_count; i++)
 		diff_host(&walk, &new->hosts[i]);
+	map_free(walk.new_hosts);
 	free(walk.verdicts);
 }
 
