@@ -79,8 +79,11 @@ static void report_loop(const struct checker *c, const struct config_host *first
 		host = jump_of(c, host);
 	} while (host != first);
 	strbuf_add(&loop, first->name);
+	bool is_default =
+	    first->via_place.file != first->place.file || first->via_place.line < first->place.line;
 	config_errors_add(c->errors, first->via_place.file, first->via_place.line,
-	    "a loop of jumps: %s", strbuf_text(&loop));
+	    "a loop of jumps: %s%s", strbuf_text(&loop),
+	    is_default ? "; `via = \"\"` in a host undoes the default" : "");
 	strbuf_clear(&loop);
 }
 

@@ -30,8 +30,9 @@ static bool is_near(enum endpoint_role role)
 static bool is_ipv6(const char *text)
 {
 	struct in6_addr address;
-	char *bare = mem_strndup(text, strcspn(text, "%"));
-	bool valid = inet_pton(AF_INET6, bare, &address) == 1;
+	size_t n = strcspn(text, "%");
+	char *bare = mem_strndup(text, n);
+	bool valid = inet_pton(AF_INET6, bare, &address) == 1 && strcmp(text + n, "%") != 0;
 
 	free(bare);
 	return valid;
@@ -147,8 +148,26 @@ static int parse_systemd(
 	return ERR_OK;
 }
 
+/* More than one colon: an IPv6 address without brackets, alone or with a port, or what ssh takes for -L. */
+static int refuse_colons(const char *text, enum endpoint_role role, struct err *e)
+{
+	char *host = mem_strndup(text, (size_t)(strrchr(text, ':') - text));
+	bool is_address = is_ipv6(text) || is_ipv6(host);
+
+	free(host);
+	if (is_address)
+		return err_set(e, ERR_CONFIG,
+		    "`%s`: an IPv6 address stands in brackets, as in `[::1]:80`", text);
+	if (is_listener(role))
+		return err_set(e, ERR_CONFIG,
+		    "`%s`: one `host:port` is wanted; where the connections go is said by `to`",
+		    text);
+	return err_set(e, ERR_CONFIG, "`%s`: one `host:port` is wanted", text);
+}
+
 /* Splits "host:port", "[host]:port" and "port"; the host is given, "" for none. */
-static int split(const char *text, char **ret_host, const char **ret_port, struct err *e)
+static int split(const char *text, enum endpoint_role role, char **ret_host, const char **ret_port,
+    struct err *e)
 {
 	const char *colon = strrchr(text, ':');
 
@@ -171,8 +190,7 @@ static int split(const char *text, char **ret_host, const char **ret_port, struc
 		return ERR_OK;
 	}
 	if (strchr(text, ':') != colon)
-		return err_set(e, ERR_CONFIG,
-		    "`%s`: an IPv6 address stands in brackets, as in `[::1]:80`", text);
+		return refuse_colons(text, role, e);
 	*ret_host = mem_strndup(text, (size_t)(colon - text));
 	*ret_port = colon + 1;
 	return ERR_OK;
@@ -227,6 +245,8 @@ int endpoint_parse_tcp(const char *text, const char *host, const char *port_text
 
 	if (check_host(text, host, role, e) < 0)
 		return ERR_CONFIG;
+	if (*port_text == '\0')
+		return err_set(e, ERR_CONFIG, "`%s`: the port is missing", text);
 	if (!str_to_u64(port_text, is_listener(role) ? 0 : 1, 65535, &port))
 		return err_set(e, ERR_CONFIG, "`%s`: `%s` is no port number", text, port_text);
 	*ret_endpoint = endpoint_tcp(host, (uint16_t)port);
@@ -240,13 +260,16 @@ static int parse_tcp(
 	char *host = NULL;
 	int rc;
 
-	if (split(text, &host, &port_text, e) < 0)
+	if (split(text, role, &host, &port_text, e) < 0)
 		return ERR_CONFIG;
 	if (port_text == text) { /* no colon */
 		free(host);
 		if (!is_listener(role))
 			return err_set(
 			    e, ERR_CONFIG, "`%s`: `host:port` or `unix:PATH` is wanted", text);
+		if (endpoint_can_listen_near(text))
+			return err_set(
+			    e, ERR_CONFIG, "`%s`: the port is missing, as in `%s:80`", text, text);
 		host = mem_strdup("localhost");
 	}
 	rc = endpoint_parse_tcp(text, host, port_text, role, ret_endpoint, e);

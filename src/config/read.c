@@ -18,6 +18,7 @@
 #include "config/tree.h"
 
 #define FILES_MAX 4096
+enum { NAME_LENGTH_MAX = 255 };
 
 struct source {
 	struct reading reading;
@@ -386,6 +387,20 @@ static void read_tunnel(struct reader *reader, const struct reading *r, const st
 	check_tunnel(reader, r, s, tunnel);
 }
 
+static bool name_is_good(const struct reading *r, const struct setting *s)
+{
+	if (strchr(s->name, '*')) { /* libconfig takes it for a letter, commands for a pattern */
+		reading_error(r, s, "`%s`: a name has letters, digits, - and _ only", s->name);
+		return false;
+	}
+	if (strlen(s->name) > NAME_LENGTH_MAX) {
+		reading_error(
+		    r, s, "`%.40s...`: a name has at most %d characters", s->name, NAME_LENGTH_MAX);
+		return false;
+	}
+	return true;
+}
+
 static void read_members(struct reader *reader, const struct source *source, const char *name,
     const char *example,
     void (*read)(struct reader *reader, const struct reading *r, const struct setting *s))
@@ -397,12 +412,10 @@ static void read_members(struct reader *reader, const struct source *source, con
 	for (size_t i = 0; i < group->child_count; i++) {
 		const struct setting *one = &group->children[i];
 
-		/* libconfig takes it for a letter, commands for a pattern. */
-		if (strchr(one->name, '*'))
-			reading_error(&source->reading, one,
-			    "`%s`: a name has letters, digits, - and _ only", one->name);
-		else
+		if (name_is_good(&source->reading, one))
 			read(reader, &source->reading, one);
+		else
+			map_put(reader->unread_hosts, one->name, reader);
 	}
 }
 

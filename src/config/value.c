@@ -61,6 +61,8 @@ void value_write_string(struct strbuf *out, const char *text)
 	strbuf_add(out, "\"");
 }
 
+enum { VALUE_LENGTH_MAX = 4096 }; /* of a path, and enough for a public key */
+
 const char *value_need_string(
     const struct reading *r, const struct setting *s, const struct key *key)
 {
@@ -71,6 +73,10 @@ const char *value_need_string(
 	}
 	if (*s->string == '\0') {
 		reading_error(r, s, "`%s` is empty", key->name);
+		return NULL;
+	}
+	if (strlen(s->string) > VALUE_LENGTH_MAX) {
+		reading_error(r, s, "`%s` is too long: %zu bytes", key->name, strlen(s->string));
 		return NULL;
 	}
 	if (!span_is_text(span_of(s->string))) {
@@ -141,14 +147,19 @@ static void read_host(
 {
 	const char *text = value_need_string(r, s, key);
 	const char *colon = text ? strchr(text, ':') : NULL;
+	uint64_t port;
 
 	if (!text)
 		return;
 	if (endpoint_host_is_valid(text))
 		store_text(key, object, mem_strdup(text));
-	else if (colon && !strchr(colon + 1, ':'))
+	else if (colon && str_to_u64(colon + 1, 1, 65535, &port))
 		reading_error(r, s, "`%s` is the name or address alone: the port is `port = %s`",
 		    key->name, colon + 1);
+	else if (strchr(text, '@'))
+		reading_error(r, s,
+		    "`%s` is the name or address alone, not `%s`: the user is the key `user`",
+		    key->name, text);
 	else if (*text == '[')
 		reading_error(r, s, "`%s`: an address alone needs no brackets", key->name);
 	else

@@ -132,10 +132,17 @@ static void read_agent(
 		    key->name, setting_type_name(s->type));
 		return;
 	}
+	if (strcmp(s->string, "true") == 0 || strcmp(s->string, "false") == 0) {
+		reading_error(r, s, "`%s` must be %s without quotes, or a socket's path", key->name,
+		    s->string);
+		return;
+	}
 	if (value_need_string(r, s, key))
 		path = value_expand_path(r, s, key, s->string);
 	if (!path)
 		return;
+	if (access(path, F_OK) != 0)
+		reading_warning(r, s, "`%s`: there is no socket %s now", key->name, path);
 	clear_agent(key, object);
 	host->agent = CONFIG_AGENT_PATH;
 	host->agent_path = path;

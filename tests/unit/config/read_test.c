@@ -476,6 +476,20 @@ static const struct broken {
 	3, "no host `c`"},
     {TUNNEL("socks = \"1\"; allow = (\n\"10.0.0.0/8\",\n\"10.0.0.1/8\"\n);"), 5, "is no CIDR"},
     {"include = [\n\"/nowhere/*\",\n\"/nowhere/f\"\n];", 3, "cannot be opened"},
+    /* values that are near */
+    {FAULTY_HOST("agent = \"true\";"), 2, "must be true without quotes, or a socket's path"},
+    {FAULTY_HOST("address = \"ssh://h\";"), 2, "`ssh://h` is neither a name nor an address"},
+    {FAULTY_HOST("address = \"me@h\";"), 2, "the user is the key `user`"},
+    {FAULTY_HOST("address = \"fe80::1%\";"), 2, "neither a name nor an address"},
+    {TUNNEL("socks = \"127.0.0.1\";"), 3, "the port is missing, as in `127.0.0.1:80`"},
+    {TUNNEL("socks = \"127.0.0.1:\";"), 3, "the port is missing"},
+    {TUNNEL("local = \"5000:db:5432\"; to = \"h:1\";"), 3, "is said by `to`"},
+    {TUNNEL("local = \"5000\"; to = \"tcp:db:5432\";"), 3, "one `host:port` is wanted"},
+    {TUNNEL("local = \"::1:80\"; to = \"h:1\";"), 3, "stands in brackets"},
+    {TUNNEL("local = \"fe80::1%lo:80\"; to = \"h:1\";"), 3, "stands in brackets"},
+    {"host_defaults: { user = \"u\";\nvia = \"b\"; };\nhosts: { b: { }; };", 2,
+	"b via b; `via = \"\"` in a host undoes the default"},
+    {"hosts: {\nx" HUNDRED HUNDRED HUNDRED ": { }; };", 2, "at most 255 characters"},
     /* top level */
     {"log_levl = \"info\";", 1, "did you mean `log_level`?"},
     {"\nlog_level = \"loud\";", 2, "must be `\"error\"`, `\"warning\"`, `\"info\"` or `\"debug\"`"},
@@ -772,6 +786,7 @@ static void test_all_errors_come_at_once_and_none_for_another(void **state)
 	    {"watch = 1 1\nhosts: { a: { prot = 1; }; };\n", 2, {1, 2}},
 	    /* hosts that cannot be read, or not be found, are there */
 	    {"hosts: { a = \"h\"; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    {"hosts: { a*: { }; };\ntunnels: {" GOOD_TUNNEL("t", "a*") "};", 1, {1}},
 	    {"hosts {\n a: { }; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
 	    {"host: { a: { }; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
 	    {"hosts: { \"a\": { }; };\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
