@@ -72,6 +72,7 @@ struct arguments {
 	const char *command; /* the first word behind the destination */
 	bool no_ssh;         /* there is none that could be asked */
 	bool are_wrong;      /* whatever the configuration says */
+	bool is_autossh;     /* there was a -M of its own */
 	char unseen[8];      /* letters that ssh -G says nothing of */
 };
 
@@ -148,8 +149,13 @@ static void read_arguments(struct arguments *a, int count, char *const *words)
 	add_argument(a, "-TG"); /* or it would talk of a missing terminal */
 	a->options = a->count;
 	for (int i = 0; i < count;) {
-		int n = 1;
+		int n = 1, monitor = only_words ? 0 : ssh_monitor_words(count - i, words + i);
 
+		if (monitor) {
+			a->is_autossh = true;
+			i += monitor;
+			continue;
+		}
 		if (!only_words && strcmp(words[i], "--") == 0)
 			only_words = true;
 		else if (!only_words && words[i][0] == '-' && words[i][1])
@@ -330,6 +336,8 @@ static int import(const struct command *command, int argc, char **argv)
 		return code;
 	}
 	struct config *config = convert(&a, &errors, &notes);
+	if (a.is_autossh)
+		config_errors_add(&notes, NULL, 0, SSH_MONITOR_NOTE);
 	for (const char *p = a.unseen; *p; p++)
 		config_errors_add(&notes, NULL, 0, "-%c: %s", *p, ssh_letter_loss(*p));
 	if (a.command)

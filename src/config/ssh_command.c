@@ -93,6 +93,20 @@ bool ssh_letter_takes_value(char letter)
 	return known && known->takes != FLAG;
 }
 
+static bool is_number(const char *text)
+{
+	return *text && strspn(text, "0123456789") == strlen(text);
+}
+
+int ssh_monitor_words(int count, char *const *words)
+{
+	if (count == 0 || strncmp(words[0], "-M", 2) != 0)
+		return 0;
+	if (is_number(words[0] + 2))
+		return 1;
+	return !words[0][2] && count > 1 && is_number(words[1]) ? 2 : 0;
+}
+
 const char *ssh_letter_loss(char letter)
 {
 	const struct letter *known = find_letter(letter);
@@ -170,7 +184,11 @@ static void read_arguments(struct command_line *line, int count, char *const *ar
 	bool only_words = false;
 
 	for (int i = 0; i < count;) {
-		if (!only_words && strcmp(arguments[i], "--") == 0) {
+		int monitor = only_words ? 0 : ssh_monitor_words(count - i, arguments + i);
+		if (monitor) {
+			config_errors_add(import->notes, NULL, 0, SSH_MONITOR_NOTE);
+			i += monitor;
+		} else if (!only_words && strcmp(arguments[i], "--") == 0) {
 			only_words = true;
 			i++;
 		} else if (!only_words && arguments[i][0] == '-' && arguments[i][1]) {

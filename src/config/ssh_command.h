@@ -19,6 +19,11 @@ struct config *config_from_ssh_arguments(int count, char *const *arguments,
     const struct config_algorithms *algorithms, struct config_errors *errors,
     struct config_errors *notes);
 
+/* How many of these words are autossh's "-M PORT" or "-MPORT", which ssh(1) does not have; 0: none. A command line of autossh's is
+ * one of ssh's otherwise, and no host is called as a number. */
+int ssh_monitor_words(int count, char *const *words);
+#define SSH_MONITOR_NOTE "-M: autossh's port; adit probes the server by itself"
+
 /* Whether what follows this option letter of ssh(1) is its value. */
 bool ssh_letter_takes_value(char letter);
 /* Why one that is nothing here cannot be carried over; NULL of others. */

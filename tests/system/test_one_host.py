@@ -436,6 +436,8 @@ def test_letters_that_ssh_does_not_print_are_named(adit):
     assert done.returncode == 0 and "not carried over: -W: stdin and stdout are not forwarded" in done.stderr
     done = adit.run("import", "-F", "none", "-E", "/dev/null", "-L", "1024:a:2", "host")
     assert done.returncode == 0 and "not carried over: -E: the log goes to stderr" in done.stderr
+    done = adit.run("import", "-M", "0", "-F", "none", "-N", "-L", "1024:a:2", "host")
+    assert done.returncode == 0 and "not carried over: -M: autossh's port" in done.stderr and "host: {" in done.stdout
 
 
 def test_import_without_ssh_is_no_error_of_the_configuration(adit, folder):

@@ -789,6 +789,25 @@ static void test_faulty_command_lines_are_refused_with_the_reason(void **state)
 	}
 }
 
+static void test_a_command_line_of_autossh_is_one_of_ssh(void **state)
+{
+	static const char *const lines[] = {
+	    "-M 0 -N -L 1:h:2 h", "-M20000 -L 1:h:2 h", "h -M 0 -L 1:h:2", "-N -M 0 h -L 1:h:2"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct parsed p = parse_good(lines[i]);
+		assert_string_equal(p.config->hosts[0].address, "h");
+		assert_int_equal(p.config->tunnels[0].forward_count, 1);
+		assert_int_equal(p.notes.n, 1);
+		assert_non_null(strstr(p.notes.v[0].text, "-M: autossh's port"));
+		parsed_clear(&p);
+	}
+	struct parsed p = parse_good("-M -L 1:h:2 h");
+	assert_non_null(strstr(p.notes.v[0].text, "-M: tunnels of one daemon"));
+	parsed_clear(&p);
+}
+
 /* ssh says that it cannot listen there, and goes on. */
 static void test_of_two_forwards_on_one_place_the_first_is_made(void **state)
 {
@@ -1446,6 +1465,7 @@ int main(void)
 	    cmocka_unit_test(test_a_family_of_addresses_is_that_of_the_listeners_here),
 	    cmocka_unit_test(test_which_keys_of_the_agent_are_tried_is_named),
 	    cmocka_unit_test(test_faulty_command_lines_are_refused_with_the_reason),
+	    cmocka_unit_test(test_a_command_line_of_autossh_is_one_of_ssh),
 	    cmocka_unit_test(test_of_two_forwards_on_one_place_the_first_is_made),
 	    cmocka_unit_test(test_what_ssh_takes_without_a_word_is_taken_so),
 	    cmocka_unit_test(test_all_forwards_can_be_cleared),
