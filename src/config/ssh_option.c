@@ -554,6 +554,8 @@ static const struct option options[] = {
 	.key = "adit has the kernel look after its connections, too"},
     {"controlmaster", read_fine, .fine = "|no|false|auto|",
 	.key = "tunnels share a link by themselves"},
+    {"forkafterauthentication", read_fine, .fine = "|no|false|",
+	.key = "adit stays in the foreground; a service manager puts it into the background"},
     {"forwardx11", read_fine, .fine = "|no|false|", .key = "adit forwards no X11"},
     {"addkeystoagent", read_fine, .fine = "|no|false|", .key = "adit puts no keys into an agent"},
     {"canonicalizehostname", read_fine, .fine = "|no|false|none|"},
@@ -588,14 +590,14 @@ static const char *const ignored[] = {"afstokenpassing", "cipher", "compressionl
     "useroaming", "usersh", "batchmode", "canonicaldomains", "canonicalizefallbacklocal",
     "canonicalizemaxdots", "canonicalizepermittedcnames", "challengeresponseauthentication",
     "connectionattempts", "controlpath", "controlpersist", "enableescapecommandline",
-    "enablesshkeysign", "escapechar", "fingerprinthash", "forkafterauthentication",
-    "forwardx11timeout", "forwardx11trusted", "gssapiclientidentity", "gssapidelegatecredentials",
-    "gssapikexalgorithms", "gssapikeyexchange", "gssapirenewalforcesrekey", "gssapiserveridentity",
-    "gssapitrustdns", "hashknownhosts", "host", "hostbasedacceptedalgorithms", "hostbasedkeytypes",
-    "kbdinteractiveauthentication", "logverbose", "numberofpasswordprompts",
-    "obscurekeystroketiming", "passwordauthentication", "permitlocalcommand", "requesttty",
-    "sendenv", "sessiontype", "stdinnull", "streamlocalbindunlink", "syslogfacility", "tag",
-    "tunneldevice", "visualhostkey", "warnweakcrypto", "xauthlocation"};
+    "enablesshkeysign", "escapechar", "fingerprinthash", "forwardx11timeout", "forwardx11trusted",
+    "gssapiclientidentity", "gssapidelegatecredentials", "gssapikexalgorithms", "gssapikeyexchange",
+    "gssapirenewalforcesrekey", "gssapiserveridentity", "gssapitrustdns", "hashknownhosts", "host",
+    "hostbasedacceptedalgorithms", "hostbasedkeytypes", "kbdinteractiveauthentication",
+    "logverbose", "numberofpasswordprompts", "obscurekeystroketiming", "passwordauthentication",
+    "permitlocalcommand", "requesttty", "sendenv", "sessiontype", "stdinnull",
+    "streamlocalbindunlink", "syslogfacility", "tag", "tunneldevice", "visualhostkey",
+    "warnweakcrypto", "xauthlocation"};
 
 static const struct option *find_option(const char *keyword)
 {

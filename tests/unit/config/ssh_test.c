@@ -553,6 +553,7 @@ static void test_what_cannot_be_carried_over_is_named(void **state)
 	    {"-o IdentityFile=%C", "identityfile %C: "}, {"-o LocalCommand=x", "localcommand x: "},
 	    {"-o SetEnv=A=b", "setenv A=b: "}, {"-i none", "identityfile none: "},
 	    {"-o VerifyHostKeyDNS=yes", "verifyhostkeydns yes"},
+	    {"-o ForkAfterAuthentication=yes", "forkafterauthentication yes: adit stays"},
 	    {"-o CheckHostIP=yes", "checkhostip yes: "}, {"-o IPQoS=ef", "ipqos ef: "},
 	    {"-o TCPKeepAlive=no", "tcpkeepalive no: "},
 	    {"-o CASignatureAlgorithms=ssh-ed25519", "casignaturealgorithms ssh-ed25519: "},
