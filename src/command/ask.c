@@ -295,13 +295,12 @@ char *ask_error_text(const char *body)
 
 int ask_refused(const struct ask_answer *answer)
 {
-	const char *body = strbuf_text(&answer->body);
-	char *words = ask_error_text(body);
+	char *words = ask_error_text(strbuf_text(&answer->body));
 
 	if (words)
 		fprintf(stderr, "adit: %s\n", words);
 	else
-		fprintf(stderr, "adit: the daemon answered %d\n%s", answer->code, body);
+		fprintf(stderr, "adit: the daemon answered %d\n", answer->code);
 	free(words);
 	if (answer->code == 504)
 		return EXIT_TIMED_OUT;

@@ -197,6 +197,28 @@ static void test_words_move_no_terminal(void **state)
 	assert_says("{\"error\":\"\\ud800\"}", "\\xed\\xa0\\x80");
 }
 
+static void test_what_is_not_adits_is_not_shown(void **state)
+{
+	struct ask_answer answer = {.code = 400};
+	char text[256] = "";
+	int before = dup(STDERR_FILENO);
+	FILE *kept = tmpfile();
+
+	(void)state;
+	assert_non_null(kept);
+	strbuf_add(&answer.body, "<html>\x1b[31m</html>\n");
+	dup2(fileno(kept), STDERR_FILENO);
+	int code = ask_refused(&answer);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	rewind(kept);
+	assert_true(fread(text, 1, sizeof(text) - 1, kept) > 0);
+	assert_string_equal(text, "adit: the daemon answered 400\n");
+	assert_int_equal(code, EXIT_OTHER);
+	fclose(kept);
+	strbuf_clear(&answer.body);
+}
+
 static void test_a_body_cut_anywhere_is_read_to_its_end(void **state)
 {
 	static const char body[] = "{\"error\":\"a\\u00e9\\n\\\"b\"}";
@@ -244,6 +266,7 @@ int main(void)
 	    TEST(test_half_an_answer_is_none),
 	    cmocka_unit_test(test_words_are_those_that_were_meant),
 	    cmocka_unit_test(test_words_move_no_terminal),
+	    cmocka_unit_test(test_what_is_not_adits_is_not_shown),
 	    cmocka_unit_test(test_a_body_cut_anywhere_is_read_to_its_end),
 	    cmocka_unit_test(test_names_beyond_what_a_request_holds_are_refused_before),
 	};
