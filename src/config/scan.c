@@ -43,9 +43,12 @@ struct scanner {
 		struct map *names;  /* in a group: to the line where the name stands first */
 		bool wants_element; /* of an array or a list: its next token begins one */
 		size_t spare_comma; /* behind its last element, in the text of the part; 0: none */
+		bool is_indented;   /* of a group: its first name is not at the left edge */
+		bool has_name;
 	} levels[1 + DEPTH_MAX];
 	size_t depth;
 	bool lost; /* what follows is anybody's guess */
+	int edge_line; /* the first with a name at the left edge where the others are indented; 0: none */
 
 	enum token last;                    /* but comments and white space */
 	size_t last_name, last_name_length; /* in text */
@@ -340,8 +343,22 @@ static void copy_value_word(struct scanner *s)
 		refuse_word(s, "needs quotes, as all text does");
 }
 
+/* Nobody indents by brackets that are not there: where one is missing shows at the left edge. */
+static void note_edge(struct scanner *s)
+{
+	struct level *level = &s->levels[s->depth];
+	bool at_edge = s->at == 0 || s->text[s->at - 1] == '\n';
+
+	if (!level->has_name)
+		level->is_indented = !at_edge;
+	else if (at_edge && level->is_indented && s->depth > 0 && s->edge_line == 0)
+		s->edge_line = s->line;
+	level->has_name = true;
+}
+
 static void copy_name(struct scanner *s)
 {
+	note_edge(s);
 	s->last_name = s->at;
 	s->last_name_length = name_length(s);
 	s->last_name_line = s->line;
@@ -619,10 +636,13 @@ static bool has_zero_byte(const struct scanner *s)
 
 static void report_open_brackets(struct scanner *s)
 {
+	char *where = s->edge_line ? str_format(", perhaps before line %d", s->edge_line) : NULL;
+
 	for (size_t i = 1; i <= s->depth; i++)
 		config_errors_add(s->errors, s->file, s->levels[i].line,
-		    "this `%c` is not closed: a `%c` is missing", s->levels[i].bracket,
-		    closing(s->levels[i].bracket));
+		    "this `%c` is not closed: a `%c` is missing%s", s->levels[i].bracket,
+		    closing(s->levels[i].bracket), where ? where : "");
+	free(where);
 	s->lost = true;
 }
 

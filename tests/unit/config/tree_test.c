@@ -264,6 +264,18 @@ static void test_what_versions_of_libconfig_read_differently_is_one_thing(void *
 	    "{a@1=10 b@1=-10 c@1=0 d@1=0 e@1=8.5 f@1=5}");
 }
 
+static void test_a_bracket_that_is_missing_is_looked_for_at_the_left_edge(void **state)
+{
+	(void)state;
+	expect("a: {\n  x: {\n    y = 1;\n  };\n\nb: {\n  z = 1;\n};\n",
+	    "- | 1 this `{` is not closed: a `}` is missing, perhaps before line 6");
+	expect("a: {\n  x: {\n    y = 1;\n  z = 2;\n};\n# b\nb: {\n};\nc = 1;\n",
+	    "- | 1 this `{` is not closed: a `}` is missing, perhaps before line 7");
+	/* who indents nothing is told nothing */
+	expect(
+	    "a: {\nx: {\ny = 1;\n};\nb: {\n};\n", "- | 1 this `{` is not closed: a `}` is missing");
+}
+
 static void test_a_quote_that_is_missing_is_told_in_its_line(void **state)
 {
 	(void)state;
@@ -341,6 +353,7 @@ int main(void)
 	    cmocka_unit_test(test_every_piece_that_is_wrong_is_told_by_its_line),
 	    cmocka_unit_test(test_what_people_write_instead_of_a_value_is_told),
 	    cmocka_unit_test(test_what_versions_of_libconfig_read_differently_is_one_thing),
+	    cmocka_unit_test(test_a_bracket_that_is_missing_is_looked_for_at_the_left_edge),
 	    cmocka_unit_test(test_a_quote_that_is_missing_is_told_in_its_line),
 	    cmocka_unit_test(test_what_is_not_broken_is_there_all_the_same),
 	    cmocka_unit_test(test_the_outer_text_has_every_line_and_the_inner_one_every_member),
