@@ -16,7 +16,7 @@
 #include "config/ssh_spec.h"
 #include "net/bev.h"
 #include "net/connector.h"
-#include "ssh/channel.h"
+#include "ssh/direct.h"
 #include "ssh/hostkey.h"
 #include "ssh/known_hosts.h"
 #include "ssh/transport.h"
@@ -255,17 +255,10 @@ static void connect_through_jump(struct fetch *f)
 	static const struct channel_callbacks callbacks = {.on_open = on_channel_open,
 	    .on_open_failed = on_channel_refused,
 	    .on_close = on_channel_closed};
-	struct wr extra = WR_INIT;
+	struct direct_target target = {.host = f->address, .port = f->port};
 	struct err e = ERR_INIT;
 
-	/* RFC 4254 §7.2 */
-	wr_cstring(&extra, f->address);  /* host to connect */
-	wr_u32(&extra, f->port);         /* port to connect */
-	wr_cstring(&extra, "127.0.0.1"); /* originator address */
-	wr_u32(&extra, 65535);           /* originator port */
-	f->channel =
-	    session_open_channel(f->jump, "direct-tcpip", wr_span(&extra), &callbacks, f, &e);
-	wr_clear(&extra);
+	f->channel = session_open_direct(f->jump, &target, &callbacks, f, &e);
 	if (f->channel)
 		timer_start(&f->deadline, f->timeout_ms);
 	else

@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "forward/stream.h"
 #include "net/listener.h"
-#include "ssh/channel.h"
+#include "ssh/direct.h"
 
 struct local {
 	struct listener *listener; /* NULL: stopped */
@@ -199,38 +199,17 @@ static const struct channel_callbacks opening = {
     .on_close = on_close,
 };
 
-/* Some servers look at it, so a client without an address gets one (as OpenSSH's client says it for Unix clients). */
-static void wr_originator(struct wr *w, const struct addr *client)
-{
-	char host[ADDR_TEXT_MAX];
-
-	if (client->sa.sa_family == AF_UNIX) {
-		wr_cstring(w, "127.0.0.1");
-		wr_u32(w, 65535);
-		return;
-	}
-	wr_cstring(w, addr_host_text(client, host));
-	wr_u32(w, addr_port(client));
-}
-
 static struct channel *open_channel(struct stream *s, struct session *session, struct err *e)
 {
-	struct wr extra = WR_INIT;
-	const char *type = s->target_path ? "direct-streamlocal@openssh.com" : "direct-tcpip";
+	struct direct_target target = {
+	    .path = s->target_path, .host = s->target_host, .port = s->target_port};
+	char host[ADDR_TEXT_MAX];
 
-	if (s->target_path) {
-		wr_cstring(&extra, s->target_path);
-		wr_cstring(&extra, ""); /* reserved */
-		wr_u32(&extra, 0);      /* reserved */
-	} else {
-		wr_cstring(&extra, s->target_host);
-		wr_u32(&extra, s->target_port);
-		wr_originator(&extra, &s->client_addr);
+	if (s->client_addr.sa.sa_family != AF_UNIX) {
+		target.originator = addr_host_text(&s->client_addr, host);
+		target.originator_port = addr_port(&s->client_addr);
 	}
-	struct channel *c = session_open_channel(session, type, wr_span(&extra), &opening, s, e);
-
-	wr_clear(&extra);
-	return c;
+	return session_open_direct(session, &target, &opening, s, e);
 }
 
 /* False: there is no session that would do, and the client is held (or was held long enough). */

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libssh.a
 libssh_a_SOURCES = \
 	src/ssh/agent_forward.c src/ssh/agent_forward.h \
+	src/ssh/direct.h src/ssh/direct.c \
 	src/ssh/disconnect.h src/ssh/disconnect.c \
 	src/ssh/kept.h src/ssh/kept.c \
 	src/ssh/rekey.h src/ssh/rekey.c \

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "ssh/direct.h"
 
 struct probe {
 	struct loop *loop;
@@ -93,22 +94,11 @@ static void open_channel(struct probe *probe)
 	static const struct channel_callbacks callbacks = {
 	    .on_open = on_open, .on_open_failed = on_open_failed, .on_close = on_close};
 	bool is_unix = probe->to->kind == CONFIG_UNIX;
-	struct wr extra = WR_INIT;
+	struct direct_target target = {.path = is_unix ? probe->to->path : NULL,
+	    .host = probe->to->host,
+	    .port = probe->to->port};
 
-	wr_cstring(&extra, is_unix ? probe->to->path : probe->to->host);
-	if (is_unix) {
-		/* PROTOCOL §2.4: two reserved fields */
-		wr_cstring(&extra, "");
-		wr_u32(&extra, 0);
-	} else {
-		wr_u32(&extra, probe->to->port);
-		wr_cstring(&extra, "127.0.0.1");
-		wr_u32(&extra, 65535);
-	}
-	probe->channel = session_open_channel(probe->session,
-	    is_unix ? "direct-streamlocal@openssh.com" : "direct-tcpip", wr_span(&extra),
-	    &callbacks, probe, NULL);
-	wr_clear(&extra);
+	probe->channel = session_open_direct(probe->session, &target, &callbacks, probe, NULL);
 	if (probe->channel)
 		channel_set_visibility(probe->channel, CHANNEL_INVISIBLE);
 	timer_start(&probe->timer, probe->interval_ms);

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "net/bev.h"
 #include "net/connector.h"
+#include "ssh/direct.h"
 
 struct reach {
 	struct loop *loop;
@@ -174,16 +175,9 @@ static void begin_via(struct reach *reach, struct session *via)
 	static const struct channel_callbacks callbacks = {.on_open = on_channel_open,
 	    .on_open_failed = on_channel_failed,
 	    .on_close = on_channel_closed};
-	struct wr extra = WR_INIT;
+	struct direct_target target = {.host = reach->config->address, .port = reach->config->port};
 
-	/* RFC 4254 §7.2: host, port, originator address, originator port */
-	wr_cstring(&extra, reach->config->address);
-	wr_u32(&extra, reach->config->port);
-	wr_cstring(&extra, "127.0.0.1");
-	wr_u32(&extra, 65535);
-	reach->channel = session_open_channel(
-	    via, "direct-tcpip", wr_span(&extra), &callbacks, reach, &reach->error);
-	wr_clear(&extra);
+	reach->channel = session_open_direct(via, &target, &callbacks, reach, &reach->error);
 }
 
 /* What there is to say about a channel that was asked for, said from the loop. */
