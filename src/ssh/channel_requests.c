@@ -13,6 +13,7 @@ enum { REPLIES_MAX = 64 }; /* bits of channel.replies */
 struct channel_request {
 	struct list node;
 	struct wr message; /* from the request type on, until it is sent */
+	uint32_t sequence; /* of its packet, from then on */
 	channel_reply_callback *callback;
 	void *arg;
 };
@@ -101,6 +102,7 @@ void channel_request_send(struct channel *c)
 
 	put_u32(head + 1, c->remote_id); /* recipient channel */
 	transport_send(c->session->transport, pieces, ARRAY_LEN(pieces));
+	request->sequence = transport_sent_sequence(c->session->transport);
 	wr_clear(&request->message);
 	if (request->callback)
 		list_append(&c->requests_waiting, &request->node);
@@ -132,6 +134,21 @@ int channel_on_success(struct channel *c, struct rd *r, struct err *e)
 int channel_on_failure(struct channel *c, struct rd *r, struct err *e)
 {
 	return on_reply(c, r, false, e);
+}
+
+bool channel_on_unimplemented(struct channel *c, uint32_t sequence)
+{
+	LIST_FOREACH(node, &c->requests_waiting)
+	{
+		struct channel_request *request = CONTAINER_OF(node, struct channel_request, node);
+
+		if (request->sequence != sequence)
+			continue;
+		list_remove(node);
+		answered(c, request, false);
+		return true;
+	}
+	return false;
 }
 
 /* ---- the peer's ---- */

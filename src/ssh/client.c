@@ -154,6 +154,14 @@ static void on_can_send(void *arg)
 		session_can_send(c->session);
 }
 
+static void on_unimplemented(void *arg, uint32_t sequence)
+{
+	struct client *c = arg;
+
+	if (c->state == CLIENT_UP)
+		session_unimplemented(c->session, sequence);
+}
+
 static void on_transport_closed(void *arg, const struct err *e)
 {
 	struct client *c = arg;
@@ -177,6 +185,7 @@ struct client *client_new(struct loop *loop, struct bufferevent *bev,
 	    .on_ready = on_ready,
 	    .on_message = on_message,
 	    .on_can_send = on_can_send,
+	    .on_unimplemented = on_unimplemented,
 	    .on_closed = on_transport_closed,
 	};
 	struct client *c = NEW(struct client);

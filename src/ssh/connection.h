@@ -129,6 +129,8 @@ int requests_append_answer(struct session *s, struct wr *message, struct err *e)
 int requests_on_global_request(struct session *s, struct rd *r, struct err *e) MUST_CHECK;
 int requests_on_success(struct session *s, struct rd *r, struct err *e) MUST_CHECK;
 int requests_on_failure(struct session *s, struct rd *r, struct err *e) MUST_CHECK;
+/* False: no request that waits for its reply was that packet. */
+bool requests_on_unimplemented(struct session *s, uint32_t sequence);
 
 /* session_keepalive.c */
 void keepalive_init(struct session *s);
@@ -259,6 +261,8 @@ void channel_request_send(struct channel *c);
 int channel_on_request(struct channel *c, struct rd *r, struct err *e) MUST_CHECK;
 int channel_on_success(struct channel *c, struct rd *r, struct err *e) MUST_CHECK;
 int channel_on_failure(struct channel *c, struct rd *r, struct err *e) MUST_CHECK;
+/* False: none of its requests that wait for a reply was that packet. */
+bool channel_on_unimplemented(struct channel *c, uint32_t sequence);
 
 /* channel_window.c */
 void channel_window_init(struct channel *c);

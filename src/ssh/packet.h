@@ -48,9 +48,9 @@ void packet_sealer_set_keys(
  * following packets find room. */
 void packet_seal(
     struct packet_sealer *s, const struct iovec *pieces, size_t count, struct evbuffer *out);
-/* For tests: how many bytes a packet with that payload takes on the wire, and the number of the next one. */
+/* For tests: how many bytes a packet with that payload takes on the wire. */
 size_t packet_sealed_size(const struct packet_sealer *s, size_t payload);
-uint32_t packet_sealer_sequence(const struct packet_sealer *s);
+uint32_t packet_sealer_sequence(const struct packet_sealer *s); /* of the next packet */
 
 /* ---- receiving ---- */
 

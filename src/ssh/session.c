@@ -455,6 +455,15 @@ int session_input(struct session *s, struct span payload, struct err *e)
 	return TRANSPORT_UNIMPLEMENTED;
 }
 
+void session_unimplemented(struct session *s, uint32_t sequence)
+{
+	if (s->state == SESSION_CLOSED || requests_on_unimplemented(s, sequence))
+		return;
+	LIST_FOREACH(node, &s->in_order)
+	if (channel_on_unimplemented(CONTAINER_OF(node, struct channel, in_session), sequence))
+		return;
+}
+
 void session_can_send(struct session *s)
 {
 	pump_run(s);

@@ -38,7 +38,7 @@ struct session_options {
 };
 
 /* Keeps the transport; its owner hands messages from 80 on to session_input(), which answers what transport_callbacks.on_message
- * is to answer, and tells of on_can_send and on_closed. */
+ * is to answer, and tells of on_can_send, on_unimplemented and on_closed. */
 struct session *session_new(
     struct loop *loop, struct transport *t, const struct session_options *options);
 void session_free(
@@ -47,6 +47,8 @@ void session_free(
 /* ---- from the transport's owner ---- */
 int session_input(struct session *s, struct span payload, struct err *e) MUST_CHECK;
 void session_can_send(struct session *s);
+/* The peer did not know the message of the packet with that number: a request is refused by it. */
+void session_unimplemented(struct session *s, uint32_t sequence);
 void session_transport_closed(struct session *s, const struct err *e);
 
 /* ---- state ---- */

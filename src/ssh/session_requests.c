@@ -18,6 +18,7 @@ enum { KEPT_FOR_PEER_MAX = 512 * 1024 };
 struct request {
 	struct list node;
 	struct wr message; /* until it is sent */
+	uint32_t sequence; /* of its packet, from then on */
 	size_t kept_for_peer;
 	void (*sent)(void *arg);
 	session_reply_callback *callback; /* NULL: no reply is wanted */
@@ -174,6 +175,7 @@ static void send_request(struct session *s)
 	struct request *request = CONTAINER_OF(list_shift(&s->requests_owed), struct request, node);
 
 	transport_send_span(s->transport, wr_span(&request->message));
+	request->sequence = transport_sent_sequence(s->transport);
 	wr_clear(&request->message);
 	s->kept_for_peer -= request->kept_for_peer;
 	if (request->sent)
@@ -184,22 +186,25 @@ static void send_request(struct session *s)
 		request_free(request);
 }
 
-static int on_reply(struct session *s, enum session_reply reply, struct span data)
+/* It is out of its list. */
+static void answered(struct request *request, enum session_reply reply, struct span data)
 {
-	struct list *node = list_shift(&s->requests_waiting);
-
-	if (!node) {
-		log_unless_repeated(&s->strays, LOG_LEVEL_WARNING, s->options.log, "stray-reply",
-		    "reason=%s", "the server answers a request that nobody made");
-		return 0;
-	}
-
-	struct request *request = CONTAINER_OF(node, struct request, node);
 	session_reply_callback *callback = request->callback;
 	void *arg = request->arg;
 
 	request_free(request);
 	callback(arg, reply, data);
+}
+
+static int on_reply(struct session *s, enum session_reply reply, struct span data)
+{
+	struct list *node = list_shift(&s->requests_waiting);
+
+	if (node)
+		answered(CONTAINER_OF(node, struct request, node), reply, data);
+	else
+		log_unless_repeated(&s->strays, LOG_LEVEL_WARNING, s->options.log, "stray-reply",
+		    "reason=%s", "the server answers a request that nobody made");
 	return 0;
 }
 
@@ -214,6 +219,22 @@ int requests_on_failure(struct session *s, struct rd *r, struct err *e)
 	if (rd_end(r))
 		return err_set(e, ERR_PEER, "a REQUEST_FAILURE that says more than it can");
 	return on_reply(s, SESSION_REPLY_FAILURE, SPAN(NULL, 0));
+}
+
+/* There will be no other reply, and those that come are the others'. Numbers may begin anew with new keys: the oldest is meant. */
+bool requests_on_unimplemented(struct session *s, uint32_t sequence)
+{
+	LIST_FOREACH(node, &s->requests_waiting)
+	{
+		struct request *request = CONTAINER_OF(node, struct request, node);
+
+		if (request->sequence != sequence)
+			continue;
+		list_remove(node);
+		answered(request, SESSION_REPLY_FAILURE, SPAN(NULL, 0));
+		return true;
+	}
+	return false;
 }
 
 /* ---- the peer's ---- */

@@ -206,6 +206,11 @@ void transport_send_span(struct transport *t, struct span payload)
 	transport_send(t, &piece, 1);
 }
 
+uint32_t transport_sent_sequence(const struct transport *t)
+{
+	return packet_sealer_sequence(t->sealer) - 1;
+}
+
 void transport_send_kept(void *arg, struct span message)
 {
 	transport_seal(arg, message);

@@ -50,6 +50,9 @@ struct transport_callbacks {
 	void (*on_can_send)(void *arg);
 	/* It is over: e says why; when the peer said DISCONNECT, its code and (escaped) words. Once, the last call. */
 	void (*on_closed)(void *arg, const struct err *e);
+	/* The peer answers the packet that had this number, when it was sent, by UNIMPLEMENTED (RFC 4253 §11.4). Not before
+	 * on_ready. May be NULL. */
+	void (*on_unimplemented)(void *arg, uint32_t sequence);
 };
 
 #define TRANSPORT_UNIMPLEMENTED 1
@@ -76,6 +79,8 @@ uint64_t transport_held_until_ms(const struct transport *t);
  * for what is rare and small. Bounded: beyond 64 kept messages the connection is ended (ERR_LOCAL). */
 void transport_send(struct transport *t, const struct iovec *pieces, size_t count);
 void transport_send_span(struct transport *t, struct span payload);
+/* The number of the packet that was sent last: that of a message which was not kept, right after it was sent. */
+uint32_t transport_sent_sequence(const struct transport *t);
 
 /* Begins a rekey now, if none is running. */
 void transport_rekey(struct transport *t);

@@ -54,6 +54,8 @@ static int handle_unimplemented(struct transport *t, struct span payload, struct
 	if (rd_end(&r) < 0)
 		return err_set(e, ERR_PEER, "the server sent a malformed UNIMPLEMENTED message");
 	log_debug(t->log, "unimplemented", "packet=%u", sequence);
+	if (transport_is_ready(t) && t->callbacks.on_unimplemented)
+		t->callbacks.on_unimplemented(t->arg, sequence);
 	return 0;
 }
 

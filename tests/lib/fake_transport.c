@@ -29,6 +29,7 @@ struct transport {
 	uint64_t exchanged_ms, held_until_ms;
 	size_t shut_after; /* 0: not by itself */
 	uint64_t bytes_sent;
+	uint32_t packets_sent;
 	bool is_slow;
 	uint64_t delivered;
 	uint64_t last_received_ms;
@@ -235,6 +236,7 @@ void transport_send(struct transport *t, const struct iovec *pieces, size_t coun
 	for (size_t i = 0; i < count; i++)
 		wr_bytes(&m->bytes, pieces[i].iov_base, pieces[i].iov_len);
 	t->bytes_sent += m->bytes.n;
+	t->packets_sent++;
 	list_append(&t->sent, &m->node);
 	if (t->shut_after && --t->shut_after == 0)
 		t->shut = true;
@@ -310,6 +312,11 @@ void fake_transport_wear_out(struct transport *t)
 bool transport_rekey_is_due(const struct transport *t)
 {
 	return t->worn_out;
+}
+
+uint32_t transport_sent_sequence(const struct transport *t)
+{
+	return t->packets_sent - 1;
 }
 
 bool transport_can_send(const struct transport *t)

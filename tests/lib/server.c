@@ -129,6 +129,14 @@ void server_send_message(struct server *s, uint8_t type)
 	server_send_now(s, SPAN(&type, 1));
 }
 
+void server_send_unimplemented(struct server *s)
+{
+	uint8_t message[5] = {SSH_MSG_UNIMPLEMENTED};
+
+	put_u32(message + 1, packet_opener_sequence(s->opener));
+	server_send_now(s, SPAN(message, sizeof(message)));
+}
+
 void server_send_damaged(struct server *s, struct span payload)
 {
 	struct iovec piece = {(void *)(uintptr_t)payload.p, payload.n};

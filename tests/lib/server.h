@@ -85,6 +85,8 @@ void server_send_message(struct server *s, uint8_t type); /* of this one byte, n
 void server_send_damaged(
     struct server *s, struct span payload); /* one bit of the packet's last byte is wrong */
 void server_send_raw(struct server *s, struct span bytes); /* not even a packet */
+/* Answers the client's last message so. */
+void server_send_unimplemented(struct server *s);
 void server_rekey(struct server *s);
 /* It goes on reading and recording, and does nothing any more. */
 void server_fall_silent(struct server *s);

@@ -518,6 +518,33 @@ static void test_requests_are_answered_first_in_first_out_per_channel(void **sta
 	rig_free(rig);
 }
 
+static void test_a_request_that_the_peer_does_not_know_has_failed(void **state)
+{
+	struct rig *rig = rig_new();
+	struct watched w, other;
+	struct answers a = {0};
+	struct asker one = {&a, 1}, two = {&a, 2}, three = {&a, 3};
+
+	(void)state;
+	rig_open(rig, &w);
+	rig_open(rig, &other);
+	channel_send_request(w.channel, "one", SPAN(NULL, 0), on_answer, &one);
+	channel_send_request(w.channel, "two", SPAN(NULL, 0), on_answer, &two);
+	channel_send_request(other.channel, "three", SPAN(NULL, 0), on_answer, &three);
+	rig_settle(rig);
+	session_unimplemented(rig->session, 3); /* after two OPENs and the first of one */
+	rig_feed(rig, "bu", SSH_MSG_CHANNEL_SUCCESS, 0);
+	rig_feed(rig, "bu", SSH_MSG_CHANNEL_SUCCESS, 0);
+	assert_int_equal(a.count, 3);
+	assert_int_equal(a.id[0], 3);
+	assert_false(a.success[0]);
+	assert_int_equal(a.id[1], 1);
+	assert_true(a.success[1]);
+	assert_int_equal(a.id[2], 2);
+	assert_true(a.success[2]);
+	rig_free(rig);
+}
+
 static void test_requests_of_a_channel_that_closed_first_have_failed(void **state)
 {
 	struct rig *rig = rig_new();
@@ -864,6 +891,7 @@ int main(void)
 	    cmocka_unit_test(test_data_and_extended_data_come_apart),
 	    cmocka_unit_test(test_setters_return_the_previous_one),
 	    cmocka_unit_test(test_requests_are_answered_first_in_first_out_per_channel),
+	    cmocka_unit_test(test_a_request_that_the_peer_does_not_know_has_failed),
 	    cmocka_unit_test(test_requests_of_a_channel_that_closed_first_have_failed),
 	    cmocka_unit_test(test_an_unknown_request_gets_failure_if_a_reply_is_wanted),
 	    cmocka_unit_test(test_answers_to_requests_keep_their_order),

@@ -384,6 +384,50 @@ static void test_the_connection_layer_does_not_begin_before_the_login_is_done(vo
 	}
 }
 
+static bool know_no_requests(void *arg, struct server *s, struct span payload)
+{
+	(void)arg;
+	if (payload.p[0] != SSH_MSG_GLOBAL_REQUEST)
+		return false;
+	server_send_unimplemented(s);
+	return true;
+}
+
+static void count_failures(void *arg, enum session_reply reply, struct span data)
+{
+	unsigned *failures = arg;
+
+	(void)data;
+	*failures += reply == SESSION_REPLY_FAILURE;
+}
+
+/* Numbers begin anew with the keys, and go on with them, as strict key exchange has it or not. */
+static void ask_one_who_knows_no_requests(enum kex_strictness strict)
+{
+	struct fixture f = {.script = {.on_message = know_no_requests, .strict = strict}};
+	unsigned failures = 0;
+
+	start(&f);
+	assert_up(&f);
+	for (unsigned i = 1; i <= 3; i++) {
+		session_send_global_request(client_session(f.client), "tcpip-forward",
+		    SPAN(NULL, 0), count_failures, &failures);
+		settle(&f);
+		assert_int_equal(failures, i);
+		transport_rekey(client_transport(f.client));
+		settle(&f);
+	}
+	assert_int_equal(f.closed, 0);
+	stop(&f);
+}
+
+static void test_a_request_that_the_server_does_not_know_is_refused(void **state)
+{
+	(void)state;
+	ask_one_who_knows_no_requests(KEX_OFFERS_STRICT);
+	ask_one_who_knows_no_requests(KEX_OFFERS_NOTHING);
+}
+
 static void test_messages_of_the_login_are_unknown_when_it_is_done(void **state)
 {
 	(void)state;
@@ -641,6 +685,7 @@ int main(void)
 	    cmocka_unit_test(test_free_says_goodbye_and_nothing_to_us),
 	    cmocka_unit_test(test_it_may_be_freed_or_closed_in_every_callback),
 	    cmocka_unit_test(test_the_connection_layer_does_not_begin_before_the_login_is_done),
+	    cmocka_unit_test(test_a_request_that_the_server_does_not_know_is_refused),
 	    cmocka_unit_test(test_messages_of_the_login_are_unknown_when_it_is_done),
 	    cmocka_unit_test(test_what_goes_in_comes_back_and_so_does_the_end),
 	    cmocka_unit_test(test_windows_of_one_byte_are_windows),

@@ -47,6 +47,21 @@ static void test_a_probe_is_sent_on_silence(void **state)
 	rig_free(rig);
 }
 
+static void test_a_server_that_does_not_know_requests_is_alive(void **state)
+{
+	struct rig *rig = rig_with_requests();
+
+	(void)state;
+	for (uint32_t i = 1; i < 40; i++) {
+		loop_fake_advance(rig->loop, INTERVAL_MS);
+		assert_true(is_keepalive(rig));
+		fake_transport_heard(rig->transport);
+		session_unimplemented(rig->session, i);
+	}
+	assert_int_equal(rig->closed, 0);
+	rig_free(rig);
+}
+
 static void test_no_probe_without_an_interval(void **state)
 {
 	struct rig *rig = rig_new();
@@ -567,6 +582,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_probe_is_sent_on_silence),
+	    cmocka_unit_test(test_a_server_that_does_not_know_requests_is_alive),
 	    cmocka_unit_test(test_no_probe_without_an_interval),
 	    cmocka_unit_test(test_the_interval_counts_from_the_last_packet),
 	    cmocka_unit_test(test_what_is_the_transports_own_is_life_too),

@@ -135,6 +135,35 @@ static void test_a_failure_that_says_more_is_an_error(void **state)
 	rig_free(rig);
 }
 
+static void test_a_request_that_the_peer_does_not_know_is_refused(void **state)
+{
+	struct rig *rig = rig_new();
+	struct replies r = {0};
+	struct waiter a = {&r, 1, 0}, b = {&r, 2, 0}, c = {&r, 3, 0};
+
+	(void)state;
+	session_send_global_request(rig->session, "a", SPAN(NULL, 0), on_reply, &a);
+	session_send_global_request(rig->session, "none", SPAN(NULL, 0), NULL, NULL);
+	session_send_global_request(rig->session, "b", SPAN(NULL, 0), on_reply, &b);
+	session_send_global_request(rig->session, "c", SPAN(NULL, 0), on_reply, &c);
+	rig_settle(rig);
+	/* Of packets that want no reply, and of none, it changes nothing. */
+	session_unimplemented(rig->session, 1);
+	session_unimplemented(rig->session, 4);
+	assert_int_equal(r.count, 0);
+	session_unimplemented(rig->session, 2);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.id[0], 2);
+	assert_int_equal(r.reply[0], SESSION_REPLY_FAILURE);
+	/* And the replies that come are the others'. */
+	rig_feed(rig, "b", SSH_MSG_REQUEST_SUCCESS);
+	rig_feed(rig, "b", SSH_MSG_REQUEST_SUCCESS);
+	assert_int_equal(r.count, 3);
+	assert_int_equal(r.id[1], 1);
+	assert_int_equal(r.id[2], 3);
+	rig_free(rig);
+}
+
 static void test_requests_hear_that_the_session_ended(void **state)
 {
 	struct rig *rig = rig_new();
@@ -395,6 +424,7 @@ int main(void)
 	    cmocka_unit_test(test_messages_for_channels_that_are_not_there_do_not_fill_the_log),
 	    cmocka_unit_test(test_a_reply_before_the_request_was_sent_is_nobodys),
 	    cmocka_unit_test(test_a_failure_that_says_more_is_an_error),
+	    cmocka_unit_test(test_a_request_that_the_peer_does_not_know_is_refused),
 	    cmocka_unit_test(test_requests_hear_that_the_session_ended),
 	    cmocka_unit_test(test_a_session_can_be_freed_in_a_reply),
 	    cmocka_unit_test(test_an_unknown_request_gets_failure_if_a_reply_is_wanted),
