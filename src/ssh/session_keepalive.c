@@ -5,8 +5,9 @@
  * Any packet from the server is life; what our own side does is not. Once nothing came for an interval a probe goes out, then
  * one more each interval, and when as many as keepalive_count had an interval each to be answered, the server is dead. While a
  * probe could not even be sent (a full output) no second one is made, but the time counts. In a key exchange it does not: the
- * server may say nothing else then, and that it ends is the transport's deadline. The same goes for a key exchange of a connection
- * below ours: neither the probe nor its answer gets through then.
+ * server may say nothing else then, nor may we. The transport, which sees what moves, has as much patience with it as the probes would
+ * have, and a deadline for its end. The same goes for a key exchange of a connection below ours: neither the probe nor its answer gets
+ * through then.
  */
 #include <stdlib.h>
 
@@ -276,6 +277,12 @@ int keepalive_on_pong(struct session *s, struct rd *r, struct err *e)
 
 /* ---- life ---- */
 
+static void set_patience(struct session *s)
+{
+	transport_set_rekey_patience(
+	    s->transport, s->options.keepalive_interval_ms * s->options.keepalive_count);
+}
+
 void keepalive_init(struct session *s)
 {
 	struct keepalive *k = &s->keepalive;
@@ -284,6 +291,7 @@ void keepalive_init(struct session *s)
 	timer_init(&k->silence, s->loop, on_silence, s);
 	timer_init(&k->deadline, s->loop, on_deadline, s);
 	k->silent_since_ms = transport_last_received_ms(s->transport);
+	set_patience(s);
 	if (s->options.keepalive_interval_ms) {
 		timer_start(&k->silence, s->options.keepalive_interval_ms);
 		send_probe(s); /* the first round-trip time */
@@ -301,6 +309,7 @@ void session_set_keepalive(struct session *s, uint64_t interval_ms, unsigned cou
 	o->keepalive_count = count;
 	k->unanswered = 0;
 	timer_stop(&k->silence);
+	set_patience(s);
 	if (interval_ms && s->state != SESSION_CLOSED)
 		timer_start(&k->silence, 0);
 }

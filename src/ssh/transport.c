@@ -41,6 +41,7 @@ static void close_now(struct transport *t)
 	task_cancel(&t->end_task);
 	rekey_watch_disarm(&t->rekey);
 	timer_stop(&t->rekey_deadline);
+	timer_stop(&t->rekey_look);
 	kept_clear(&t->kept);
 	lumps_stop(&t->lumps);
 	bev_free(t->bev);
@@ -429,6 +430,7 @@ struct transport *transport_new(struct loop *loop, struct bufferevent *bev,
 	rekey_watch_init(&t->rekey, loop, t->sealer, t->opener, options->rekey_bytes,
 	    options->rekey_interval_ms, transport_on_rekey_due, t);
 	timer_init(&t->rekey_deadline, loop, transport_on_rekey_deadline, t);
+	timer_init(&t->rekey_look, loop, transport_on_rekey_look, t);
 	bufferevent_setcb(bev, on_readable, on_writable, on_event, t);
 	bufferevent_setwatermark(bev, EV_READ, 0, INPUT_HIGH_MARK);
 	lumps_init(&t->lumps, loop, bev);

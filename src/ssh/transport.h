@@ -71,6 +71,9 @@ void transport_disconnect(struct transport *t, uint32_t code, const char *text);
 bool transport_can_send(const struct transport *t);
 /* A rekey is about to begin: what is owed may still go out, and data waits for the new keys. */
 bool transport_rekey_is_due(const struct transport *t);
+/* How long nothing at all may move, either way, while a rekey runs: no probe may be sent then (RFC 4253 §7.1). 0, as at first: for
+ * ever. */
+void transport_set_rekey_patience(struct transport *t, uint64_t ms);
 /* clock_now_ms() while a rekey runs, which has a deadline of its own; else when the last key exchange ended, 0 before the first. */
 uint64_t transport_exchanged_ms(const struct transport *t);
 /* The same for key exchanges of the connections that this one runs over (bev_held_until_ms()): it hears nothing meanwhile. */

@@ -5,8 +5,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/minmax.h"
 
-enum { REKEY_PROGRESS_BYTES = 16 * 1024, REKEY_TIMEOUTS_MAX = 10 };
+enum {
+	REKEY_PROGRESS_BYTES = 16 * 1024,
+	REKEY_TIMEOUTS_MAX = 10,
+	LOOKS = 8 /* in the time of patience */
+};
 
 int transport_verify_host_key(void *arg, struct span key_blob, struct span algorithm, struct err *e)
 {
@@ -53,6 +58,7 @@ static void exchange_done(struct transport *t)
 	t->exchanges++;
 	t->exchanged_ms = clock_now_ms();
 	timer_stop(&t->rekey_deadline);
+	timer_stop(&t->rekey_look);
 	rekey_watch_restart(&t->rekey);
 	if (t->authenticated)
 		rekey_watch_arm(&t->rekey);
@@ -81,13 +87,23 @@ static void start_rekey_deadline(struct transport *t, uint64_t ms)
 	timer_start(&t->rekey_deadline, ms);
 }
 
+static void look_again(struct transport *t)
+{
+	if (t->rekey_patience_ms)
+		timer_start(&t->rekey_look, t->rekey_patience_ms / LOOKS + 1);
+	else
+		timer_stop(&t->rekey_look);
+}
+
 static void exchange_goes_on(struct transport *t)
 {
 	if (t->state == STATE_OPEN && kex_is_running(t->kex)) {
 		rekey_watch_disarm(&t->rekey);
 		if (!timer_is_running(&t->rekey_deadline)) {
-			t->rekey_began_ms = clock_now_ms();
+			t->rekey_began_ms = t->rekey_seen_ms = clock_now_ms();
+			t->rekey_seen = bytes_moved(t);
 			start_rekey_deadline(t, t->rekey_timeout_ms);
+			look_again(t);
 		}
 	}
 	transport_watch_gate(t);
@@ -159,4 +175,32 @@ void transport_on_rekey_deadline(void *arg)
 	err_set(&e, ERR_TIMEOUT, "the server did not finish the key re-exchange within %lu s",
 	    (unsigned long)((now_ms - t->rekey_began_ms) / 1000));
 	transport_end(t, &e, GOODBYE);
+}
+
+/* The server must answer, and whatever arrives at its side is life, too: on a slow path minutes of data stand before our messages. */
+void transport_on_rekey_look(void *arg)
+{
+	struct transport *t = arg;
+	struct err e = ERR_INIT;
+	uint64_t moved = bytes_moved(t), now_ms = clock_now_ms();
+
+	if (moved != t->rekey_seen) {
+		t->rekey_seen = moved;
+		t->rekey_seen_ms = now_ms;
+	}
+	uint64_t still_ms = now_ms - max(t->rekey_seen_ms, transport_held_until_ms(t));
+	if (still_ms < t->rekey_patience_ms) {
+		look_again(t);
+		return;
+	}
+	err_set(&e, ERR_TIMEOUT, "nothing came or went for %.1f s while new keys were being made",
+	    (double)still_ms / 1000);
+	transport_end(t, &e, GOODBYE);
+}
+
+void transport_set_rekey_patience(struct transport *t, uint64_t ms)
+{
+	t->rekey_patience_ms = ms;
+	if (timer_is_running(&t->rekey_deadline))
+		look_again(t);
 }

@@ -66,6 +66,10 @@ struct transport {
 	struct timer rekey_deadline; /* of the exchange that runs */
 	uint64_t rekey_began_ms;
 	uint64_t rekey_moved; /* bytes either way, when the deadline was set */
+	uint64_t rekey_patience_ms;
+	struct timer rekey_look; /* has anything moved? */
+	uint64_t rekey_seen;     /* bytes either way, at the last look, */
+	uint64_t rekey_seen_ms;  /* and when they were first seen to be so many */
 
 	struct err failure; /* found in a call from above; end_task reports it */
 	struct task end_task;
@@ -89,6 +93,7 @@ int transport_verify_host_key(
 void transport_run_kex(struct transport *t);
 void transport_on_rekey_due(void *arg);
 void transport_on_rekey_deadline(void *arg);
+void transport_on_rekey_look(void *arg);
 
 /* ---- transport_messages.c ---- */
 

@@ -26,7 +26,7 @@ struct transport {
 	struct message *shown;
 	struct task deliver;
 	bool shut, rekeying, held, worn_out;
-	uint64_t exchanged_ms, held_until_ms;
+	uint64_t exchanged_ms, held_until_ms, rekey_patience_ms;
 	size_t shut_after; /* 0: not by itself */
 	uint64_t bytes_sent;
 	uint32_t packets_sent;
@@ -267,6 +267,16 @@ void fake_transport_need_no_acknowledgement(struct transport *t, bool none)
 void transport_set_acks(struct transport *t, enum transport_acks acks)
 {
 	t->acks = acks;
+}
+
+void transport_set_rekey_patience(struct transport *t, uint64_t ms)
+{
+	t->rekey_patience_ms = ms;
+}
+
+uint64_t fake_transport_rekey_patience(const struct transport *t)
+{
+	return t->rekey_patience_ms;
 }
 
 void transport_set_pass(struct transport *t, size_t bytes)

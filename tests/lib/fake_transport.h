@@ -45,6 +45,7 @@ void fake_transport_join(struct transport *a, struct transport *b);
 void fake_transport_set_quirks(struct transport *t, unsigned quirks);
 void fake_transport_set_extension(struct transport *t, const char *name); /* keeps; NULL: none */
 enum transport_acks fake_transport_acks(const struct transport *t);
+uint64_t fake_transport_rekey_patience(const struct transport *t);
 size_t fake_transport_pass(const struct transport *t);
 /* The bytes of bulk that it was told of since it was last told that it ends. */
 uint64_t fake_transport_bulk(const struct transport *t);

@@ -428,6 +428,46 @@ static void test_a_request_that_the_server_does_not_know_is_refused(void **state
 	ask_one_who_knows_no_requests(KEX_OFFERS_NOTHING);
 }
 
+/* What a rekey waits for is noticed as any silence is: no probe may be sent in it. */
+static void test_a_network_that_dies_in_a_rekey_is_noticed_by_keepalive(void **state)
+{
+	(void)state;
+	struct fixture f = {
+	    .options.session = {.keepalive_interval_ms = 1000, .keepalive_count = 3}};
+
+	start(&f);
+	assert_up(&f);
+	server_pause(f.server);
+	transport_rekey(client_transport(f.client));
+	loop_fake_advance(f.loop, 2999);
+	assert_int_equal(f.closed, 0);
+	loop_fake_advance(f.loop, 800);
+	assert_closed(&f, ERR_TIMEOUT, "nothing came or went for 3.0 s while new keys");
+	stop(&f);
+}
+
+static void test_a_rekey_in_which_something_moves_is_not_cut(void **state)
+{
+	(void)state;
+	struct fixture f = {
+	    .options.session = {.keepalive_interval_ms = 1000, .keepalive_count = 3}};
+
+	start(&f);
+	assert_up(&f);
+	server_pause(f.server);
+	transport_rekey(client_transport(f.client));
+	for (int i = 0; i < 5; i++) {
+		loop_fake_advance(f.loop, 2500);
+		assert_int_equal(f.closed, 0);
+		server_send_message(f.server, SSH_MSG_IGNORE);
+		loop_fake_advance(f.loop, 100);
+	}
+	server_go_on(f.server);
+	settle(&f);
+	assert_int_equal(f.closed, 0);
+	stop(&f);
+}
+
 static void test_messages_of_the_login_are_unknown_when_it_is_done(void **state)
 {
 	(void)state;
@@ -686,6 +726,8 @@ int main(void)
 	    cmocka_unit_test(test_it_may_be_freed_or_closed_in_every_callback),
 	    cmocka_unit_test(test_the_connection_layer_does_not_begin_before_the_login_is_done),
 	    cmocka_unit_test(test_a_request_that_the_server_does_not_know_is_refused),
+	    cmocka_unit_test(test_a_network_that_dies_in_a_rekey_is_noticed_by_keepalive),
+	    cmocka_unit_test(test_a_rekey_in_which_something_moves_is_not_cut),
 	    cmocka_unit_test(test_messages_of_the_login_are_unknown_when_it_is_done),
 	    cmocka_unit_test(test_what_goes_in_comes_back_and_so_does_the_end),
 	    cmocka_unit_test(test_windows_of_one_byte_are_windows),

@@ -244,6 +244,19 @@ static void test_silence_in_a_key_exchange_is_the_transport_s_matter(void **stat
 	rig_free(rig);
 }
 
+static void test_the_transport_has_as_much_patience_as_the_probes(void **state)
+{
+	struct rig *rig = rig_with_requests();
+
+	(void)state;
+	assert_int_equal(fake_transport_rekey_patience(rig->transport), 3 * INTERVAL_MS);
+	session_set_keepalive(rig->session, 7000, 5);
+	assert_int_equal(fake_transport_rekey_patience(rig->transport), 35000);
+	session_set_keepalive(rig->session, 0, 5);
+	assert_int_equal(fake_transport_rekey_patience(rig->transport), 0);
+	rig_free(rig);
+}
+
 static void test_probes_before_a_key_exchange_do_not_count_after_it(void **state)
 {
 	struct rig *rig = rig_with_requests();
@@ -588,6 +601,7 @@ int main(void)
 	    cmocka_unit_test(test_what_is_the_transports_own_is_life_too),
 	    cmocka_unit_test(test_our_own_traffic_is_no_life),
 	    cmocka_unit_test(test_silence_in_a_key_exchange_is_the_transport_s_matter),
+	    cmocka_unit_test(test_the_transport_has_as_much_patience_as_the_probes),
 	    cmocka_unit_test(test_probes_before_a_key_exchange_do_not_count_after_it),
 	    cmocka_unit_test(test_silence_while_a_connection_below_exchanges_keys_is_no_sign),
 	    cmocka_unit_test(

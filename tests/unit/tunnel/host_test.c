@@ -593,24 +593,24 @@ static void test_a_rekey_that_never_ends_is_the_lower_hop_s_end(void **state)
 {
 	(void)state;
 	begin_slow_rekey();
-	rig_advance(59000);
+	rig_advance(44000);
 	assert_false(rig_log_has("link-down"));
-	rig_advance(1500);
-	assert_true(rig_log_has("link-down host=a reason=\"the server did not finish the key"));
-	assert_true(rig_log_has("link-down host=b reason=\"jump host a: the server did not"));
+	rig_advance(17000);
+	assert_true(rig_log_has("link-down host=a reason="));
+	assert_true(rig_log_has("link-down host=b reason=\"jump host a: "));
 }
 
 static void test_a_rekey_above_has_its_time_beside_that_of_one_below(void **state)
 {
 	(void)state;
-	rig_apply(CHAIN("", BRISK, BRISK));
+	rig_apply(CHAIN("", "keepalive_interval = 20;", BRISK));
 	server_rekey(place_last(B));
 	server_pause(place_last(B));
 	rig_advance(30000);
 	server_rekey(place_last(A));
 	server_pause(place_last(A));
 	server_go_on(place_last(B));
-	rig_advance(45000);
+	rig_advance(40000);
 	assert_false(rig_log_has("link-down"));
 	server_go_on(place_last(A));
 	rig_settle();
