@@ -309,12 +309,22 @@ static void add_words(struct err *e, const char *words)
 	snprintf(e->text + n, sizeof(e->text) - n, "%s", words);
 }
 
+static void add_files(struct err *e, const char *how, const char *files)
+{
+	if (!files)
+		return;
+	add_words(e, "; ");
+	add_words(e, how);
+	add_words(e, ": ");
+	add_words(e, files);
+}
+
 static void add_advice(const struct link *link, struct err *e)
 {
-	/* A mistake with the file may be all that is wrong, though the agent was asked in its stead. */
-	if (link->state == LINK_LOGIN && e->class == ERR_LOGIN && link->login.left_to_agent) {
-		add_words(e, "; left to the agent: ");
-		add_words(e, link->login.left_to_agent);
+	/* A mistake with a file may be all that is wrong, though another, or the agent, was asked in its stead. */
+	if (link->state == LINK_LOGIN && e->class == ERR_LOGIN) {
+		add_files(e, "left to the agent", link->login.left_to_agent);
+		add_files(e, "not used", link->login.not_used);
 	}
 	add_words(e, advice(link, e));
 }

@@ -83,8 +83,10 @@ static int prepare_auth(const struct config_host *host, struct keyring *keyring,
 		result = keyfile_read_secret(host->password.path, &login->password, e);
 	if (result == 0 && auth->identity_count == 0 && !auth->agent_path && !login->password.p)
 		result = err_set(e, ERR_CONFIG,
-		    "nothing to log in with: no key file, no agent, no password; set identity, "
-		    "agent or password");
+		    "nothing to log in with: no key file%s%s%s, no agent, no password; set "
+		    "identity, agent or password",
+		    login->not_used ? " (not used: " : "", login->not_used ? login->not_used : "",
+		    login->not_used ? ")" : "");
 	return result;
 }
 
@@ -140,6 +142,7 @@ void login_clear(struct login *login)
 	secret_clear(&login->password);
 	free(login->agent_path);
 	free(login->left_to_agent);
+	free(login->not_used);
 	*login = (struct login){.expires = UINT64_MAX};
 }
 

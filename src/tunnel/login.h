@@ -19,6 +19,8 @@ struct login {
 	char *agent_path;
 	/* "FILE: why; FILE: why" of the identities that only an agent can sign for; NULL: none */
 	char *left_to_agent;
+	/* "FILE: why; FILE: why" of key files and certificates that are of no use now; NULL: none */
+	char *not_used;
 	unsigned certificates; /* that are good now, and offered */
 	/* seconds since 1970: when the first certificate in use ends; UINT64_MAX: never */
 	uint64_t expires;
@@ -28,7 +30,7 @@ struct login {
  * another. False: login_prepare() has nothing slow to do. */
 bool login_opens_keys(
     const struct config_host *host, struct keyring *keyring, struct keyring_wait *wait) MUST_CHECK;
-/* Fills both; a key file that is unusable is an error if it was configured, and skipped if it is a default. 0; ERR_CONFIG,
+/* Fills both; a key file that is unusable is skipped, but an error if keys were configured and none is left. 0; ERR_CONFIG,
  * also when there is nothing at all to log in with; ERR_LOCAL for want of descriptors or memory. Blocks: reads files, an
  * encrypted key once only as long as keyring (which may be NULL) has it. */
 int login_prepare(const struct config_host *host, struct keyring *keyring,

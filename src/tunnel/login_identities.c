@@ -30,17 +30,32 @@ struct reading {
 	const struct log_context *log;
 	struct secret passphrase;         /* empty: none */
 	struct certificate *certificates; /* those that are configured */
-	struct strbuf left_to_agent;
+	struct strbuf left_to_agent, not_used;
 	struct login *login;
 	struct auth_options *auth;
 	struct err want; /* of descriptors or memory: it passes */
 };
 
+static void add_note(struct strbuf *notes, const char *words)
+{
+	strbuf_addf(notes, "%s%s", notes->n ? "; " : "", words);
+}
+
 /* ---- certificates ---- */
 
-static void warn_unusable(const struct reading *r, const char *path, const char *reason)
+/* e names the file. */
+static void warn_unusable(struct reading *r, const char *path, const struct err *e)
 {
-	log_warning(r->log, "certificate-unusable", "file=%s reason=%s", path, reason);
+	log_warning(r->log, "certificate-unusable", "file=%s reason=%s", path, e->text);
+	add_note(&r->not_used, e->text);
+}
+
+static void warn_useless(struct reading *r, const char *path, const char *reason)
+{
+	struct err e = ERR_INIT;
+
+	err_set(&e, ERR_CONFIG, "%s: %s", path, reason);
+	warn_unusable(r, path, &e);
 }
 
 /* One that is not valid now is named, and not offered. One that cannot be read for want of something of ours is no reason to go on
@@ -51,7 +66,9 @@ static struct cert *read_certificate(struct reading *r, const char *path)
 	struct cert *cert = cert_read(path, &e);
 	time_t now = clock_wall();
 
-	if (cert && cert_check_dates(cert, now, &e) == 0) {
+	if (cert && cert_check_dates(cert, now, &e) != 0) {
+		err_prefix(&e, "%s", path);
+	} else if (cert) {
 		uint64_t end = cert_valid_before(cert);
 
 		if (end != UINT64_MAX && end - (uint64_t)now < EXPIRY_WARNING_S)
@@ -62,7 +79,7 @@ static struct cert *read_certificate(struct reading *r, const char *path)
 	if (e.class == ERR_LOCAL)
 		err_set(&r->want, e.class, "%s", e.text);
 	else
-		warn_unusable(r, path, e.text);
+		warn_unusable(r, path, &e);
 	cert_free(cert);
 	return NULL;
 }
@@ -137,7 +154,7 @@ static bool add_with_one_beside(struct reading *r, const struct found_key *found
 	if (beside.cert && is_for(&beside, found->key))
 		add_certified(r, found, &beside);
 	else if (beside.cert)
-		warn_unusable(r, path, "it is for another key");
+		warn_useless(r, path, "it is for another key");
 	cert_free(beside.cert);
 	free(path);
 	return beside.is_used;
@@ -160,7 +177,7 @@ static void add_unused_certificates(struct reading *r)
 		if (!certificate->cert || certificate->is_used)
 			continue;
 		if (!r->login->agent_path) {
-			warn_unusable(r, certificate->path,
+			warn_useless(r, certificate->path,
 			    "its key is none of the identities, and there is no agent");
 			continue;
 		}
@@ -180,8 +197,17 @@ static struct key *leave_to_agent(struct reading *r, const char *path, const str
 	struct key *key = keyfile_read_public(path);
 
 	if (key)
-		strbuf_addf(&r->left_to_agent, "%s%s", r->left_to_agent.n ? "; " : "", why->text);
+		add_note(&r->left_to_agent, why->text);
 	return key;
+}
+
+/* As ssh does; one among several may be of no use as long as another serves. A default one need not be there. */
+static void skip_identity(struct reading *r, const char *path, const struct err *why)
+{
+	if (r->host->identity_is_default && access(path, F_OK) != 0)
+		return;
+	log_warning(r->log, "identity-skipped", "file=%s reason=%s", path, why->text);
+	add_note(&r->not_used, why->text);
 }
 
 static int read_identity(struct reading *r, const char *path, struct err *e)
@@ -195,12 +221,10 @@ static int read_identity(struct reading *r, const char *path, struct err *e)
 		key = leave_to_agent(r, path, &why);
 		found.from_agent = key != NULL;
 	}
-	if (!key && (!r->host->identity_is_default || why.class == ERR_LOCAL))
+	if (!key && why.class == ERR_LOCAL)
 		return err_set(e, why.class, "%s", why.text);
 	if (!key) {
-		if (access(path, F_OK) == 0)
-			log_warning(
-			    r->log, "identity-skipped", "file=%s reason=%s", path, why.text);
+		skip_identity(r, path, &why);
 		return 0;
 	}
 	found.key = key;
@@ -219,6 +243,9 @@ static int read_all(struct reading *r, struct err *e)
 		result = read_identity(r, r->host->identity.v[i], e);
 	if (result == 0 && err_is_set(&r->want))
 		result = err_set(e, r->want.class, "%s", r->want.text);
+	if (result == 0 && !r->host->identity_is_default && r->host->identity.n > 0 &&
+	    r->auth->identity_count == 0)
+		result = err_set(e, ERR_CONFIG, "%s", strbuf_text(&r->not_used));
 	return result;
 }
 
@@ -253,5 +280,7 @@ int login_read_identities(const struct config_host *host, struct keyring *keyrin
 	secret_clear(&r.passphrase);
 	if (r.left_to_agent.n)
 		login->left_to_agent = strbuf_take(&r.left_to_agent);
+	if (r.not_used.n)
+		login->not_used = strbuf_take(&r.not_used);
 	return result;
 }

@@ -295,6 +295,27 @@ static void test_why_a_key_file_was_of_no_use_is_in_the_reason(void **state)
 	free(path);
 }
 
+static void test_a_file_that_was_skipped_is_in_the_reason(void **state)
+{
+	char *path = str_format("%s/id", rig_folder()), *cert = str_format("%s-cert.pub", path);
+	char *words = str_format("; not used: %s/gone: No such file or directory; %s: the "
+				 "certificate has expired",
+	    rig_folder(), cert);
+
+	(void)state;
+	write_identity(path, 1);
+	write_certificate(cert, 1, (uint64_t)clock_wall() - 1);
+	make("identity = [\"${DIR}/gone\", \"${DIR}/id\"];");
+	a_place->script.on_login = refuse;
+	link_start(link_);
+	rig_settle();
+	assert_int_equal(link_reason(link_)->class, ERR_LOGIN);
+	assert_non_null(strstr(link_reason(link_)->text, words));
+	free(words);
+	free(cert);
+	free(path);
+}
+
 static void test_a_wrong_host_key_starts_slow(void **state)
 {
 	(void)state;
@@ -889,6 +910,7 @@ int main(void)
 	    TEST(test_a_client_that_is_held_while_it_waits_shortens_the_wait),
 	    TEST(test_a_refused_login_starts_slow_and_nobody_hurries_it),
 	    TEST(test_why_a_key_file_was_of_no_use_is_in_the_reason),
+	    TEST(test_a_file_that_was_skipped_is_in_the_reason),
 	    TEST(test_a_wrong_host_key_starts_slow),
 	    TEST(test_a_server_that_says_nothing_is_given_up_after_connect_timeout),
 	    TEST(test_a_login_that_is_never_answered_is_given_up_after_connect_timeout),

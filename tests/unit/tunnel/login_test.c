@@ -86,6 +86,41 @@ static void test_a_key_that_was_configured_and_is_not_there_is_an_error(void **s
 	assert_int_equal(options.auth.identity_count, 0);
 }
 
+/* As ssh has it. */
+static void test_a_bad_file_among_several_is_named_and_the_others_are_offered(void **state)
+{
+	char *open = str_format("%s/open", rig_folder()),
+	     *text = str_format("%s/text", rig_folder());
+	char *words =
+	    str_format("%s/nothing: No such file or directory; %s: permissions 0644 are "
+		       "too open: others can read it; chmod 600 %s; %s: holds no private key",
+		rig_folder(), open, open, text);
+
+	(void)state;
+	write_identity(open, 2);
+	assert_int_equal(chmod(open, 0644), 0);
+	write_file(text, SPAN_LITERAL("no key\n"));
+	assert_int_equal(prepare("identity = [\"${DIR}/nothing\", \"${DIR}/open\", "
+				 "\"${DIR}/text\", \"${DIR}/id\"];"),
+	    0);
+	assert_int_equal(options.auth.identity_count, 1);
+	assert_string_equal(options.auth.identities[0].name, key_path);
+	assert_string_equal(login.not_used, words);
+	assert_int_equal(rig_log_count("identity-skipped"), 3);
+	free(words);
+	free(text);
+	free(open);
+}
+
+static void test_files_none_of_which_can_be_used_are_an_error_that_names_them_all(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    prepare("identity = [\"${DIR}/nothing\", \"${DIR}/neither\"];"), ERR_CONFIG);
+	assert_non_null(strstr(why.text, "/nothing: No such file"));
+	assert_non_null(strstr(why.text, "/neither: No such file"));
+}
+
 static void expect_identity(size_t i, const char *file, uint8_t seed, bool from_agent)
 {
 	const struct auth_identity *identity = &options.auth.identities[i];
@@ -244,7 +279,8 @@ static void test_a_certificate_for_no_key_at_all_is_named(void **state)
 	assert_int_equal(options.auth.identity_count, 1);
 	assert_int_equal(login.certificates, 1);
 	assert_int_equal(rig_log_count("certificate-unusable"), 1);
-	assert_true(rig_log_has("2-cert.pub reason=\"its key is none of the identities"));
+	assert_true(rig_log_has("2-cert.pub: its key is none of the identities"));
+	assert_non_null(strstr(login.not_used, "2-cert.pub: its key is none of the identities"));
 }
 
 static void test_a_configured_certificate_is_read_once_for_all_identities(void **state)
@@ -274,6 +310,7 @@ static void test_a_certificate_that_has_ended_is_named_and_the_key_offered_alone
 	assert_null(options.auth.identities[0].cert);
 	assert_true(login.expires == UINT64_MAX);
 	assert_true(rig_log_has("certificate-unusable"));
+	assert_non_null(strstr(login.not_used, "/id-cert.pub: the certificate has expired"));
 }
 
 static void test_a_certificate_of_another_key_is_not_used_nor_waited_for(void **state)
@@ -394,6 +431,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_key_that_was_configured_is_offered),
 	    TEST(test_a_key_that_was_configured_and_is_not_there_is_an_error),
+	    TEST(test_a_bad_file_among_several_is_named_and_the_others_are_offered),
+	    TEST(test_files_none_of_which_can_be_used_are_an_error_that_names_them_all),
 	    TEST(test_a_public_key_stands_for_that_of_the_agent),
 	    TEST(test_why_files_are_left_to_the_agent_is_kept),
 	    TEST(test_a_public_key_without_an_agent_is_named),
