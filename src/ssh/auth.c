@@ -57,16 +57,17 @@ static const char *methods_in_words(const struct auth *auth)
 	return auth->methods[0] ? auth->methods : "nothing more";
 }
 
-/* "accepted ...; offered ...; not offered: ...; the server takes: ..." */
+/* "offered ...; not offered: ...; the server takes: ...", or "it accepted ..., and still wants ...; offered ...". */
 static void describe(const struct auth *auth, struct strbuf *text)
 {
 	if (auth->accepted.n)
-		strbuf_addf(text, "accepted %s; ", strbuf_text(&auth->accepted));
+		strbuf_addf(text, "it accepted %s, and still wants %s; ",
+		    strbuf_text(&auth->accepted), methods_in_words(auth));
 	strbuf_addf(text, "offered %s",
 	    auth->refused.n ? strbuf_text(&auth->refused) : "nothing that it takes");
 	if (auth->keys.left_out.n)
 		strbuf_addf(text, "; not offered: %s", strbuf_text(&auth->keys.left_out));
-	if (auth->methods)
+	if (auth->methods && !auth->accepted.n)
 		strbuf_addf(text, "; the server takes: %s", methods_in_words(auth));
 }
 
@@ -580,6 +581,11 @@ uint64_t auth_agent_ms(const struct auth *auth)
 	uint64_t now_ms = agent_is_busy(auth) ? clock_now_ms() - auth->agent_busy_since_ms : 0;
 
 	return auth->agent_ms + now_ms;
+}
+
+bool auth_went_halfway(const struct auth *auth)
+{
+	return auth->accepted.n > 0;
 }
 
 const char *auth_method(const struct auth *auth)

@@ -64,6 +64,8 @@ void auth_free(struct auth *auth); /* no callback any more. NULL is legal; wipes
 /* How long the agent was waited for until now, and is, all together. A person may have to touch a key: each request to it has a
  * deadline of its own, and the login's should not run meanwhile. */
 uint64_t auth_agent_ms(const struct auth *auth);
+/* A step of the login went well ("partial success"), and the server wanted more. */
+bool auth_went_halfway(const struct auth *auth);
 /* Which method and identity let us in, for the log; "" before. */
 const char *auth_method(const struct auth *auth);
 

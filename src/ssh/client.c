@@ -255,6 +255,11 @@ const char *client_auth_method(const struct client *c)
 	return auth_method(c->auth);
 }
 
+bool client_login_went_halfway(const struct client *c)
+{
+	return auth_went_halfway(c->auth);
+}
+
 void client_close(struct client *c, uint64_t deadline_ms)
 {
 	if (c->state == CLIENT_UP)

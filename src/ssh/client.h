@@ -38,6 +38,7 @@ enum client_state client_state(const struct client *c);
 struct session *client_session(const struct client *c); /* NULL before CLIENT_UP */
 struct transport *client_transport(const struct client *c);
 const char *client_auth_method(const struct client *c);
+bool client_login_went_halfway(const struct client *c); /* auth_went_halfway() */
 /* In order: session_close() with the deadline, then on_closed with ERR_CANCELLED. */
 void client_close(struct client *c, uint64_t deadline_ms);
 

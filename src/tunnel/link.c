@@ -296,10 +296,12 @@ static const char *advice(const struct link *link, const struct err *e)
 {
 	if (link->state == LINK_RESOLVING && e->class == ERR_NETWORK && !link->config->via)
 		return "; is the host's `address` right, and does its DNS server answer?";
-	if (link->state == LINK_LOGIN && e->class == ERR_LOGIN)
-		return "; the public key has to stand in that user's authorized_keys there, or "
-		       "`user`, `identity` or `password` be another";
-	return "";
+	if (link->state != LINK_LOGIN || e->class != ERR_LOGIN)
+		return "";
+	if (client_login_went_halfway(link->client))
+		return "; `password`, or another key of `identity`, has to give it the rest";
+	return "; the public key has to stand in that user's authorized_keys there, or "
+	       "`user`, `identity` or `password` be another";
 }
 
 static void add_words(struct err *e, const char *words)

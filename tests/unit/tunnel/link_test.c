@@ -316,6 +316,34 @@ static void test_a_file_that_was_skipped_is_in_the_reason(void **state)
 	free(path);
 }
 
+static enum server_verdict want_more(void *arg, struct server *s, const struct server_login *login)
+{
+	(void)arg;
+	if (!login->signature_is_good)
+		return SERVER_REFUSE;
+	server_set_methods(s, "hostbased");
+	return SERVER_PARTIAL;
+}
+
+static void test_a_key_that_was_accepted_stands_in_authorized_keys_already(void **state)
+{
+	char *path = str_format("%s/id", rig_folder());
+	const char *text;
+
+	(void)state;
+	write_identity(path, 1);
+	make("identity = \"${DIR}/id\";");
+	a_place->script.on_login = want_more;
+	link_start(link_);
+	rig_settle();
+	assert_int_equal(link_reason(link_)->class, ERR_LOGIN);
+	text = link_reason(link_)->text;
+	assert_non_null(strstr(text, ", and still wants hostbased; "));
+	assert_non_null(strstr(text, "; `password`, or another key of `identity`, has to give"));
+	assert_null(strstr(text, "authorized_keys"));
+	free(path);
+}
+
 static void test_a_wrong_host_key_starts_slow(void **state)
 {
 	(void)state;
@@ -911,6 +939,7 @@ int main(void)
 	    TEST(test_a_refused_login_starts_slow_and_nobody_hurries_it),
 	    TEST(test_why_a_key_file_was_of_no_use_is_in_the_reason),
 	    TEST(test_a_file_that_was_skipped_is_in_the_reason),
+	    TEST(test_a_key_that_was_accepted_stands_in_authorized_keys_already),
 	    TEST(test_a_wrong_host_key_starts_slow),
 	    TEST(test_a_server_that_says_nothing_is_given_up_after_connect_timeout),
 	    TEST(test_a_login_that_is_never_answered_is_given_up_after_connect_timeout),
