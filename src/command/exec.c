@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "command/command.h"
 #include "command/load.h"
+#include "ssh/agent.h"
 #include "ssh/agent_forward.h"
 #include "ssh/exec.h"
 #include "tunnel/login.h"
@@ -255,7 +256,8 @@ static void on_up(void *arg, struct session *s)
 	struct err e = ERR_INIT;
 	const char *agent = login_agent_path(run->host);
 
-	if (run->host->forward_agent && agent)
+	/* One that is not there is not promised to the command, as with ssh. */
+	if (run->host->forward_agent && agent && agent_check(agent, NULL) == 0)
 		agent_forward_start(s, agent);
 	run->exec = session_exec(s, run->command, &callbacks, run, &e);
 	if (!run->exec) {

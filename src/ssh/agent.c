@@ -374,6 +374,16 @@ static int connect_to(const char *path, struct err *e)
 	return fd;
 }
 
+int agent_check(const char *path, struct err *e)
+{
+	int fd = connect_to(path, e);
+
+	if (fd < 0)
+		return ERR_LOCAL;
+	close(fd);
+	return 0;
+}
+
 struct agent *agent_new(struct loop *loop, const char *path, struct err *e)
 {
 	int fd = connect_to(path, e);

@@ -6,6 +6,7 @@
 
 #include <event2/bufferevent.h>
 
+#include "base/err.h"
 #include "base/loop.h"
 #include "base/wire.h"
 
@@ -13,6 +14,8 @@ struct agent;
 
 /* Connects to the socket at path. Requests may be made at once. NULL and ERR_LOCAL when there is no agent. */
 struct agent *agent_new(struct loop *loop, const char *path, struct err *e);
+/* Does one answer there? 0, or ERR_LOCAL as agent_new() has it. */
+int agent_check(const char *path, struct err *e) MUST_CHECK;
 /* The same on a socket that is connected to one; takes fd. */
 struct agent *agent_new_on(struct loop *loop, evutil_socket_t fd);
 void agent_free(struct agent *agent); /* requests that wait get no callback. NULL is legal */

@@ -176,6 +176,11 @@ def test_the_agent_goes_along_where_that_is_wished(forwarded, adit, one_host, ag
     assert (done.returncode == 0) == forwarded
 
 
+def test_an_agent_that_is_not_there_is_not_promised(adit, one_host, folder):
+    one_host(agent=str(folder / "no-agent"), forward_agent=True)
+    assert execute(adit, "echo ${SSH_AUTH_SOCK-none}").stdout == b"none\n"
+
+
 @pytest.mark.parametrize("way, allowed", [(["-h", "first", "-h", "first>second"], True), (["-h", "second"], False)])
 def test_who_has_the_agent_there_may_do_what_its_keys_are_for(way, allowed, adit, sshd, one_host, agent, keys, folder):
     """The key may be used for the second host, by way of the first or from here alone."""
