@@ -47,6 +47,21 @@ static void on_session_down(void *arg, struct session *s)
 	(void)s;
 }
 
+static bool names_algorithms(const struct config_host *host)
+{
+	return host->kex.n || host->host_key_algorithms.n || host->ciphers.n || host->macs.n;
+}
+
+/* A server that was reached and has nothing in common with what nobody has configured: for who has to mend the configuration that is
+ * no news. */
+static void blame_server(const struct stop *stop, struct err *e)
+{
+	bool is_reached = *link_peer_address(host_link(stop->host)) != '\0';
+
+	if (e->class == ERR_CONFIG && is_reached && !names_algorithms(&stop->config))
+		e->class = ERR_PEER;
+}
+
 /* A link that waits for its next try has failed. Comes from inside the link: the end is a task. */
 static void on_change(void *arg)
 {
@@ -57,6 +72,7 @@ static void on_change(void *arg)
 	if (link_state(link) != LINK_WAITING || err_is_set(&visit->reason))
 		return;
 	visit->reason = *link_reason(link);
+	blame_server(stop, &visit->reason);
 	if (!is_last(stop))
 		err_prefix(&visit->reason, "jump host %s", stop->config.name);
 	task_schedule(&visit->fail);

@@ -197,6 +197,14 @@ def test_who_has_the_agent_there_may_do_what_its_keys_are_for(way, allowed, adit
     assert (done.returncode == 0) == allowed
 
 
+@pytest.mark.parametrize("ciphers, code", [({}, 69), ({"ciphers": ["aes256-gcm@openssh.com"]}, 78)])
+def test_the_configuration_is_wrong_only_where_it_says_what_is_taken(ciphers, code, adit, sshd, one_host):
+    one_host(sshd("Ciphers aes128-cbc"), **ciphers)
+    done = execute(adit, "true")
+    assert b"no cipher to the server in common" in done.stderr
+    assert done.returncode == code
+
+
 def test_what_fails_is_said_once_with_its_exit_code(adit, sshd, one_host, tunnels, folder, keys):
     one_host(sshd(), identity=str(keys.make("id_stranger", "-t", "ed25519")))
     done = execute(adit, "true")
