@@ -228,8 +228,10 @@ static int decrypt(const struct envelope *envelope, const struct secret *passphr
 		return ERR_CONFIG;
 	}
 	if (!bcrypt_pbkdf(SPAN(passphrase->p, passphrase->n), envelope->salt, envelope->rounds,
-		stop, key, row->key_bytes + row->iv_bytes))
+		stop, key, row->key_bytes + row->iv_bytes)) {
+		secret_wipe(key, sizeof(key)); /* it was stopped with a part of it done */
 		return passphrase->n == 0 ? wrong_passphrase(e) : damaged(e);
+	}
 	bool good = row->mode == MODE_CHACHAPOLY ? decrypt_chachapoly(envelope, key, out)
 						 : decrypt_evp(envelope, key, out);
 	secret_wipe(key, sizeof(key));

@@ -303,4 +303,11 @@ void keyring_keep(struct keyring *ring, bool (*is_wanted)(void *arg, const char 
 		if (!is_wanted(arg, kept->path))
 			forget(kept);
 	}
+	LIST_FOREACH(node, &ring->openings)
+	{
+		struct opening *o = CONTAINER_OF(node, struct opening, node);
+
+		if (list_empty(&o->waits) && !is_wanted(arg, o->path))
+			stop(o);
+	}
 }

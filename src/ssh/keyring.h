@@ -36,7 +36,7 @@ void keyring_wait_cancel(struct keyring_wait *wait);
 bool keyring_open(struct keyring *ring, const char *path, const struct secret *passphrase,
     struct keyring_wait *wait) MUST_CHECK;
 
-/* Forgets the keys of all files that is_wanted denies. */
+/* Forgets the keys of all files that is_wanted denies, those that are being decrypted among them unless somebody waits. */
 void keyring_keep(struct keyring *ring, bool (*is_wanted)(void *arg, const char *path), void *arg);
 
 #endif

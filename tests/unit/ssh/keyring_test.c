@@ -385,6 +385,24 @@ static void test_what_is_not_wanted_any_more_is_forgotten(void **state)
 	expect_read(other_path, &secret, 3);
 }
 
+static void test_what_is_not_wanted_any_more_is_not_decrypted_to_the_end(void **state)
+{
+	struct keyring_wait wait;
+	int ready = 0;
+
+	(void)state;
+	keyring_wait_init(&wait, count, &ready);
+	assert_true(keyring_open(ring, path, &secret, &wait));
+	keyring_keep(ring, is_path, other_path); /* somebody waits */
+	assert_int_equal(times_read, 0);
+	keyring_wait_cancel(&wait);
+	keyring_keep(ring, is_path, path);
+	assert_int_equal(times_read, 0);
+	keyring_keep(ring, is_path, other_path);
+	assert_int_equal(times_read, 1); /* it heard that it should stop */
+	assert_int_equal(ready, 0);
+}
+
 static void test_without_a_ring_files_are_read(void **state)
 {
 	(void)state;
@@ -417,6 +435,7 @@ int main(void)
 	    TEST(test_the_end_waits_for_no_hash),
 	    TEST(test_without_a_passphrase_nothing_is_slow),
 	    TEST(test_what_is_not_wanted_any_more_is_forgotten),
+	    TEST(test_what_is_not_wanted_any_more_is_not_decrypted_to_the_end),
 	    TEST(test_without_a_ring_files_are_read),
 	};
 
