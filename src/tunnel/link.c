@@ -79,6 +79,7 @@ void link_log_end(struct link_log *log)
 {
 	log_repeat_end(&log->failures, &log->who);
 	log_repeat_end(&log->banners, &log->who);
+	log_repeat_end(&log->files, &log->who);
 }
 
 const char *link_state_name(enum link_state state)
@@ -413,7 +414,8 @@ static bool is_renewed(struct link *link)
 	struct client_options options;
 	struct login login;
 
-	if (login_prepare(link->config, link->env.keyring, who(link), &login, &options, NULL))
+	if (login_prepare(link->config, link->env.keyring, who(link), &link->log->files, &login,
+		&options, NULL))
 		return false;
 	bool longer =
 	    login.expires > link->login.expires && login.certificates >= link->login.certificates;
@@ -555,11 +557,13 @@ static void on_gate(void *arg)
 	}
 	use_config(link);
 	/* Before the server is bothered: it would count a connection without a login against us. */
-	if (login_prepare(
-		link->used, link->env.keyring, who(link), &link->login, &link->options, &e)) {
+	if (login_prepare(link->used, link->env.keyring, who(link), &link->log->files, &link->login,
+		&link->options, &e)) {
 		failed(link, &e);
 		return;
 	}
+	if (!link->login.not_used)
+		log_repeat_end(&link->log->files, who(link));
 	link->options.auth.banners = &link->log->banners;
 	start_reach(link);
 }

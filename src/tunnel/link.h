@@ -64,7 +64,7 @@ struct link_callbacks {
 /* How all links of a host speak, and what they said. {.who = ...} */
 struct link_log {
 	struct log_context who;
-	struct log_repeat failures, banners;
+	struct log_repeat failures, banners, files;
 };
 /* The counts that are owed. */
 void link_log_end(struct link_log *log);

@@ -70,7 +70,8 @@ static struct hostkey_policy *make_policy(
 }
 
 static int prepare_auth(const struct config_host *host, struct keyring *keyring,
-    const struct log_context *log, struct login *login, struct auth_options *auth, struct err *e)
+    const struct log_context *log, struct log_repeat *said, struct login *login,
+    struct auth_options *auth, struct err *e)
 {
 	login->agent_path = mem_strdup(login_agent_path(host));
 	*auth = (struct auth_options){.log = log,
@@ -78,7 +79,7 @@ static int prepare_auth(const struct config_host *host, struct keyring *keyring,
 	    .agent_path = login->agent_path,
 	    .agent_keys = host->identity_is_default ? AUTH_AGENT_ALL : AUTH_AGENT_IDENTITIES_ONLY,
 	    .agent_timeout_ms = AGENT_TIMEOUT_MS};
-	int result = login_read_identities(host, keyring, log, login, auth, e);
+	int result = login_read_identities(host, keyring, log, said, login, auth, e);
 	if (result == 0 && host->password.kind == CONFIG_SECRET_FILE)
 		result = keyfile_read_secret(host->password.path, &login->password, e);
 	if (result == 0 && auth->identity_count == 0 && !auth->agent_path && !login->password.p)
@@ -91,16 +92,18 @@ static int prepare_auth(const struct config_host *host, struct keyring *keyring,
 }
 
 int login_prepare(const struct config_host *host, struct keyring *keyring,
-    const struct log_context *log, struct login *ret_login, struct client_options *ret_options,
-    struct err *e)
+    const struct log_context *log, struct log_repeat *said, struct login *ret_login,
+    struct client_options *ret_options, struct err *e)
 {
+	struct log_repeat nothing_said = {0};
 	struct login login = {.expires = UINT64_MAX};
 	struct client_options options = {0};
 	int result = ERR_CONFIG;
 
 	login.hostkey = make_policy(host, log, e);
 	if (login.hostkey)
-		result = prepare_auth(host, keyring, log, &login, &options.auth, e);
+		result = prepare_auth(
+		    host, keyring, log, said ? said : &nothing_said, &login, &options.auth, e);
 	if (result) {
 		login_discard_options(&options);
 		login_clear(&login);

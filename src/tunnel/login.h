@@ -32,10 +32,11 @@ bool login_opens_keys(
     const struct config_host *host, struct keyring *keyring, struct keyring_wait *wait) MUST_CHECK;
 /* Fills both; a key file that is unusable is skipped, but an error if keys were configured and none is left. 0; ERR_CONFIG,
  * also when there is nothing at all to log in with; ERR_LOCAL for want of descriptors or memory. Blocks: reads files, an
- * encrypted key once only as long as keyring (which may be NULL) has it. */
+ * encrypted key once only as long as keyring (which may be NULL) has it. said: what was said of files before, and is not said again;
+ * may be NULL. */
 int login_prepare(const struct config_host *host, struct keyring *keyring,
-    const struct log_context *log, struct login *ret_login, struct client_options *ret_options,
-    struct err *e) MUST_CHECK;
+    const struct log_context *log, struct log_repeat *said, struct login *ret_login,
+    struct client_options *ret_options, struct err *e) MUST_CHECK;
 void login_clear(struct login *login);
 /* For options that were prepared and not handed to client_new(). */
 void login_discard_options(struct client_options *options);

@@ -28,6 +28,7 @@ struct reading {
 	const struct config_host *host;
 	struct keyring *keyring;
 	const struct log_context *log;
+	struct log_repeat *said;
 	struct secret passphrase;         /* empty: none */
 	struct certificate *certificates; /* those that are configured */
 	struct strbuf left_to_agent, not_used;
@@ -46,7 +47,8 @@ static void add_note(struct strbuf *notes, const char *words)
 /* e names the file. */
 static void warn_unusable(struct reading *r, const char *path, const struct err *e)
 {
-	log_warning(r->log, "certificate-unusable", "file=%s reason=%s", path, e->text);
+	log_unless_repeated(r->said, LOG_LEVEL_WARNING, r->log, "certificate-unusable",
+	    "file=%s reason=%s", path, e->text);
 	add_note(&r->not_used, e->text);
 }
 
@@ -206,7 +208,8 @@ static void skip_identity(struct reading *r, const char *path, const struct err 
 {
 	if (r->host->identity_is_default && access(path, F_OK) != 0)
 		return;
-	log_warning(r->log, "identity-skipped", "file=%s reason=%s", path, why->text);
+	log_unless_repeated(r->said, LOG_LEVEL_WARNING, r->log, "identity-skipped",
+	    "file=%s reason=%s", path, why->text);
 	add_note(&r->not_used, why->text);
 }
 
@@ -265,10 +268,15 @@ bool login_opens_keys(
 }
 
 int login_read_identities(const struct config_host *host, struct keyring *keyring,
-    const struct log_context *log, struct login *login, struct auth_options *auth, struct err *e)
+    const struct log_context *log, struct log_repeat *said, struct login *login,
+    struct auth_options *auth, struct err *e)
 {
-	struct reading r = {
-	    .host = host, .keyring = keyring, .log = log, .login = login, .auth = auth};
+	struct reading r = {.host = host,
+	    .keyring = keyring,
+	    .log = log,
+	    .said = said,
+	    .login = login,
+	    .auth = auth};
 
 	read_configured_certificates(&r);
 	int result = read_all(&r, e);

@@ -298,9 +298,10 @@ static void test_why_a_key_file_was_of_no_use_is_in_the_reason(void **state)
 static void test_a_file_that_was_skipped_is_in_the_reason(void **state)
 {
 	char *path = str_format("%s/id", rig_folder()), *cert = str_format("%s-cert.pub", path);
-	char *words = str_format("; not used: %s/gone: No such file or directory; %s: the "
+	char *gone = str_format("%s/gone", rig_folder());
+	char *words = str_format("; not used: %s: No such file or directory; %s: the "
 				 "certificate has expired",
-	    rig_folder(), cert);
+	    gone, cert);
 
 	(void)state;
 	write_identity(path, 1);
@@ -311,7 +312,21 @@ static void test_a_file_that_was_skipped_is_in_the_reason(void **state)
 	rig_settle();
 	assert_int_equal(link_reason(link_)->class, ERR_LOGIN);
 	assert_non_null(strstr(link_reason(link_)->text, words));
+	/* Once, however often it is tried; and again after it was mended. */
+	link_retry_now(link_);
+	rig_settle();
+	assert_int_equal(rig_log_count("identity-skipped"), 1);
+	assert_int_equal(rig_log_count("certificate-unusable"), 1);
+	write_identity(gone, 2);
+	assert_int_equal(unlink(cert), 0);
+	link_retry_now(link_);
+	rig_settle();
+	assert_int_equal(unlink(gone), 0);
+	link_retry_now(link_);
+	rig_settle();
+	assert_int_equal(rig_log_count("identity-skipped host=a file"), 2);
 	free(words);
+	free(gone);
 	free(cert);
 	free(path);
 }

@@ -57,7 +57,7 @@ static struct config *read_config(const char *keys)
 static int prepare_from(struct config *read)
 {
 	config = read;
-	return login_prepare(&config->hosts[0], NULL, NULL, &login, &options, &why);
+	return login_prepare(&config->hosts[0], NULL, NULL, NULL, &login, &options, &why);
 }
 
 static int prepare(const char *keys)
@@ -200,7 +200,8 @@ static void test_a_host_without_any_way_to_log_in_is_an_error(void **state)
 	struct config_host host = config->hosts[0];
 	host.identity.n = 0;
 	host.password.kind = CONFIG_SECRET_NONE;
-	assert_int_equal(login_prepare(&host, NULL, NULL, &login, &options, &why), ERR_CONFIG);
+	assert_int_equal(
+	    login_prepare(&host, NULL, NULL, NULL, &login, &options, &why), ERR_CONFIG);
 	assert_non_null(strstr(why.text, "nothing to log in with"));
 }
 
@@ -356,7 +357,8 @@ static void test_what_changed_on_disk_counts_the_next_time(void **state)
 	write_certificate(cert_path, 1, now + 1000);
 	assert_int_equal(prepare(IDENTITY), 0);
 	write_certificate(cert_path, 1, now + 9000);
-	assert_int_equal(login_prepare(&config->hosts[0], NULL, NULL, &again, &later, &why), 0);
+	assert_int_equal(
+	    login_prepare(&config->hosts[0], NULL, NULL, NULL, &again, &later, &why), 0);
 	assert_true(login.expires == now + 1000);
 	assert_true(again.expires == now + 9000);
 	login_discard_options(&later);
