@@ -1,5 +1,5 @@
 /*
- * The control interface (interface.md): HTTP/1.1 by libevent's evhttp, on a Unix socket for everything, and on TCP for what only
+ * The control interface (adit(1)): HTTP/1.1 by libevent's evhttp, on a Unix socket for everything, and on TCP for what only
  * reads. Requests are small and bounded; whoever reads its answer too slowly is cut off.
  */
 #ifndef ADIT_ADMIN_CONTROL_H

@@ -1,5 +1,5 @@
 /*
- * The documents of the control interface (interface.md, "Control interface").
+ * The documents of the control interface.
  */
 #include <stdlib.h>
 #include <unistd.h>

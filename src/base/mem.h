@@ -19,7 +19,8 @@ void *mem_dup(const void *p, size_t n);
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* Tells glibc to keep and reuse what it has (design.md, "The way of a byte"); once, at the start of the daemon. */
+/* Tells glibc to keep and reuse what it has, in place of returning each chain to the kernel and faulting it in again; once, at
+ * the start of the daemon. */
 void mem_tune_allocator(void);
 
 #endif

@@ -45,7 +45,7 @@ size_t forward_service_active(
     const struct forward_service *fs, struct remote_listener_info *infos, size_t max);
 
 /* How "127.0.0.1:8080", "*:8080", "8080" go over the wire: "" all addresses, "localhost" loopback of all families, else as
- * written (RFC 4254 §7.1; protocol.md 32). */
+ * written (RFC 4254 §7.1). */
 const char *remote_listener_wire_address(const char *host);
 
 #endif

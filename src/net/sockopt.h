@@ -6,7 +6,7 @@
 
 /* A stream socket that does not block and is not inherited; TCP_NODELAY when the family is TCP's. -1 and errno. */
 int sockopt_stream_socket(int family);
-/* TCP_NODELAY, so that a query does not wait for an acknowledgement (design.md, "Flow control"). Fails on no socket. What a
+/* TCP_NODELAY, so that a query does not wait for an acknowledgement. Fails on no socket. What a
  * listening one accepts has it, too. */
 void sockopt_set_nodelay(int fd);
 /* For a TCP connection that does not leave this machine, before it is made or listened for: not with a congestion control that

@@ -1,6 +1,6 @@
 /*
  * What publickey authentication has to offer, in order: the configured identities, each with its certificate first, and the
- * agent's keys; and with which signature algorithm (RFC 8332, protocol.md 57).
+ * agent's keys; and with which signature algorithm (RFC 8332 §3.3).
  */
 #ifndef ADIT_SSH_AUTH_KEYS_H
 #define ADIT_SSH_AUTH_KEYS_H

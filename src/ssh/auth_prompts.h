@@ -20,7 +20,7 @@ struct auth_prompts {
 
 /* Answers an INFO_REQUEST: 1 and the INFO_RESPONSE appended to response; 0 when a prompt asks for what we do not have, which is
  * then in ret_question (escaped); ERR_PEER when the message is malformed, or there are too many of them. No prompts at all are
- * answered by no answers (protocol.md 62). */
+ * answered by no answers (RFC 4256 §3.4). */
 int auth_prompts_answer(struct auth_prompts *prompts, struct span message, struct wr *response,
     struct strbuf *ret_question, struct err *e) MUST_CHECK;
 

@@ -8,7 +8,7 @@
  * delivery rate times the smallest round trip seen, measured over at least one round trip (sharing.c, which also says how
  * little a window may be while small messages go beside it). Below the starting size, which a
  * channel among very many does not get at once, it doubles just for being used up. It gives back what the path no longer
- * holds: OpenSSH's server pays for a window that is not in flight (design.md, "Flow control").
+ * holds: OpenSSH's server pays for a window that is not in flight: what piles up there is moved as a whole at each read.
  */
 #include <assert.h>
 

@@ -12,7 +12,7 @@ void disconnect_write(struct wr *message, enum disconnect_code code, const char 
 	wr_cstring(message, ""); /* language */
 }
 
-/* protocol.md 70: what passes by itself, what only a person can mend, and else the peer's displeasure. */
+/* Of the codes of RFC 4253 §11.1: what passes by itself, what only a person can mend, and else the peer's displeasure. */
 static enum error_class class_of(uint32_t code, enum disconnect_when when)
 {
 	switch (code) {

@@ -39,7 +39,7 @@ struct hostkey_policy *hostkey_policy_new(const struct hostkey_options *options,
 void hostkey_policy_free(struct hostkey_policy *policy); /* NULL is legal */
 
 /* The host key algorithms to offer: list (comma-separated) reordered so that what is known of the host comes first,
- * certificates first of all where a CA line matches (protocol.md 64), and last of all where none does. Gives. For the default
+ * certificates first of all where a CA line matches, and last of all where none does. Gives. For the default
  * list: one that a person wrote has that person's order. */
 char *hostkey_policy_order(struct hostkey_policy *policy, const char *list);
 
@@ -58,7 +58,7 @@ const char *hostkey_policy_fingerprint(const struct hostkey_policy *policy);
 /* The plain blob of that key; empty before one. Until the next exchange. */
 struct span hostkey_policy_seen(const struct hostkey_policy *policy);
 
-/* hostkeys-00@openssh.com (protocol.md 35): may this host's lines be changed, and which of the announced keys are new (then
+/* hostkeys-00@openssh.com (PROTOCOL §2.5): may this host's lines be changed, and which of the announced keys are new (then
  * they must prove themselves)? message is what follows want_reply. Returns the count of new ones in ret_new (views into
  * message, room for HOSTKEY_ANNOUNCED_MAX), 0 if there is nothing to prove (call hostkey_policy_update() then too: it removes what
  * vanished), negative if the message is malformed. That only the first announcement of a connection counts is the caller's to

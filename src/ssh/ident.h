@@ -29,7 +29,7 @@ struct ident_reader {
 int ident_read(
     struct ident_reader *r, struct evbuffer *in, char **ret_ident, struct err *e) MUST_CHECK;
 
-/* protocol.md 16 */
+/* What servers of this name do otherwise than the others. */
 enum ident_quirk {
 	QUIRK_OPENSSH = 1 << 0,         /* takes eow@openssh.com and no-more-sessions@openssh.com */
 	QUIRK_RSA_SHA2_UNSAID = 1 << 1, /* signs with rsa-sha2 but does not say so (OpenSSH 7.4) */

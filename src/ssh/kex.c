@@ -143,14 +143,14 @@ void kex_start(struct kex *kex)
 
 /* ---- both ---- */
 
-/* What the markers say, in the first KEXINIT alone (protocol.md 4). */
+/* What the markers say, in the first KEXINIT alone. */
 static int read_markers(struct kex *kex, uint32_t sequence, struct err *e)
 {
 	struct span methods = kex->x.peers.lists[KEXINIT_KEX];
 
 	kex->peer_has_ext_info = name_list_has(
 	    methods, kex_is_client(kex) ? MARKER_EXT_INFO_SERVER : MARKER_EXT_INFO_CLIENT);
-	/* It takes two (protocol.md 4). */
+	/* It takes two. */
 	kex->is_strict = kex->options.strict == KEX_OFFERS_STRICT &&
 			 name_list_has(methods,
 			     kex_is_client(kex) ? MARKER_STRICT_SERVER : MARKER_STRICT_CLIENT);

@@ -69,7 +69,7 @@ bool kex_blocks_sending(const struct kex *kex);
 /* From the peer's KEXINIT to its NEWKEYS the same holds for what the peer sends. */
 bool kex_blocks_receiving(const struct kex *kex);
 bool kex_is_running(const struct kex *kex);
-/* Until the first exchange is done under strict key exchange nothing but its own messages is legal (protocol.md 5). */
+/* Until the first exchange is done under strict key exchange nothing but its own messages is legal. */
 bool kex_is_strict(const struct kex *kex);
 enum packet_sequence kex_sequence(const struct kex *kex); /* for packet_*_set_keys() */
 bool kex_peer_has_ext_info(const struct kex *kex); /* the peer's list had ext-info-c (or -s) */

@@ -12,7 +12,7 @@
 /* The messages: a request and an answer, or, before them, which group it shall be (RFC 4419). */
 enum kex_dialogue { KEX_TWO_MESSAGES, KEX_GROUP_EXCHANGE };
 
-/* How values and the secret go into messages and hashes. Getting it wrong fails in one exchange of 256 (protocol.md 7). */
+/* How values and the secret go into messages and hashes. Getting it wrong fails in one exchange of 256 (RFC 8731 §3.1). */
 enum kex_encoding {
 	KEX_MPINT,                   /* values and secret: Diffie-Hellman (RFC 4253 §8) */
 	KEX_STRING_AND_MPINT_SECRET, /* curves (RFC 5656 §4, RFC 8731 §3.1) */

@@ -132,7 +132,7 @@ static int choose_method(const struct offers *o, struct kex_choice *c, struct er
 	    algorithms_kind_name(ALGORITHM_KEX), "", o->peer->lists[KEXINIT_KEX], e);
 }
 
-/* The cipher, the MAC where the cipher needs one (protocol.md 3), and that there is no compression. */
+/* The cipher, the MAC where the cipher needs one, and that there is no compression. */
 static int choose_direction(
     const struct offers *o, enum kex_direction d, struct kex_choice *c, struct err *e)
 {

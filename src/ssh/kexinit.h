@@ -33,7 +33,7 @@ struct kexinit {
 	bool first_kex_packet_follows;
 };
 
-/* Names in the list of key exchange methods that are no methods (protocol.md 4). */
+/* Names in the list of key exchange methods that are no methods (RFC 8308 §2.1; strict key exchange). */
 #define MARKER_EXT_INFO_CLIENT "ext-info-c"
 #define MARKER_EXT_INFO_SERVER "ext-info-s"
 #define MARKER_STRICT_CLIENT "kex-strict-c-v00@openssh.com"

@@ -57,7 +57,7 @@ int key_sign(const struct key *key, struct span algorithm, struct span data, str
  * "rsa-sha2-512,rsa-sha2-256". Static. */
 const char *key_signature_algorithms(enum key_type type);
 /* The type of the key that makes signatures of that algorithm, as it stands in its blob: "ssh-rsa" for "rsa-sha2-512", of all
- * others the same (RFC 8332 §3, protocol.md 13). Static; NULL: there is none, or it is a certificate's (cert.h). */
+ * others the same (RFC 8332 §3). Static; NULL: there is none, or it is a certificate's (cert.h). */
 const char *key_type_for(struct span algorithm);
 
 /* A private key as OpenSSH writes one down (PROTOCOL.key; the same in PROTOCOL.agent): the type's name,

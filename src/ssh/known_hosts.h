@@ -26,8 +26,7 @@ struct known_hosts_match {
 	int line;
 	enum known_hosts_marker marker;
 	struct span key_blob;
-	bool
-	    only_name; /* the line has this one name, plain or hashed: it may be replaced (protocol.md 35) */
+	bool only_name; /* the line has this one name, plain or hashed: it may be replaced */
 };
 /* Walks the lines that match name and port ("name" for 22, else "[name]:port"); *cursor starts at 0. */
 bool known_hosts_next(const struct known_hosts *k, const char *name, uint16_t port, size_t *cursor,

@@ -70,7 +70,7 @@ static void protection_set_keys(struct protection *p, const struct packet_keys *
 	p->trailer = keys->mac->size;
 }
 
-/* How many bytes of the length field count for the padding rule (protocol.md 18). */
+/* How many bytes of the length field count for the padding rule: none that are not encrypted with the rest. */
 static size_t padded_length_field(const struct protection *p)
 {
 	return p->kind == IN_THE_CLEAR || p->kind == MAC_AND_ENCRYPTION ? LENGTH_SIZE : 0;

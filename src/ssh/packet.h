@@ -25,7 +25,7 @@
 #define PACKET_PAYLOAD_GOOD ((size_t)32640)
 #define PACKET_PIECES_MAX 32
 /* How many packets in the clear a peer may send: enough for any greeting, so few that sequence numbers cannot wrap before there
- * are keys (protocol.md 5d). */
+ * are keys. */
 #define PACKET_CLEAR_MAX 1024
 
 struct packet_keys {

@@ -1,6 +1,5 @@
 /*
- * The connection layer (RFC 4254): channels and global requests over one transport. All that Ruby's
- * Net::SSH::Connection::Session offers, row by row of session.md.
+ * The connection layer (RFC 4254): channels and global requests over one transport.
  *
  * A session is made when the login succeeded and dies with its transport; whoever made both frees the session first.
  */

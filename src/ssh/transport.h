@@ -67,7 +67,7 @@ void transport_free(struct transport *t);
 void transport_disconnect(struct transport *t, uint32_t code, const char *text);
 
 /* May another message be produced now? False while a key exchange forbids it, the output is above its high mark, or it is
- * over. Whoever has much to send asks before each message (design.md, "Pull, don't queue"). */
+ * over. Whoever has much to send asks before each message. */
 bool transport_can_send(const struct transport *t);
 /* A rekey is about to begin: what is owed may still go out, and data waits for the new keys. */
 bool transport_rekey_is_due(const struct transport *t);

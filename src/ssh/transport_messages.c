@@ -59,7 +59,7 @@ static int handle_unimplemented(struct transport *t, struct span payload, struct
 	return 0;
 }
 
-/* RFC 4253 §11.3. OpenSSH says by one that a listener stands elsewhere than it confirmed (protocol.md 32). */
+/* RFC 4253 §11.3. OpenSSH says by one that a listener stands elsewhere than it confirmed. */
 static int handle_debug(struct transport *t, struct span payload, struct err *e)
 {
 	struct rd r;
@@ -126,9 +126,8 @@ static int hand_up(struct transport *t, struct span payload, struct err *e)
 
 /* What holds for the next message. */
 enum phase {
-	PHASE_STRICT_KEX =
-	    1 << 0, /* the first exchange, and both sides said strict: protocol.md 5 */
-	PHASE_FIRST_KEX = 1 << 1, /* the first exchange otherwise, or we do not know yet */
+	PHASE_STRICT_KEX = 1 << 0, /* the first exchange, and both sides said strict */
+	PHASE_FIRST_KEX = 1 << 1,  /* the first exchange otherwise, or we do not know yet */
 	PHASE_OPEN = 1 << 2,
 	PHASE_REKEY = 1 << 3 /* the peer is between its KEXINIT and its NEWKEYS (RFC 4253 §7.1) */
 };

@@ -259,7 +259,7 @@ static void log_failure(struct link *link, enum link_state during, uint64_t wait
 	log_debug(who(link), "link-retry", "after_ms=%lu", (unsigned long)wait_ms);
 }
 
-/* OpenSSH's UnusedConnectionTimeout closes a link without open channels, and a remote forward is none (protocol.md 53). It says
+/* OpenSSH's UnusedConnectionTimeout closes a link without open channels, and a remote forward is none. It says
  * nothing; but it is regular. */
 static void explain_regular_ends(struct link *link, uint64_t life_ms)
 {

@@ -484,7 +484,7 @@ static const struct agreement_hybrid toy_x25519 = {
 #define ALICE_PUBLIC "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
 #define THEIR_SECRET "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
 
-/* protocol.md 8: the encapsulation first, in the values and under the digest. */
+/* The encapsulation first, in the values and under the digest. */
 static void test_a_hybrid_has_the_encapsulation_first(void **state)
 {
 	(void)state;

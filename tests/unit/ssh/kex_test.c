@@ -378,7 +378,7 @@ static void test_a_small_or_large_group_is_refused(void **state)
 	assert_int_equal(gives_group(SPAN("", 0), SPAN("", 0), &e), ERR_PEER);
 }
 
-/* ---- how K is written (protocol.md 7): what a peer does that shares no code with ours ---- */
+/* ---- how K is written: what a peer does that shares no code with ours ---- */
 
 static void write_mpint_by_hand(struct wr *w, const uint8_t k[32])
 {

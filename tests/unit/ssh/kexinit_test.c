@@ -64,7 +64,7 @@ static void test_what_is_not_in_common_is_named(void **state)
 	client_accepts(&offer);
 }
 
-/* protocol.md 3, and each direction for itself. */
+/* In each direction for itself. */
 static void test_a_cipher_with_its_own_integrity_needs_no_mac(void **state)
 {
 	(void)state;
@@ -217,7 +217,7 @@ static void test_two_offers_have_different_cookies(void **state)
 	wr_clear(&b);
 }
 
-/* ---- strict key exchange (protocol.md 5) ---- */
+/* ---- strict key exchange ---- */
 
 static const char strict_methods[] = "curve25519-sha256,ext-info-s,kex-strict-s-v00@openssh.com";
 

@@ -313,7 +313,7 @@ static void test_several_packets_are_opened_one_by_one(void **state)
 	wire_close(&w);
 }
 
-/* RFC 4253 §6 and protocol.md 18, from outside: with stream ciphers the length can be read where it is not encrypted. */
+/* RFC 4253 §6, from outside: with stream ciphers the length can be read where it is not encrypted. */
 static void test_padding_fills_up_blocks(void **state)
 {
 	(void)state;

@@ -355,7 +355,7 @@ static void test_a_reply_that_is_malformed_is_refused(void **state)
 	expect_closed(&rig, ERR_PEER, "malformed");
 }
 
-/* ---- strict key exchange (protocol.md 5) ---- */
+/* ---- strict key exchange ---- */
 
 #define STRICT "kex-strict-s-v00@openssh.com"
 

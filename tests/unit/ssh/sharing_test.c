@@ -419,7 +419,7 @@ static void test_a_peer_that_credits_seldom_has_one_lump_to_take(void **state)
 }
 
 /* While its window is full and its sink is slow, OpenSSH credits each little bit, and nothing any more once less than three
- * packets are under way (protocol.md 41). */
+ * packets are under way. */
 static void test_a_peer_with_a_slow_sink_is_not_starved(void **state)
 {
 	struct pair *pair = pair_new();
