@@ -67,7 +67,7 @@ def test_what_cannot_be_written_is_an_error(arguments, adit, folder):
     if arguments[0] == "import":
         need("ssh")
     if arguments == ["check"]:
-        adit.configure(hosts={}, tunnels={})
+        adit.configure(hosts={"h": {"address": "x"}}, tunnels={})
         arguments = ["check", "-c", adit.config_path]
     with open("/dev/full", "wb") as full:
         assert ends_with_output(adit, full, *arguments) == (1, "adit: standard output: No space left on device\n")

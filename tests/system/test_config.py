@@ -32,7 +32,7 @@ BROKEN = {
     "port out of range": (3, "    port = 70000;", 3, "port.*65535"),
     "negative number": (3, "    keepalive_count = -1;", 3, "keepalive_count.*not -1"),
     "host that is not there": (8, '    via = "bastoin";', 8, "bastoin.*bastion"),
-    "listener without a port": (9, '    local = "127.0.0.1";', 9, "`local`.*no port number"),
+    "listener without a port": (9, '    local = "127.0.0.1";', 9, "`local`.*the port is missing"),
     "listener with a bad port": (9, '    local = "127.0.0.1:99999";', 9, "`local`.*`99999` is no port number"),
     "target without a port": (10, '    to = "db.internal";', 10, "`to`: `db.internal`"),
     "no target": (10, "", 9, "`to` is missing"),
@@ -74,7 +74,7 @@ BROKEN = {
     "tunnel that is no group": (12, '  web = "x"; };', 12, "web.*group"),
     "log level": (12, '}; log_level = "loud";', 12, "log_level.*debug"),
     "negative drain": (12, "}; drain_timeout = -3;", 12, "drain_timeout.*not -3"),
-    "control interface without a port": (12, '}; http_listen = "127.0.0.1";', 12, "http_listen.*no port number"),
+    "control interface without a port": (12, '}; http_listen = "127.0.0.1";', 12, "http_listen.*the port is missing"),
     "ready when": (12, '}; ready = "soon";', 12, "ready.*started"),
 }
 
