@@ -240,6 +240,15 @@ def test_a_host_of_the_configuration_is_reached_through_its_jumps(adit, sshd, tu
     assert "direct-tcpip" in outer.process.log()
 
 
+def test_a_bind_address_is_where_both_come_from(adit, sshd, one_host):
+    server = one_host(sshd(), bind_address="127.0.0.2")
+    assert execute(adit, "echo $SSH_CONNECTION").stdout.split()[0] == b"127.0.0.2"
+    done = adit.run("host-key", "-c", adit.config_path, "server")
+    assert done.returncode == 0, done.stderr
+    comes_from = re.findall(r"Connection from (\S+) port", server.process.log())
+    assert len(comes_from) > 1 and set(comes_from) == {"127.0.0.2"}
+
+
 def test_a_channel_that_does_not_open_ends_in_time(adit, sshd, tunnels):
     """Its queue is full: the jump host's connection to it is neither taken nor refused."""
     outer = sshd()
