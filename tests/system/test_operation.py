@@ -757,6 +757,7 @@ def test_while_it_drains_at_its_end_it_says_so(adit, sshd, serve, tunnels):
         assert [one["reason"] for one in status(adit)["tunnels"]] == ["adit ends", "adit ends"]
         assert "one" in ask(adit, "streams").stdout
         assert get(adit, "/readyz")[0] == 503
+        adit.process.signal(signal.SIGHUP)
         # Who waits is told, also who comes late.
         assert waiting.communicate()[1] == "adit: adit ends\n" and waiting.returncode == 69
         late = ask(adit, "wait", "one")
@@ -766,6 +767,7 @@ def test_while_it_drains_at_its_end_it_says_so(adit, sshd, serve, tunnels):
             assert (late.returncode, late.stderr) == (69, "adit: adit ends\n")
         assert tunnel(adit, "one")["reason"] == "adit ends"
     adit.stop()
+    assert "reloaded" not in adit.log()
 
 
 def test_http_serves_reading_to_hosts_that_are_its_own(adit, sshd, serve, tunnels):
