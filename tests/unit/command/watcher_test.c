@@ -6,8 +6,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -164,6 +166,31 @@ static void test_two_dots_count_beside_the_file_alone(void **state)
 	free(above);
 }
 
+/* Nothing happens then in the folder of the link. */
+static void test_a_file_behind_a_link_is_watched_where_it_is(void **state)
+{
+	char *elsewhere = str_format("%s/elsewhere", folder),
+	     *real = str_format("%s/x.conf", elsewhere);
+	char *link_path = path;
+
+	(void)state;
+	assert_int_equal(mkdir(elsewhere, 0700), 0);
+	assert_int_equal(rename(path, real), 0);
+	assert_int_equal(symlink(real, path), 0);
+	follow();
+	pass(1000);
+	changes = 0;
+	path = real;
+	write_file("watch = true; #1\n");
+	path = link_path;
+	pass(1000);
+	assert_int_equal(changes, 1);
+	unlink(real);
+	rmdir(elsewhere);
+	free(real);
+	free(elsewhere);
+}
+
 static void test_who_does_not_watch_any_more_is_not_told(void **state)
 {
 	(void)state;
@@ -187,6 +214,8 @@ int main(void)
 		test_a_reload_does_not_take_a_change_away, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_two_dots_count_beside_the_file_alone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		test_a_file_behind_a_link_is_watched_where_it_is, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		test_who_does_not_watch_any_more_is_not_told, setup, teardown),
 	};
