@@ -372,7 +372,8 @@ def test_two_keys(sshd, serve, one_tunnel, adit, keys):
 def test_a_first_step_alone_is_no_login(sshd, serve, one_tunnel, adit):
     server = sshd("AuthenticationMethods publickey,password", "PasswordAuthentication yes", password=PASSWORD)
     one_tunnel(server, serve(echo).port)
-    adit.wait_log(r"host=server.*reason=.*id_ed25519.*the server takes: password")
+    adit.wait_log(r"host=server.*reason=.*accepted \S*/id_ed25519 .*, and still wants password;")
+    assert "authorized_keys there" not in adit.log()
 
 
 def test_a_link_that_is_up_has_neither_the_key_nor_the_password(sshd, serve, one_tunnel, adit, keys, password):
