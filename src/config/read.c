@@ -282,15 +282,26 @@ static bool is_said(const struct reader *reader, const struct setting *group, co
 				tree_find(defaults, "")));
 }
 
+/* It says where to listen, but not so that it could be read. */
+static bool is_listener_told_of(const struct setting *group)
+{
+	for (size_t i = 0; i < group->child_count; i++) {
+		const struct key *key = key_find(&keys_forward, group->children[i].name);
+		if (group->children[i].type == SETTING_BROKEN && key && (key->flags & KEY_IDENTITY))
+			return true;
+	}
+	return false;
+}
+
 /* After its keys were read. */
 static void complete_forward(const struct reader *reader, const struct reading *r,
     const struct setting *group, struct config_forward *forward)
 {
-	if (!forward->place.file) {
+	if (!forward->place.file && !is_listener_told_of(group))
 		reading_error(r, group,
 		    "nothing says where to listen: `local`, `remote`, `socks` or `remote_socks`");
+	if (!forward->place.file)
 		return;
-	}
 	if (!forward->listen.text)
 		return; /* reported */
 	fit_keys(r, group, forward);
@@ -303,8 +314,11 @@ static void complete_forward(const struct reader *reader, const struct reading *
 static void read_forward_list(struct reader *reader, const struct reading *r,
     const struct setting *list, struct config_tunnel *tunnel)
 {
+	if (list->type == SETTING_BROKEN)
+		return;
 	if ((list->type != SETTING_LIST && list->type != SETTING_ARRAY) ||
-	    (list->child_count > 0 && list->children[0].type != SETTING_GROUP)) {
+	    (list->child_count > 0 && list->children[0].type != SETTING_GROUP &&
+		list->children[0].type != SETTING_BROKEN)) {
 		reading_error(r, list,
 		    "`forwards` must be a list of groups: ( { local = ...; to = ...; }, { ... } )");
 		return;
@@ -313,6 +327,8 @@ static void read_forward_list(struct reader *reader, const struct reading *r,
 		reading_error(r, list, "`forwards` is an empty list");
 	for (size_t i = 0; i < list->child_count; i++) {
 		const struct setting *group = &list->children[i];
+		if (group->type == SETTING_BROKEN)
+			continue;
 		if (group->type != SETTING_GROUP) {
 			reading_error(
 			    r, group, "a forward must be a group: { local = ...; to = ...; }");
@@ -572,7 +588,7 @@ static void read_includes(struct reader *reader)
 	if (!s || s->type == SETTING_BROKEN)
 		return;
 	key.type->read(&reader->sources[0].reading, s, &key, patterns);
-	if (reader->errors->n > errors_before)
+	if (reader->errors->n > errors_before || patterns->n < s->child_count)
 		reader->may_have_more = true;
 	for (size_t i = 0; i < patterns->n; i++) {
 		const struct setting word = {.line = patterns->lines[i]};

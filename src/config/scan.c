@@ -105,18 +105,52 @@ static void copy(struct scanner *s, size_t count)
 
 /* ---- errors ---- */
 
-/* In this piece; the others may be good. */
-PRINTF_LIKE(3, 4)
-static void refuse(struct scanner *s, int line, const char *format, ...)
+PRINTF_LIKE(3, 0)
+static void tell_args(struct scanner *s, int line, const char *format, va_list args)
 {
 	char text[ERR_TEXT_MAX];
+
+	vsnprintf(text, sizeof(text), format, args);
+	config_errors_add(s->errors, s->file, line, "%s", text);
+}
+
+PRINTF_LIKE(3, 4)
+static void tell(struct scanner *s, int line, const char *format, ...)
+{
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	tell_args(s, line, format, args);
 	va_end(args);
-	config_errors_add(s->errors, s->file, line, "%s", text);
+}
+
+/* Nothing of this piece can be read; the others may be good. */
+PRINTF_LIKE(3, 4)
+static void refuse(struct scanner *s, int line, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	tell_args(s, line, format, args);
+	va_end(args);
 	piece_of(s)->broken = true;
+}
+
+/* In place of a value that was told of. */
+static void put_broken_value(struct scanner *s)
+{
+	struct scan_piece *piece = piece_of(s);
+
+	add(s, "\"" SCAN_BROKEN "\"", strlen("\"" SCAN_BROKEN "\""));
+	piece->has_broken_values = true;
+	if (s->levels[s->depth].bracket == '[') /* which has values of one type */
+		piece->broken = true;
+}
+
+static void skip_value(struct scanner *s, size_t count)
+{
+	s->at += count;
+	put_broken_value(s);
 }
 
 /* All that follows would be told of, and wrongly. */
@@ -325,11 +359,13 @@ static void refuse_word(struct scanner *s, const char *why)
 	if (!is_secret(s))
 		strbuf_add_printable(&shown,
 		    (struct span){(const uint8_t *)s->text + s->at, count < 60 ? count : 60});
-	refuse(s, s->line, "%s%s%s%s", shown.n ? "`" : "",
+	tell(s, s->line, "%s%s%s%s", shown.n ? "`" : "",
 	    shown.n ? strbuf_text(&shown) : "this text", shown.n ? "` " : " ", why);
 	strbuf_clear(&shown);
-	copy(s, count + (peek(s, count) == '"')); /* one of both may be there */
+	skip_value(s, count + (peek(s, count) == '"')); /* one of both may be there */
 }
+
+#define NEEDS_QUOTES "needs quotes, as all text does"
 
 static void copy_value_word(struct scanner *s)
 {
@@ -340,7 +376,7 @@ static void copy_value_word(struct scanner *s)
 	else if (is_word(s, "no") || is_word(s, "off"))
 		refuse_word(s, "is written `false`");
 	else
-		refuse_word(s, "needs quotes, as all text does");
+		refuse_word(s, NEEDS_QUOTES);
 }
 
 /* Nobody indents by brackets that are not there: where one is missing shows at the left edge. */
@@ -375,10 +411,13 @@ static enum token scan_word(struct scanner *s)
 		copy_value_word(s);
 		return TOKEN_VALUE;
 	}
-	if (is_name && s->last == TOKEN_ASSIGN)
-		refuse(s, s->last_name_line, "`%.*s` has no value",
+	if (is_name && s->last == TOKEN_ASSIGN) {
+		tell(s, s->last_name_line, "`%.*s` has no value",
 		    s->last_name_length < 60 ? (int)s->last_name_length : 60,
 		    s->text + s->last_name);
+		put_broken_value(s);
+		add(s, " ", 1);
+	}
 	if (ends_piece(s) || (is_name && s->last == TOKEN_ASSIGN))
 		cut(s);
 	copy_name(s);
@@ -424,8 +463,8 @@ static void copy_integer(struct scanner *s, size_t count, int base)
 	errno = 0;
 	long long value = strtoll(number, NULL, base);
 	if (count >= sizeof(number) || errno == ERANGE) {
-		refuse(s, s->line, "this number is too large");
-		copy(s, count);
+		tell(s, s->line, "this number is too large");
+		skip_value(s, count);
 		return;
 	}
 	copy(s, count);
@@ -498,13 +537,15 @@ static enum token refuse_quote(struct scanner *s)
 {
 	size_t first = foreign_quote(s, 0), at = first;
 
-	refuse(s, s->line, "text stands in double quotes: \"...\"");
+	tell(s, s->line, "text stands in double quotes: \"...\"");
 	while (s->at + at < s->n && peek(s, at) != '\n' && !foreign_quote(s, at))
 		at++;
 	size_t last = s->at + at < s->n ? foreign_quote(s, at) : 0;
-	copy(s, last ? at + last : first);
-	if (!last)
-		copy(s, word_length(s));
+	if (!last) {
+		s->at += first;
+		at = word_length(s);
+	}
+	skip_value(s, at + last);
 	return TOKEN_VALUE;
 }
 
@@ -617,6 +658,10 @@ static enum token scan_token(struct scanner *s)
 		return scan_word(s);
 	if (begins_number(s))
 		return scan_number(s);
+	if (wants_value(s) && strchr("/~.", c)) {
+		refuse_word(s, NEEDS_QUOTES);
+		return TOKEN_VALUE;
+	}
 	return foreign_quote(s, 0) ? refuse_quote(s) : scan_punctuation(s);
 }
 

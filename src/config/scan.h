@@ -20,6 +20,9 @@
 #include "base/str.h"
 #include "config/errors.h"
 
+/* Begins the string that stands for a value which is none, in a piece that is good otherwise. */
+#define SCAN_BROKEN "\x01"
+
 /* A setting, or several that nobody can tell apart, of the top level or of a group there. */
 struct scan_piece {
 	size_t at;      /* in the text of its part */
@@ -29,6 +32,7 @@ struct scan_piece {
 	int line;       /* of the text, where it begins */
 	char *name;     /* the first in it; NULL: there is none */
 	bool broken;    /* an error in it has been told */
+	bool has_broken_values; /* strings that begin with SCAN_BROKEN, each told of */
 };
 
 /* Pieces in their order, each with a zero byte behind it. */

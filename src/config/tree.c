@@ -98,6 +98,7 @@ struct lines {
 	int first;           /* that where the text begins */
 	const int *elements; /* of those that have no name, in their order */
 	const int *end;
+	bool has_broken_values;
 };
 
 /* An element's group and list come before what is in them. */
@@ -128,6 +129,9 @@ static void setting_copy(struct setting *to, const config_setting_t *from, struc
 		break;
 	case SETTING_STRING:
 		to->string = mem_strdup(config_setting_get_string(from));
+		if (lines->has_broken_values &&
+		    strncmp(to->string, SCAN_BROKEN, strlen(SCAN_BROKEN)) == 0)
+			to->type = SETTING_BROKEN;
 		break;
 	case SETTING_GROUP:
 	case SETTING_ARRAY:
@@ -268,7 +272,8 @@ static void parse_piece(const struct source *from, struct setting *group)
 	if (config_read_string(&parsed, from->part->text.text + from->piece->at)) {
 		struct lines lines = {from->piece->line,
 		    from->scan->element_lines + from->piece->element,
-		    from->scan->element_lines + from->scan->element_count};
+		    from->scan->element_lines + from->scan->element_count,
+		    from->piece->has_broken_values};
 		setting_add_children(group, config_root_setting(&parsed), &lines);
 	} else {
 		explain(&parsed, from);

@@ -19,7 +19,7 @@ enum setting_type {
 	SETTING_FLOAT,
 	SETTING_STRING,
 	SETTING_BOOL,
-	SETTING_BROKEN /* of the text, or of a group in it: an error has been told, nothing but the name is known */
+	SETTING_BROKEN /* an error has been told, nothing but the name is known */
 };
 
 struct setting {

@@ -23,7 +23,7 @@ static struct config_strings *strings_of(const struct key *key, const void *obje
 static void read_word(const struct reading *r, const struct setting *s, const struct key *key,
     struct config_strings *words, word_check *check)
 {
-	const char *text = value_need_string(r, s, key);
+	const char *text = s->type == SETTING_BROKEN ? NULL : value_need_string(r, s, key);
 	char *word = text ? check(r, s, key, text) : NULL;
 
 	if (!word)

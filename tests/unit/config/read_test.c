@@ -765,7 +765,7 @@ static void test_all_errors_come_at_once_and_none_for_another(void **state)
 	static const struct {
 		const char *text;
 		size_t count;
-		int lines[4];
+		int lines[5];
 	} files[] = {
 	    /* a loop, two on one listener, a name that is nowhere; beside one that does not parse */
 	    {"hosts: { a: { via = \"b\"; }; b: { via = \"a\"; };\n c: { port = ; };\n};\n"
@@ -793,6 +793,19 @@ static void test_all_errors_come_at_once_and_none_for_another(void **state)
 	    {"include = 7;\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
 	    {"include = ;\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
 	    {"include = \"/nowhere/*~\\t\";\ntunnels: {" GOOD_TUNNEL("t", "a") "};", 1, {1}},
+	    /* values that are none, beside others of the same group */
+	    {"hosts: { a: { user = me; port = 70000;\n prot = 1; }; };\n", 3, {1, 1, 2}},
+	    {"hosts: { a: { }; };\ntunnels: { t: { via = a; local = 5000x; to = 7; }; };\n", 3,
+		{2, 2, 2}},
+	    {"hosts: { a: { }; };\ntunnels: { t: { via = (a); local = '1'; to = h; }; };\n", 3,
+		{2, 2, 2}},
+	    {"hosts: { a: { }; };\ntunnels: { t: { via = \"a\"; forwards = ( one,\n { local = "
+	     "\"0\"; to = "
+	     "h; },\n { prot = 1; } ); };\n u: { via = \"a\"; forwards = one; }; };\n",
+		5, {2, 3, 4, 4, 5}},
+	    {"include = ( /x );\nhosts: { a: { via = \"b\"; prot = 1; }; };\n", 2, {1, 2}},
+	    {"hosts: { a: { user = me; host_key_alias = \"\\x01\"; }; };\n", 1, {1}},
+	    {"hosts: { a: { host_key_alias = \"\\x01\"; }; };\n", 1, {1}},
 	    /* defaults that are wrong are no missing keys */
 	    {"tunnel_defaults: { via = 7; to = 7; };\ntunnels: { t: { local = \"0\"; }; };", 2,
 		{1, 1}},

@@ -243,6 +243,18 @@ static void test_what_people_write_instead_of_a_value_is_told(void **state)
 	    "{a@1! b@2=1 c@3! d@4{x@4! y@4=2}} | 1 `a` has no value | 3 `c` has no value | 4 "
 	    "syntax "
 	    "error at, or just before: d: { x = ; y = 2; };");
+	/* beside others of the same group, and in a list */
+	expect(
+	    "a: { x: { k = 22s; l = 1; m = 'y'; o = \n p = ( 3, z, 4 ); q = 99999999999999999999; "
+	    "r = /x/y; s = ~/z }; y = \"\\x01\"; };",
+	    "{a@1{x@1{k@1! l@1=1 m@1! o@1! p@2(=3 ! =4) q@2! r@2! s@2!} y@2\"\x01\"}} | 1 `22s` is "
+	    "no "
+	    "number, as units are not read; text needs quotes | 1 text stands in double quotes: "
+	    "\"...\" | 1 `o` has no value | 2 `z` needs quotes, as all text does | 2 this number "
+	    "is "
+	    "too large | 2 `/x/y` needs quotes, as all text does | 2 `~/z` needs quotes, as all "
+	    "text "
+	    "does");
 	/* what needs none */
 	expect("a = 5/* c */; b = true// x\nc = 7# x\nd = ( 1,2 );e={f=TRUE}",
 	    "{a@1=5 b@1=1 c@2=7 d@3(=1 =2) e@3{f@3=1}}");
