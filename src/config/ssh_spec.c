@@ -233,6 +233,8 @@ int ssh_forward_parse(const char *text, enum ssh_forward_option option,
 	struct meaning meaning = {0};
 	int rc = ERR_OK;
 
+	if (!span_is_text(span_of(text))) /* which no file of ours can have */
+		return err_set(e, ERR_CONFIG, "a forward with control characters in it");
 	if (!(strchr(text, '/') && split_at_slashes(text, &fields)) &&
 	    !split_at_colons(text, &fields))
 		rc = ERR_CONFIG;

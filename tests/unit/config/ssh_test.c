@@ -85,6 +85,7 @@ static const struct spec {
     {SSH_LOCAL_FORWARD, "[::1]8080:web:80", NULL, NULL, NULL},
     {SSH_LOCAL_FORWARD, "/run/a.sock", NULL, NULL, NULL},
     {SSH_LOCAL_FORWARD, "a/b:8080:web:80", NULL, NULL, NULL},
+    {SSH_LOCAL_FORWARD, "8080:/run/a\tb", NULL, NULL, NULL},
     {SSH_REMOTE_FORWARD, "./far.sock:web:80", NULL, NULL, NULL},
     {SSH_REMOTE_FORWARD, "8080:web", NULL, NULL, NULL},
     {SSH_DYNAMIC_FORWARD, "1080:web:80", NULL, NULL, NULL},
