@@ -222,6 +222,19 @@ def test_a_file_of_errors_fills_neither_the_log_nor_the_status(adit, two):
     assert error.count("`prot`") == 20 and error.endswith("and 980 more: `adit check` prints all")
 
 
+def test_reloads_keep_no_descriptors(adit, two):
+    def count():
+        return len(os.listdir(f"/proc/{adit.process.pid}/fd"))
+    good = adit.config_path.read_text()
+    for text, code in ((good, 0), ("nonsense", 78)):
+        adit.config_path.write_text(text)
+        before = count()
+        for _ in range(10):
+            assert ask(adit, "reload").returncode == code
+        wait_until(lambda b=before: count() < b + 10, lambda b=before: f"{b} descriptors, not {count()}")
+    adit.stop()
+
+
 def test_a_reload_changes_what_is_logged(adit, two):
     def tries(level):
         two.change(lambda top: top.update(log_level=level))
@@ -492,6 +505,20 @@ def test_what_a_replaced_link_still_carries_is_reset_not_ended(adit, two, serve)
         two.change(lambda top: top["hosts"]["h0"].update(ciphers=["aes128-ctr"]))
         with pytest.raises(ConnectionResetError):
             client.recv(1)
+    adit.stop()
+
+
+def test_the_document_of_the_status_has_every_key(adit, two):
+    whole = status(adit)
+    (host, _), (one, _) = whole["hosts"], whole["tunnels"]
+    for part, keys in ((whole, "version pid ready config hosts tunnels"), (whole["config"], "path generation loaded_at error"),
+                       (host, "name state reason address since rtt_ms kex cipher host_key post_quantum reconnects next_try_s "
+                              "bytes_in bytes_out"),
+                       (one, "name state reason since via forwards"),
+                       (one["forwards"][0], "kind listen to state reason streams streams_total held refused bytes_in bytes_out")):
+        assert set(keys.split()) <= set(part), part
+    for when in host["since"], one["since"], whole["config"]["loaded_at"]:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", when)
     adit.stop()
 
 
