@@ -212,7 +212,7 @@ static const char *add_jumps(struct importer *importer, const char *jumps)
 	return via;
 }
 
-/* With via, ssh reaches the hop through the one before, whatever its own ProxyJump says. */
+/* With via, ssh reaches the hop through the one before, whatever its own ProxyJump or ProxyCommand says. */
 static const char *add_destination(struct importer *importer, struct ssh_import *import,
     const char *alias, const char *text, const char *via)
 {
@@ -220,6 +220,10 @@ static const char *add_destination(struct importer *importer, struct ssh_import 
 
 	import->alias = mem_strdup(alias);
 	import->source = SSH_PRINTED;
+	if (via) { /* the first value counts */
+		ssh_import_option(import, "proxyjump", "none");
+		ssh_import_option(import, "proxycommand", "none");
+	}
 	read_lines(importer, import, text);
 	drop_false_dynamics(import);
 	ssh_import_finish(import);

@@ -1171,6 +1171,29 @@ static char *answer_of_a_jump(void *arg, const char *destination, struct config_
 	    "remoteforward 1080 [socks]:0\npermitremoteopen none\nstreamlocalbindmask 0777\n");
 }
 
+static char *answer_with_a_proxy(void *arg, const char *destination, struct config_errors *errors)
+{
+	(void)arg;
+	(void)destination;
+	(void)errors;
+	return mem_strdup("user u\nhostname j\nport 22\nproxycommand nc -x proxy %h %p\n");
+}
+
+static void test_how_a_later_jump_would_be_reached_alone_does_not_matter(void **state)
+{
+	const struct ssh_config_source source = {.ask = answer_with_a_proxy};
+	struct parsed p = {0};
+
+	(void)state;
+	p.config = config_from_ssh_config(
+	    "user u\nhostname h\nport 22\nproxyjump one,two\n", "h", &source, &p.errors, &p.notes);
+	assert_non_null(p.config);
+	assert_int_equal(p.notes.n, 1);
+	assert_non_null(strstr(p.notes.v[0].text, "jump host one: proxycommand nc"));
+	assert_string_equal(p.config->hosts[1].via, "one");
+	parsed_clear(&p);
+}
+
 /* ssh -W, with which ssh goes through a jump host, opens none of its forwards. */
 static void test_what_a_jump_host_loses_is_said_of_it(void **state)
 {
@@ -1479,6 +1502,7 @@ int main(void)
 	    cmocka_unit_test(test_an_alias_of_ssh_becomes_hosts_and_a_tunnel),
 	    cmocka_unit_test(test_identities_are_those_of_ssh_or_the_defaults),
 	    cmocka_unit_test(test_an_identity_that_is_not_there_is_left_out_beside_one_that_is),
+	    cmocka_unit_test(test_how_a_later_jump_would_be_reached_alone_does_not_matter),
 	    cmocka_unit_test(test_what_a_jump_host_loses_is_said_of_it),
 	    cmocka_unit_test(test_what_ssh_prints_and_adit_does_not_know_is_a_note),
 	    cmocka_unit_test(test_a_path_that_ssh_prints_is_taken_as_it_is),
