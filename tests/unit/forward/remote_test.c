@@ -384,6 +384,24 @@ static void test_a_silent_target_is_open_failure_2_after_half_a_minute(void **st
 	close(filler);
 }
 
+static void test_who_waits_for_a_target_when_the_forward_goes_is_refused(void **state)
+{
+	struct world *w = *state;
+
+	start_up(w);
+	assert_int_equal(listen(target, 0), 0);
+	int filler = tcp_connect(target_port);
+	peer_open_tcpip(w->peer, 7, "127.0.0.1", 8080, "203.0.113.5", 40312);
+	peer_expect_nothing(w->peer);
+	forward_free(w->forward);
+	w->forward = NULL;
+	settle(w->loop);
+	assert_request(
+	    peer_expect_request(w->peer, "cancel-tcpip-forward", false), "127.0.0.1", 8080);
+	peer_expect_failure(w->peer, 7, OPEN_CONNECT_FAILED, "the forward has ended");
+	close(filler);
+}
+
 static void test_a_lost_transport_closes_the_targets(void **state)
 {
 	struct world *w = *state;
@@ -789,6 +807,7 @@ int main(void)
 	    TEST(test_a_connection_is_accepted_when_its_target_is_connected),
 	    TEST(test_a_refused_target_is_open_failure_2_with_the_reason),
 	    TEST(test_a_silent_target_is_open_failure_2_after_half_a_minute),
+	    TEST(test_who_waits_for_a_target_when_the_forward_goes_is_refused),
 	    TEST(test_a_lost_transport_closes_the_targets),
 	    TEST(test_streams_outlive_the_cancelled_forward),
 	    TEST(test_more_than_max_streams_is_open_failure_4),
