@@ -508,6 +508,22 @@ struct forward_status rig_forward(const char *tunnel)
 
 /* ---- clients ---- */
 
+static void hang_up(void *arg, int fd, const struct addr *peer)
+{
+	(void)arg;
+	(void)peer;
+	close(fd);
+}
+
+struct listener *rig_occupy(uint16_t port)
+{
+	struct endpoint at = {.host = "127.0.0.1", .port = port};
+	struct listener *other = listener_new(rig_loop, &at, NULL, hang_up, NULL, NULL);
+
+	assert_non_null(other);
+	return other;
+}
+
 int rig_client(uint16_t port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET,

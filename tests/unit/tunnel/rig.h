@@ -76,7 +76,8 @@ void assert_tunnel(const char *name, enum tunnel_state state);
 /* Of its first forward. */
 struct forward_status rig_forward(const char *tunnel);
 
-int rig_client(uint16_t port); /* connected; not blocking */
+struct listener *rig_occupy(uint16_t port); /* somebody else listens there; to be freed */
+int rig_client(uint16_t port);              /* connected; not blocking */
 void rig_client_send(int fd, const char *text);
 /* What has arrived, "" for nothing yet, "EOF" or "reset". Static. */
 const char *rig_client_got(int fd);

@@ -458,12 +458,9 @@ static void test_a_link_that_is_back_is_not_enough_while_the_target_has_not_answ
 
 static void test_a_port_in_use_is_said_and_tried_again(void **state)
 {
-	struct listener *other;
-	struct endpoint at = {.host = "127.0.0.1", .port = rig_ports[0]};
+	struct listener *other = rig_occupy(rig_ports[0]);
 
 	(void)state;
-	other = listener_new(rig_loop, &at, NULL, NULL, NULL, NULL);
-	assert_non_null(other);
 	rig_apply(ONE(""));
 	assert_tunnel("x", TUNNEL_DOWN);
 	assert_int_equal(rig_forward("x").state, FORWARD_FAILED);
@@ -480,11 +477,9 @@ static void test_a_port_in_use_is_said_and_tried_again(void **state)
 
 static void test_a_port_that_is_free_again_in_a_moment_is_taken_soon(void **state)
 {
-	struct listener *other;
-	struct endpoint at = {.host = "127.0.0.1", .port = rig_ports[0]};
+	struct listener *other = rig_occupy(rig_ports[0]);
 
 	(void)state;
-	other = listener_new(rig_loop, &at, NULL, NULL, NULL, NULL);
 	rig_apply(ONE(""));
 	listener_free(other);
 	rig_advance(100);
