@@ -52,8 +52,8 @@ struct socket_bev {
 	bool failed;
 	bool finish; /* shut down once the output is empty */
 	bool shut_down;
-	int write_error; /* writing failed, and what the peer sent before that is still to be read
-			  */
+	int write_error; /* writing failed, and what the peer sent before that is still to be read; what
+			    is in the output goes nowhere */
 	enum bev_quickack quickack;
 	bool unacknowledged; /* for all we know: read, and nothing written since */
 };
@@ -158,7 +158,8 @@ static void fail(struct socket_bev *s, short direction, int error)
  * The kernel says EPIPE, not ECONNRESET, when the peer had ended its side in order before it
  * stopped to listen. Then what it sent is whole, and is read to its end before the error is told.
  * (Of a reset the kernel tells once, and a read after that gives 0: it must not be taken for an
- * orderly end.)
+ * orderly end.) Until then the output is dropped: whoever is to take what the peer sent may first
+ * have to get rid of what it says itself.
  */
 static void write_failed(struct socket_bev *s, int error)
 {
@@ -169,6 +170,7 @@ static void write_failed(struct socket_bev *s, int error)
 	s->write_error = error;
 	s->readable = true;
 	task_schedule(&s->read_task);
+	task_schedule(&s->write_task);
 }
 
 /* For when we do not read: paused, or after EOF. */
@@ -302,6 +304,15 @@ static void on_input_changed(
 
 /* ---- writing ---- */
 
+static void drain_output(struct socket_bev *s, size_t n)
+{
+	struct evbuffer *output = bufferevent_get_output(s->bev);
+
+	evbuffer_unfreeze(output, 1);
+	evbuffer_drain(output, n);
+	evbuffer_freeze(output, 1);
+}
+
 /* Returns how many bytes the kernel took; less than were offered when it takes no more; -1 on
  * failure. */
 static ssize_t write_once(struct socket_bev *s, struct evbuffer *output, size_t *ret_offered)
@@ -322,9 +333,7 @@ static ssize_t write_once(struct socket_bev *s, struct evbuffer *output, size_t 
 		n = 0;
 	if (n > 0) {
 		s->unacknowledged = false; /* what is written says it, too */
-		evbuffer_unfreeze(output, 1);
-		evbuffer_drain(output, (size_t)n);
-		evbuffer_freeze(output, 1);
+		drain_output(s, (size_t)n);
 	}
 	return n;
 }
@@ -343,6 +352,17 @@ static bool may_write(const struct socket_bev *s)
 	return !s->failed && !s->write_error && !event_pending(&s->write_event, EV_WRITE, NULL);
 }
 
+static bool drops_output(const struct socket_bev *s)
+{
+	return s->write_error && !s->failed;
+}
+
+static void drop_output(struct socket_bev *s, size_t n)
+{
+	drain_output(s, n);
+	bev_reports_note_drained(&s->reports, n);
+}
+
 static void write_some(void *arg)
 {
 	struct socket_bev *s = arg;
@@ -351,6 +371,8 @@ static void write_some(void *arg)
 	ssize_t n = 0;
 
 	task_cancel(&s->write_task);
+	if (drops_output(s))
+		drop_output(s, before);
 	if (!may_write(s))
 		return;
 	if (before && (n = write_once(s, output, &offered)) < 0) {
@@ -379,7 +401,7 @@ static void on_output_changed(
 	struct socket_bev *s = arg;
 
 	(void)output;
-	if (change->n_added && may_write(s))
+	if (change->n_added && (drops_output(s) || may_write(s)))
 		task_schedule(&s->write_task);
 }
 

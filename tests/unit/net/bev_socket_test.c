@@ -111,6 +111,33 @@ static void test_an_answer_before_a_reset_is_an_orderly_end_and_then_an_error(vo
 	fixture_end(&f);
 }
 
+/* It may be what the peer's data waits for: whoever is to take that may have to get rid of something first. */
+static void test_what_nobody_listens_to_any_more_goes_while_the_input_waits(void **state)
+{
+	static const char said[100000];
+	struct fixture f;
+
+	(void)state;
+	fixture_begin(&f, unix_fds);
+	f.end.reading = BEV_RULES_LEAVE;
+	bufferevent_setwatermark(f.end.bev, EV_READ, 0, 1000);
+	assert_int_equal(send(f.peer, said, sizeof(said), 0), sizeof(said));
+	bev_rules_settle(f.loop);
+	peer_close(&f);
+	bev_rules_write(&f.end, 0, 1000);
+	BEV_RULES_UNTIL(f.loop, evbuffer_get_length(bufferevent_get_output(f.end.bev)) == 0);
+	bev_rules_write(&f.end, 0, 1000);
+	BEV_RULES_UNTIL(f.loop, evbuffer_get_length(bufferevent_get_output(f.end.bev)) == 0);
+	assert_int_equal(f.end.errors, 0);
+	f.end.reading = BEV_RULES_TAKE;
+	bev_rules_take(&f.end);
+	BEV_RULES_UNTIL(f.loop, f.end.errors);
+	assert_int_equal(f.end.eofs, 1);
+	assert_int_equal(evbuffer_get_length(f.end.got), sizeof(said));
+	assert_int_equal(bev_error(f.end.bev), EPIPE);
+	fixture_end(&f);
+}
+
 static void test_a_reset_is_never_an_orderly_end(void **state)
 {
 	struct fixture f;
@@ -373,6 +400,7 @@ int main(void)
 	    BEV_RULES_TESTS(&unix_sockets),
 	    BEV_RULES_TESTS(&tcp_sockets),
 	    cmocka_unit_test(test_an_answer_before_a_reset_is_an_orderly_end_and_then_an_error),
+	    cmocka_unit_test(test_what_nobody_listens_to_any_more_goes_while_the_input_waits),
 	    cmocka_unit_test(test_a_reset_is_never_an_orderly_end),
 	    cmocka_unit_test(test_a_reset_after_eof_is_noticed_without_writing),
 	    cmocka_unit_test(test_a_peer_that_dies_before_it_took_the_output_is_noticed),
