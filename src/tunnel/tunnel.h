@@ -41,7 +41,7 @@ void tunnel_free(struct tunnel *tunnel); /* at once: streams are reset. NULL is 
 void tunnel_start(struct tunnel *tunnel);
 /* Accepts no more; open streams get drain_ms, then they are reset; also those of forwards that went before. */
 void tunnel_stop(struct tunnel *tunnel, uint64_t drain_ms);
-/* Open streams get drain_ms, the listeners stay, and the link's next try is now. */
+/* Open streams get drain_ms, the listeners stay (tunnel/handover.h says which cannot), and the link's next try is now. */
 void tunnel_restart(struct tunnel *tunnel, uint64_t drain_ms);
 /* The same as stop, for good: on_removed comes when the last stream has ended. why: for the log; kept, not copied. */
 void tunnel_remove(struct tunnel *tunnel, uint64_t drain_ms, const char *why);
