@@ -50,14 +50,15 @@ install_packages()
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"
 }
 
-# configure_in FOLDER OPTION...: a build folder, configured anew only when the options or configure changed.
+# configure_in FOLDER OPTION...: a build folder, configured anew only when the options or configure.ac changed.
 configure_in()
 {
 	folder=$1
 	shift
 	mkdir -p "$folder"
 	[ -x configure ] && [ configure -nt configure.ac ] || ./autogen.sh || return 1
-	if [ -f "$folder/Makefile" ] && [ "$(cat "$folder/configured-with" 2>/dev/null)" = "$*" ]; then
+	if [ -f "$folder/Makefile" ] && [ "$folder/configured-with" -nt configure.ac ] &&
+		[ "$(cat "$folder/configured-with" 2>/dev/null)" = "$*" ]; then
 		return 0
 	fi
 	# What was compiled with other options must not stay.
