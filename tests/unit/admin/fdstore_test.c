@@ -120,15 +120,20 @@ static void test_listeners_that_came_are_stored_in_one_look(void **state)
 	assert_string_equal(heard(), "");
 }
 
+static void store_both(void)
+{
+	fdstore_changed(fdstore);
+	loop_fake_advance(scene.loop, 200);
+	assert_heard("FDSTORE=1\n", "one");
+	assert_heard("FDSTORE=1\n", "two");
+}
+
 static void test_a_listener_that_went_is_let_go_at_once(void **state)
 {
 	struct tunnel *one = manager_find_tunnel(scene.manager, "one");
 
 	(void)state;
-	fdstore_changed(fdstore);
-	loop_fake_advance(scene.loop, 200);
-	assert_heard("FDSTORE=1\n", "one");
-	assert_heard("FDSTORE=1\n", "two");
+	store_both();
 	tunnel_stop(one, 0);
 	turn();
 	assert_heard("FDSTOREREMOVE=1\n", "one");
@@ -145,10 +150,7 @@ static void test_a_listener_that_was_replaced_in_a_moment_is_stored_alone(void *
 	struct tunnel *one = manager_find_tunnel(scene.manager, "one");
 
 	(void)state;
-	fdstore_changed(fdstore);
-	loop_fake_advance(scene.loop, 200);
-	assert_heard("FDSTORE=1\n", "one");
-	assert_heard("FDSTORE=1\n", "two");
+	store_both();
 	tunnel_stop(one, 0);
 	tunnel_start(one);
 	loop_fake_advance(scene.loop, 1000);

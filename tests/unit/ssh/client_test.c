@@ -428,6 +428,14 @@ static void test_a_request_that_the_server_does_not_know_is_refused(void **state
 	ask_one_who_knows_no_requests(KEX_OFFERS_NOTHING);
 }
 
+static void start_a_rekey_that_stands_still(struct fixture *f)
+{
+	start(f);
+	assert_up(f);
+	server_pause(f->server);
+	transport_rekey(client_transport(f->client));
+}
+
 /* What a rekey waits for is noticed as any silence is: no probe may be sent in it. */
 static void test_a_network_that_dies_in_a_rekey_is_noticed_by_keepalive(void **state)
 {
@@ -435,10 +443,7 @@ static void test_a_network_that_dies_in_a_rekey_is_noticed_by_keepalive(void **s
 	struct fixture f = {
 	    .options.session = {.keepalive_interval_ms = 1000, .keepalive_count = 3}};
 
-	start(&f);
-	assert_up(&f);
-	server_pause(f.server);
-	transport_rekey(client_transport(f.client));
+	start_a_rekey_that_stands_still(&f);
 	loop_fake_advance(f.loop, 2999);
 	assert_int_equal(f.closed, 0);
 	loop_fake_advance(f.loop, 800);
@@ -452,10 +457,7 @@ static void test_a_rekey_in_which_something_moves_is_not_cut(void **state)
 	struct fixture f = {
 	    .options.session = {.keepalive_interval_ms = 1000, .keepalive_count = 3}};
 
-	start(&f);
-	assert_up(&f);
-	server_pause(f.server);
-	transport_rekey(client_transport(f.client));
+	start_a_rekey_that_stands_still(&f);
 	for (int i = 0; i < 5; i++) {
 		loop_fake_advance(f.loop, 2500);
 		assert_int_equal(f.closed, 0);

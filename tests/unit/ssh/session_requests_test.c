@@ -44,6 +44,16 @@ static void test_want_reply_only_when_there_is_a_callback(void **state)
 	rig_free(rig);
 }
 
+/* The second wants no reply. */
+static void ask_four(struct rig *rig, struct waiter *a, struct waiter *b, struct waiter *c)
+{
+	session_send_global_request(rig->session, "a", SPAN(NULL, 0), on_reply, a);
+	session_send_global_request(rig->session, "none", SPAN(NULL, 0), NULL, NULL);
+	session_send_global_request(rig->session, "b", SPAN(NULL, 0), on_reply, b);
+	session_send_global_request(rig->session, "c", SPAN(NULL, 0), on_reply, c);
+	rig_settle(rig);
+}
+
 static void test_replies_match_first_in_first_out(void **state)
 {
 	struct rig *rig = rig_new();
@@ -51,11 +61,7 @@ static void test_replies_match_first_in_first_out(void **state)
 	struct waiter a = {&r, 1, 0}, b = {&r, 2, 0}, c = {&r, 3, 0};
 
 	(void)state;
-	session_send_global_request(rig->session, "a", SPAN(NULL, 0), on_reply, &a);
-	session_send_global_request(rig->session, "none", SPAN(NULL, 0), NULL, NULL);
-	session_send_global_request(rig->session, "b", SPAN(NULL, 0), on_reply, &b);
-	session_send_global_request(rig->session, "c", SPAN(NULL, 0), on_reply, &c);
-	rig_settle(rig);
+	ask_four(rig, &a, &b, &c);
 	rig_feed(rig, "b", SSH_MSG_REQUEST_FAILURE);
 	rig_feed(rig, "b", SSH_MSG_REQUEST_SUCCESS);
 	rig_feed(rig, "b", SSH_MSG_REQUEST_FAILURE);
@@ -142,11 +148,7 @@ static void test_a_request_that_the_peer_does_not_know_is_refused(void **state)
 	struct waiter a = {&r, 1, 0}, b = {&r, 2, 0}, c = {&r, 3, 0};
 
 	(void)state;
-	session_send_global_request(rig->session, "a", SPAN(NULL, 0), on_reply, &a);
-	session_send_global_request(rig->session, "none", SPAN(NULL, 0), NULL, NULL);
-	session_send_global_request(rig->session, "b", SPAN(NULL, 0), on_reply, &b);
-	session_send_global_request(rig->session, "c", SPAN(NULL, 0), on_reply, &c);
-	rig_settle(rig);
+	ask_four(rig, &a, &b, &c);
 	/* Of packets that want no reply, and of none, it changes nothing. */
 	session_unimplemented(rig->session, 1);
 	session_unimplemented(rig->session, 4);
