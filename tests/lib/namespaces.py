@@ -54,7 +54,11 @@ class Namespace:
     def __init__(self, name):
         self.name = name
         run("ip", "netns", "add", name)
-        run("ip", "-n", name, "link", "set", "lo", "up")
+        try:
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        except (RuntimeError, OSError):
+            self.remove()
+            raise
 
     def wrapper(self):
         return ["ip", "netns", "exec", self.name]
